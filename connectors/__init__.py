@@ -1,0 +1,1 @@
+"""Ears: one file per platform. Imports schemas only."""

@@ -1,0 +1,81 @@
+"""What a connector is.
+
+A connector turns one source into batches of drafts. It holds no broker and no cursor store: ingest
+writes a batch, waits for the broker's acknowledgement, and only then keeps the batch's cursor.
+"""
+
+from collections.abc import AsyncIterator, Awaitable, Callable, Mapping
+from dataclasses import dataclass, field
+from datetime import datetime
+from typing import Any, ClassVar, Protocol
+
+import httpx
+
+from schemas.component import ComponentConfig
+from schemas.post import PostDraft
+
+__all__ = ["Batch", "Connector", "Context", "Cursor", "Seen", "Unreadable"]
+
+Cursor = Mapping[str, str | int]
+"""Where to resume; only the connector knows its meaning. Empty at the very first start."""
+
+
+@dataclass(frozen=True, slots=True)
+class Seen:
+    """A draft and when it was seen, by the clock that the batch runs on."""
+
+    draft: PostDraft
+    at: datetime
+
+
+@dataclass(frozen=True, slots=True)
+class Unreadable:
+    """An item that can't become a draft; ingest writes it to dead letters and goes on."""
+
+    line: int
+    """Place in the source, from 1: the line of a file, the place in an answer."""
+    raw: bytes
+    kind: str
+    message: str
+
+
+@dataclass(frozen=True, slots=True)
+class Batch:
+    """Some items of a source, in order."""
+
+    seen: list[Seen]
+    cursor: Cursor
+    """Where to resume once all of this batch is acknowledged."""
+    unreadable: list[Unreadable] = field(default_factory=list)
+    clock: datetime | None = None
+    """For recordings: everything up to here was yielded. ``None``: the source runs on real time."""
+
+
+@dataclass(frozen=True, slots=True)
+class Context:
+    """What a connector needs from outside; tests pass their own."""
+
+    client: httpx.AsyncClient
+    now: Callable[[], datetime]
+    sleep: Callable[[float], Awaitable[None]]
+
+
+class Connector(Protocol):
+    """One source. Constructed as ``X(name, config, context)``; construction does no I/O."""
+
+    Config: ClassVar[type[ComponentConfig]]
+
+    def __init__(self, name: str, config: Any, context: Context) -> None: ...
+
+    def batches(self, cursor: Cursor) -> AsyncIterator[Batch]:
+        """Yield batches from the cursor on, oldest first; ends when the source is exhausted.
+
+        The next batch is asked for after the one before was acknowledged, or while it is being
+        written; a batch that was yielded may come again after a restart. Empty batches are allowed
+        (a poll without news) and move the cursor and the clock.
+
+        Raises:
+            RetryableError: ask again later, from the last cursor.
+            FatalError: a person has to act; the message says what to do.
+        """
+        ...

@@ -1,0 +1,1 @@
+"""The running line: roles, loops, settings, command line. Sole importer of faust and aiokafka."""

@@ -1,0 +1,28 @@
+"""What an enricher is: text in, finding out; no I/O, no clock, no Kafka."""
+
+from collections.abc import Sequence
+from typing import Any, ClassVar, Protocol
+
+from schemas.component import ComponentConfig
+from schemas.enriched import EnrichedPost
+from schemas.rules import RuleSet
+
+__all__ = ["Enricher"]
+
+
+class Enricher(Protocol):
+    """One step of the chain. Constructed as ``X(config, rules)``.
+
+    Deterministic and pure: the same posts give the same findings, whatever stands beside them in
+    the batch. Batches exist for speed only.
+    """
+
+    Config: ClassVar[type[ComponentConfig]]
+    version: str
+    """Changes whenever the same text may get another finding."""
+
+    def __init__(self, config: Any, rules: RuleSet) -> None: ...
+
+    def enrich(self, posts: Sequence[EnrichedPost]) -> list[EnrichedPost | None]:
+        """New records in the same order; ``None`` drops a post on purpose (it will be named)."""
+        ...

@@ -1,0 +1,1 @@
+"""The vocabulary of Tingchao: records, topics, errors. Imports pydantic only."""

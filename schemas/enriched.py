@@ -1,0 +1,102 @@
+"""A post with everything that was found in it."""
+
+from typing import Annotated, Literal
+
+from pydantic import Field
+
+from schemas.post import Post
+from schemas.record import Record
+
+__all__ = [
+    "Aspect",
+    "BrandRole",
+    "BrandTag",
+    "EnrichedPost",
+    "Label",
+    "Match",
+    "Mood",
+    "Sentiment",
+    "Span",
+    "TextField",
+]
+
+TextField = Literal["text", "title", "root_text"]
+BrandRole = Literal["own", "competitor"]
+Mood = Literal["negative", "neutral", "positive"]
+Share = Annotated[float, Field(ge=0, le=1)]
+
+
+class Span(Record):
+    """Where something stands: [start, end) in code points of the field as received."""
+
+    field: TextField = "text"
+    start: Annotated[int, Field(ge=0)]
+    end: Annotated[int, Field(ge=1)]
+
+
+class Match(Record):
+    """A keyword rule that fired."""
+
+    rule: str
+    version: int
+    """Version of the rule set that held the rule."""
+    words: tuple[str, ...]
+    """The rule's words that were found, sorted."""
+    spans: tuple[Span, ...]
+
+
+class BrandTag(Record):
+    """A brand that the post speaks of."""
+
+    brand: str
+    role: BrandRole
+    aliases: tuple[str, ...] = ()
+    """The aliases that were found, sorted; empty when the brand comes from the thread's root."""
+    spans: tuple[Span, ...] = ()
+    inherited: bool = False
+    """The name stands only in the quoted root text."""
+
+
+class Sentiment(Record):
+    """Mood of the whole post; the three shares add up to 1."""
+
+    label: Mood
+    negative: Share
+    neutral: Share
+    positive: Share
+
+
+class Label(Record):
+    """A label with its score."""
+
+    label: str
+    score: Share
+
+
+class Aspect(Record):
+    """A product aspect, the mood towards it and the words that show it."""
+
+    aspect: str
+    mood: Mood
+    spans: tuple[Span, ...] = ()
+
+
+class EnrichedPost(Post):
+    """One line of ``posts.enriched``: public, what CRM systems consume."""
+
+    matches: tuple[Match, ...] = ()
+    brands: tuple[BrandTag, ...] = ()
+    sentiment: Sentiment | None = None
+    emotions: tuple[Label, ...] = ()
+    aspects: tuple[Aspect, ...] = ()
+    intents: tuple[Label, ...] = ()
+    reasons: tuple[str, ...] = ()
+    """Reasons of a complaint."""
+    words: tuple[str, ...] = ()
+    """Distinct content words, in order of appearance."""
+    signature: str | None = None
+    """Equal for copies of one text."""
+    influence: Annotated[float, Field(ge=0)] | None = None
+    departments: tuple[str, ...] = ()
+    models: dict[str, str] = Field(default_factory=dict)
+    """Enricher name to the version that judged this post."""

@@ -1,0 +1,153 @@
+"""An incident: something unusual is said about a brand; the whole state at one revision."""
+
+from typing import Annotated, Literal
+
+from pydantic import Field
+
+from schemas.enriched import BrandRole, Mood
+from schemas.post import PostId, PostKind
+from schemas.record import Record, UtcTime
+
+__all__ = [
+    "Baseline",
+    "Evidence",
+    "Incident",
+    "IncidentKind",
+    "IncidentState",
+    "Numbers",
+    "Quote",
+    "TimelineEntry",
+    "TimelineEvent",
+    "WordCount",
+]
+
+IncidentKind = Literal["crisis", "praise_surge", "surge", "copy_flood"]
+IncidentState = Literal["suspected", "confirmed", "handled", "closed"]
+TimelineEvent = Literal[
+    "first_post",
+    "opened",
+    "confirmed",
+    "grown",
+    "peak",
+    "acknowledged",
+    "assigned",
+    "silenced",
+    "statement",
+    "verdict",
+    "reopened",
+    "closed",
+]
+
+
+class Quote(Record):
+    """A post as evidence."""
+
+    post_id: PostId
+    platform: str
+    kind: PostKind
+    at: UtcTime
+    author_name: str | None = None
+    followers: int | None = None
+    mood: Mood | None = None
+    excerpt: str
+    url: str | None = None
+
+
+class Numbers(Record):
+    """Counts of one stretch of time; each can be recounted from the named posts."""
+
+    mentions: int
+    voices: int
+    """Distinct authors, copies of one text counted once: how many people really say it."""
+    negative: int
+    """Voices whose mood is negative."""
+    positive: int
+    copies: int
+    """Mentions that repeat a text already counted, or an author already heard."""
+    platforms: dict[str, int]
+    """Mentions by platform."""
+
+    @property
+    def negative_share(self) -> float:
+        """Share of the voices that are negative; 0 when there are none."""
+        return self.negative / self.voices if self.voices else 0.0
+
+
+class Baseline(Record):
+    """What is normal for this brand at this hour."""
+
+    median: float
+    """Median count of the compared buckets."""
+    spread: float
+    """Robust spread of 2*sqrt(count + 3/8), at least 1 (its value under a Poisson law)."""
+    buckets: int
+    """How many past buckets it was made from."""
+    days: int
+    """Over how many days."""
+
+
+class Evidence(Record):
+    """The numbers that made the decision, and the posts behind them."""
+
+    rule: str
+    rule_version: int
+    window_start: UtcTime
+    window_end: UtcTime
+    numbers: Numbers
+    measured: str
+    """Which of the numbers was compared: ``negative``, ``voices`` or ``mentions``."""
+    baseline: Baseline
+    score: float
+    """Distance from the baseline in spreads."""
+    threshold: float
+    posts: tuple[PostId, ...]
+    """The posts of the window that were measured, in order of arrival, at most 50."""
+
+
+class WordCount(Record):
+    """A keyword and how many voices used it."""
+
+    word: str
+    voices: int
+
+
+class TimelineEntry(Record):
+    """One step of the incident."""
+
+    at: UtcTime
+    event: TimelineEvent
+    by: str | None = None
+    note: str | None = None
+    voices: int | None = None
+    """Voices of the incident so far."""
+
+
+class Incident(Record):
+    """One line of ``incidents``: public, compacted by ``id``; the newest revision is the truth.
+
+    Every field is a function of the ``signals`` log, so a replay gives the same bytes.
+    """
+
+    id: str
+    revision: Annotated[int, Field(ge=1)]
+    brand: str
+    role: BrandRole
+    kind: IncidentKind
+    severity: Annotated[int, Field(ge=1, le=5)]
+    state: IncidentState
+    opened_at: UtcTime
+    updated_at: UtcTime
+    closed_at: UtcTime | None = None
+    first_post: Quote
+    """The earliest post of the thread or wave that the alarm is about."""
+    totals: Numbers
+    """Since the first counted bucket of the incident."""
+    evidence: Evidence
+    """The window that opened the incident, or the strongest since."""
+    words: tuple[WordCount, ...] = ()
+    quotes: tuple[Quote, ...] = ()
+    timeline: tuple[TimelineEntry, ...] = ()
+    owner: str | None = None
+    silenced_until: UtcTime | None = None
+    statement: str | None = None
+    verdict: bool | None = None

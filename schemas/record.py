@@ -1,0 +1,64 @@
+"""The base of every record: frozen, strict, one deterministic JSON line."""
+
+from datetime import UTC, datetime
+from typing import Annotated, Self
+
+from pydantic import AfterValidator, AwareDatetime, BaseModel, ConfigDict, Field, ValidationError
+
+from schemas.errors import RejectedError
+
+__all__ = ["SCHEMA_VERSION", "PlainText", "Record", "UtcTime", "explain"]
+
+#: Raised when a record changes in a way that older readers can't read. New optional fields don't.
+SCHEMA_VERSION = 1
+
+
+def _to_utc(value: datetime) -> datetime:
+    return value if value.tzinfo is UTC else value.astimezone(UTC)
+
+
+UtcTime = Annotated[AwareDatetime, AfterValidator(_to_utc)]
+"""An aware time, kept in UTC. A time without an offset is refused: it would be a guess."""
+
+PlainText = Annotated[str, Field(pattern=r"^[^\x00]*$")]
+"""Text without NUL characters (Elasticsearch and most databases cannot search behind one)."""
+
+
+class Record(BaseModel):
+    """A frozen record of one Kafka line.
+
+    Strict: unknown fields, wrong types, NaN and infinities are refused. ``to_line`` gives the same
+    bytes for the same values: fields in order of declaration, ``None`` left out, no spaces.
+    """
+
+    model_config = ConfigDict(
+        frozen=True, extra="forbid", strict=True, allow_inf_nan=False, use_attribute_docstrings=True
+    )
+
+    @classmethod
+    def from_line(cls, line: bytes) -> Self:
+        """Parse one JSON line.
+
+        Raises:
+            RejectedError: the line is no JSON, or no such record; the message names the field.
+        """
+        try:
+            return cls.model_validate_json(line)
+        except ValidationError as error:
+            raise RejectedError(*explain(error)) from error
+
+    def to_line(self) -> bytes:
+        """One JSON line in UTF-8, without the line break."""
+        return self.__pydantic_serializer__.to_json(self, exclude_none=True)
+
+
+def explain(error: ValidationError) -> tuple[str, str]:
+    """Turn a pydantic error into (kind, one sentence): kind is ``json`` or ``schema``."""
+    first = error.errors(include_url=False, include_context=True, include_input=False)[0]
+    if first["type"] == "json_invalid":
+        return "json", f"not valid JSON: {first['ctx']['error']}"
+    field = ".".join(str(part) for part in first["loc"]) or "record"
+    more = f" (and {error.error_count() - 1} more)" if error.error_count() > 1 else ""
+    if first["type"] == "extra_forbidden":
+        return "schema", f"unknown field {field!r}{more}"
+    return "schema", f"field {field!r}: {first['msg'][:300]}{more}"

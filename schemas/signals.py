@@ -1,0 +1,105 @@
+"""All that ``watch`` may know, in one order: mentions, commands, time, gaps.
+
+Whatever decides an incident stands in the ``signals`` topic, so that a replay of the same lines
+decides the same.
+"""
+
+from typing import Annotated, Literal
+
+from pydantic import Field, TypeAdapter, ValidationError
+
+from schemas.enriched import BrandRole, Mood
+from schemas.errors import RejectedError
+from schemas.post import PostId, PostKind
+from schemas.record import Record, UtcTime, explain
+
+__all__ = ["Command", "CommandAction", "Mention", "Signal", "SourceGap", "Tick", "parse_signal"]
+
+
+class Mention(Record):
+    """One post that speaks of one brand: only what watch needs."""
+
+    type: Literal["mention"] = "mention"
+    brand: str
+    role: BrandRole
+    post_id: PostId
+    root_id: PostId
+    """The thread's root; the post itself when it is one."""
+    platform: str
+    kind: PostKind
+    author_id: str
+    author_name: str | None = None
+    followers: int | None = None
+    event_at: UtcTime
+    event_clamped: bool = False
+    mood: Mood | None = None
+    negative: Annotated[float, Field(ge=0, le=1)] | None = None
+    signature: str | None = None
+    matches: tuple[str, ...] = ()
+    """Words of the keyword rules that fired."""
+    excerpt: Annotated[str, Field(max_length=141)] = ""
+    """The first 140 characters, so that an alarm can quote without a look-up."""
+    url: str | None = None
+
+
+CommandAction = Literal[
+    "acknowledge", "assign", "silence", "statement", "verdict", "close", "reopen", "alarm_rule"
+]
+
+
+class Command(Record):
+    """What a person decided; watch learns of it only through the log."""
+
+    type: Literal["command"] = "command"
+    id: str
+    brand: str
+    action: CommandAction
+    at: UtcTime
+    by: str
+    incident_id: str | None = None
+    value: str | None = None
+    """The assignee, the statement's text, ``true`` / ``false`` of a verdict, ..."""
+    until: UtcTime | None = None
+    """End of a silence."""
+
+
+class Tick(Record):
+    """Time passed in one lane: everything observed before ``at`` stands before this line.
+
+    A lane is a partition of ``posts.raw``. Ingest writes ticks into every lane and enrich passes
+    them on behind the mentions of that lane, so watch's clock, the minimum over the lanes, never
+    runs ahead of posts that still wait to be enriched.
+    """
+
+    type: Literal["tick"] = "tick"
+    at: UtcTime
+    lane: Annotated[int, Field(ge=0)]
+    lanes: Annotated[int, Field(ge=1)]
+
+
+class SourceGap(Record):
+    """A source was silent or failing: its calm is not calm."""
+
+    type: Literal["gap"] = "gap"
+    source: str
+    platform: str
+    started_at: UtcTime
+    ended_at: UtcTime | None = None
+    reason: str
+
+
+Signal = Annotated[Mention | Command | Tick | SourceGap, Field(discriminator="type")]
+
+_signals: TypeAdapter[Mention | Command | Tick | SourceGap] = TypeAdapter(Signal)
+
+
+def parse_signal(line: bytes) -> Mention | Command | Tick | SourceGap:
+    """Parse one line of ``signals``.
+
+    Raises:
+        RejectedError: no JSON, or none of the four records.
+    """
+    try:
+        return _signals.validate_json(line)
+    except ValidationError as error:
+        raise RejectedError(*explain(error)) from error

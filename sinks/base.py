@@ -1,0 +1,47 @@
+"""What a sink is: a place where findings go.
+
+Two kinds: the index takes documents in bulk (``sinks/elasticsearch.py``); an alert channel takes
+notices one at a time (``Channel``).
+"""
+
+from dataclasses import dataclass
+from typing import Any, ClassVar, Literal, Protocol
+
+import httpx
+
+from schemas.component import ComponentConfig
+from schemas.incident import Incident
+
+__all__ = ["Channel", "Notice", "NoticeReason"]
+
+NoticeReason = Literal["opened", "confirmed", "worse", "closed"]
+
+
+@dataclass(frozen=True, slots=True)
+class Notice:
+    """One message to people about one step of an incident."""
+
+    key: str
+    """Deterministic: the same step always has the same key, so a receiver can tell repeats."""
+    reason: NoticeReason
+    incident: Incident
+    brand_name: str
+    """The brand as people call it."""
+
+
+class Channel(Protocol):
+    """A way to reach people. Constructed as ``X(name, config, client)``, without any I/O."""
+
+    Config: ClassVar[type[ComponentConfig]]
+
+    def __init__(self, name: str, config: Any, client: httpx.AsyncClient) -> None: ...
+
+    async def deliver(self, notice: Notice) -> None:
+        """Return when the other side accepted the notice. At least once: ``notice.key`` repeats.
+
+        Raises:
+            RetryableError: try again later (with the wait that the other side asked for).
+            RejectedError: this notice can never be accepted.
+            FatalError: the channel is unusable until a person acts.
+        """
+        ...
