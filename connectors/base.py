@@ -67,6 +67,10 @@ class Connector(Protocol):
 
     def __init__(self, name: str, config: Any, context: Context) -> None: ...
 
+    def total(self) -> int | None:
+        """How many items there are in all, where that is known; for a progress bar."""
+        ...
+
     def batches(self, cursor: Cursor) -> AsyncIterator[Batch]:
         """Yield batches from the cursor on, oldest first; ends when the source is exhausted.
 

@@ -72,7 +72,6 @@ class Retry(Record):
     at: UtcTime
     topic: str
     partition: int
-    offset: int
     corrected: bool
 
 

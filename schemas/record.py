@@ -14,7 +14,10 @@ SCHEMA_VERSION = 1
 
 
 def _to_utc(value: datetime) -> datetime:
-    return value if value.tzinfo is UTC else value.astimezone(UTC)
+    try:
+        return value if value.tzinfo is UTC else value.astimezone(UTC)
+    except OverflowError as error:  # within hours of the years 1 and 9999
+        raise ValueError("time is out of range") from error
 
 
 UtcTime = Annotated[AwareDatetime, AfterValidator(_to_utc)]

@@ -37,7 +37,7 @@ TOPICS: dict[str, Topic] = {
         Topic(
             "posts.raw",
             "Posts as connectors saw them, and the time that passed: NDJSON envelopes.",
-            "thread root id of the first line",
+            "none; the partition is chosen by the thread's root id",
             ("Post", "Tick", "SourceGap"),
         ),
         Topic(
@@ -67,7 +67,7 @@ TOPICS: dict[str, Topic] = {
             "watch.checkpoints",
             "State of watch and the place in signals up to which it stands.",
             "brand, or the partition's own key",
-            ("BrandState", "LaneState"),
+            ("BrandState", "WatchPosition"),
             cleanup="compact",
             aligned_with="signals",
         ),

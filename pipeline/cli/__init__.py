@@ -1,0 +1,9 @@
+"""The command line: ``tingchao``."""
+
+import pipeline.cli.line
+import pipeline.cli.looking
+import pipeline.cli.posts
+import pipeline.cli.setup  # noqa: F401
+from pipeline.cli.common import app
+
+__all__ = ["app"]

@@ -1,0 +1,148 @@
+"""What all commands share: the app, settings, output, errors and exit codes.
+
+Exit codes: 0 done; 1 done, and the answer is no (the audit does not add up, the demo's crisis was
+not found); 2 wrong usage; 70 a bug; 78 a person has to act first (settings, a service that is not
+running); 130 interrupted.
+"""
+
+import asyncio
+import json
+import sys
+from collections.abc import Coroutine, Sequence
+from dataclasses import dataclass
+from datetime import datetime
+from pathlib import Path
+from typing import Annotated, Any, TypeVar
+from zoneinfo import ZoneInfo
+
+import click
+import typer
+from rich.console import Console
+
+from pipeline.loop import EXIT_FATAL
+from pipeline.settings import Settings, load_settings
+from schemas.errors import TingchaoError
+from schemas.language import say, use_language
+
+__all__ = [
+    "EXIT_NO",
+    "JsonOption",
+    "app",
+    "console",
+    "local_time",
+    "print_json",
+    "run",
+    "settings_file_of",
+    "settings_of",
+    "wait_for",
+]
+
+EXIT_NO = 1
+EXIT_INTERRUPTED = 130
+
+T = TypeVar("T")
+
+console = Console(highlight=False)
+errors = Console(stderr=True, highlight=False)
+
+app = typer.Typer(
+    name="tingchao",
+    help=say(
+        "听潮：实时社交聆听。帖子进来，可检索的文档、富化的 topic 和危机警报出去。",
+        "Tingchao: real-time social listening. Posts in; searchable documents, an enriched topic "
+        "and crisis alarms out.",
+    ),
+    no_args_is_help=True,
+    add_completion=False,
+    pretty_exceptions_enable=False,
+    rich_markup_mode=None,
+)
+
+JsonOption = Annotated[
+    bool,
+    typer.Option("--json", help=say("以 JSON 输出，供程序读取。", "Print JSON, for programs.")),
+]
+
+
+@dataclass
+class _Chosen:
+    settings_file: Path | None = None
+
+
+@app.callback()
+def _root(
+    context: typer.Context,
+    settings: Annotated[
+        Path | None,
+        typer.Option(
+            "--settings",
+            help=say(
+                "设置文件（TOML）；默认 TINGCHAO_SETTINGS，再默认当前目录的 tingchao.toml。",
+                "Settings file (TOML); default TINGCHAO_SETTINGS, then tingchao.toml here.",
+            ),
+        ),
+    ] = None,
+) -> None:
+    context.obj = _Chosen(settings)
+
+
+def settings_of(context: typer.Context) -> Settings:
+    """The settings of this call; also fixes the language."""
+    chosen = context.find_root().obj
+    settings = load_settings(chosen.settings_file if isinstance(chosen, _Chosen) else None)
+    if settings.language:
+        use_language(settings.language)
+    return settings
+
+
+def settings_file_of(context: typer.Context) -> Path | None:
+    """The settings file that was named on the command line."""
+    chosen = context.find_root().obj
+    return chosen.settings_file if isinstance(chosen, _Chosen) else None
+
+
+def run(arguments: Sequence[str]) -> int:
+    """Run one command line; returns the exit code."""
+    try:
+        result = app(list(arguments), standalone_mode=False)
+        return result if isinstance(result, int) else 0
+    except TingchaoError as error:
+        errors.print(str(error), markup=False, soft_wrap=True)
+        return EXIT_FATAL
+    except click.exceptions.Exit as error:
+        return error.exit_code
+    except click.exceptions.NoArgsIsHelpError as error:
+        console.print(error.format_message(), markup=False)
+        return 2
+    except click.ClickException as error:
+        error.show(sys.stderr)
+        return error.exit_code
+    except (KeyboardInterrupt, click.exceptions.Abort):
+        errors.print(say("已中断。", "Interrupted."))
+        return EXIT_INTERRUPTED
+
+
+def wait_for(work: Coroutine[Any, Any, T]) -> T:
+    """Run a coroutine to its end."""
+    return asyncio.run(work)
+
+
+def print_json(data: Any) -> None:
+    """One JSON document on standard output; times in ISO form."""
+    text = json.dumps(data, ensure_ascii=False, indent=2, default=_plain)
+    sys.stdout.write(text + "\n")
+
+
+def _plain(value: Any) -> Any:
+    if isinstance(value, datetime):
+        return value.isoformat()
+    if hasattr(value, "model_dump"):
+        return value.model_dump(mode="json", exclude_none=True)
+    if hasattr(value, "__dataclass_fields__"):
+        return {name: getattr(value, name) for name in value.__dataclass_fields__}
+    return str(value)
+
+
+def local_time(at: datetime | None, settings: Settings, form: str = "%m-%d %H:%M") -> str:
+    """A time as people read it."""
+    return at.astimezone(ZoneInfo(settings.time_zone)).strftime(form) if at else "–"

@@ -1,0 +1,508 @@
+"""Commands that look: incidents, status, audit, dead letters."""
+
+import asyncio
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Annotated, Any
+from zoneinfo import ZoneInfo
+
+import typer
+from rich.table import Table
+
+from pipeline.audit import AuditReport, Cell, audit
+from pipeline.cli.common import (
+    EXIT_NO,
+    JsonOption,
+    app,
+    console,
+    local_time,
+    print_json,
+    settings_of,
+    wait_for,
+)
+from pipeline.dead_letters import Listed, read_dead_letters, retry
+from pipeline.endpoints import elasticsearch_client, kafka_of
+from pipeline.lag import total_lag
+from pipeline.rules import live_rules
+from pipeline.settings import Settings
+from pipeline.status import RoleStatus, role_statuses
+from schemas.errors import FatalError
+from schemas.incident import Incident
+from schemas.language import say
+from sinks.notice_text import KINDS, STATES, describe
+from sinks.search import Search
+
+__all__ = ["print_audit", "wait_until_drained"]
+
+incidents_app = typer.Typer(help=say("事件。", "Incidents."), no_args_is_help=True)
+letters_app = typer.Typer(
+    help=say("死信：处理不了的行。", "Dead letters: lines that could not be processed."),
+    no_args_is_help=True,
+)
+app.add_typer(incidents_app, name="incidents")
+app.add_typer(letters_app, name="dead-letters")
+
+
+# --- incidents --------------------------------------------------------------------------------
+
+
+@incidents_app.command("list", help=say("最近变化的在前。", "Last changed first."))
+def incidents_list(
+    context: typer.Context,
+    brand: Annotated[
+        str | None, typer.Option("--brand", help=say("品牌 id。", "Brand id."))
+    ] = None,
+    limit: Annotated[int, typer.Option("--limit", min=1, max=1000)] = 20,
+    json_output: JsonOption = False,
+) -> None:
+    """List incidents."""
+    settings = settings_of(context)
+    found = wait_for(_incidents(settings, brand, limit))
+    if json_output:
+        print_json(found)
+        return
+    if not found:
+        console.print(say("没有事件。", "No incidents."))
+        return
+    table = Table(
+        "id",
+        say("品牌", "Brand"),
+        say("类型", "Kind"),
+        say("级别", "Severity"),
+        say("状态", "State"),
+        say("自", "Since"),
+        say("声音", "Voices"),
+        say("负面", "Negative"),
+        say("转抄", "Copies"),
+    )
+    for one in found:
+        table.add_row(
+            one.id,
+            one.brand,
+            say(*KINDS[one.kind]),
+            str(one.severity),
+            say(*STATES[one.state]),
+            local_time(one.opened_at, settings),
+            str(one.totals.voices),
+            str(one.totals.negative),
+            str(one.totals.copies),
+        )
+    console.print(table)
+
+
+@incidents_app.command(
+    "show",
+    help=say(
+        "一个事件的全部：经过、数字、证据。", "One incident: what happened, numbers, evidence."
+    ),
+)
+def incidents_show(
+    context: typer.Context,
+    incident_id: Annotated[str, typer.Argument(help="id")],
+    json_output: JsonOption = False,
+) -> None:
+    """Show one incident."""
+    settings = settings_of(context)
+    incident, name = wait_for(_incident(settings, incident_id))
+    if json_output:
+        print_json(incident)
+        return
+    zone = ZoneInfo(settings.time_zone)
+    console.print(describe(incident, name, zone=zone, full=True), markup=False, soft_wrap=True)
+
+
+async def _incidents(settings: Settings, brand: str | None, limit: int) -> list[Incident]:
+    index = elasticsearch_client(settings)
+    try:
+        return await Search(index).incidents(brand=brand, size=limit)
+    finally:
+        await index.close()
+
+
+async def _incident(settings: Settings, incident_id: str) -> tuple[Incident, str]:
+    index = elasticsearch_client(settings)
+    try:
+        incident = await Search(index).incident(incident_id)
+    finally:
+        await index.close()
+    if incident is None:
+        raise FatalError(
+            say(
+                f"没有事件 {incident_id}；用 tingchao incidents list 查看。",
+                f"There is no incident {incident_id}; see `tingchao incidents list`.",
+            )
+        )
+    rules = await live_rules(kafka_of(settings), settings.rules.id)
+    names = {brand.id: brand.name for brand in rules.brands} if rules else {}
+    return incident, names.get(incident.brand, incident.brand)
+
+
+# --- status -----------------------------------------------------------------------------------
+
+
+@app.command(
+    "status",
+    help=say(
+        "每个角色落后多少、多快、死信多少。", "Per role: how far behind, how fast, dead letters."
+    ),
+)
+def status(context: typer.Context, json_output: JsonOption = False) -> None:
+    """Show the roles."""
+    settings = settings_of(context)
+    rows = wait_for(role_statuses(settings))
+    if json_output:
+        print_json(rows)
+        return
+    print_status(rows)
+
+
+def print_status(rows: Sequence[RoleStatus]) -> None:
+    """One line a role."""
+    table = Table(
+        say("角色", "Role"),
+        say("进程", "Processes"),
+        say("落后（记录）", "Behind (records)"),
+        say("最久等待", "Oldest waits"),
+        say("每秒", "Per second"),
+        say("死信", "Dead letters"),
+        say("内存", "Memory"),
+    )
+    for row in rows:
+        table.add_row(
+            row.role,
+            str(row.processes),
+            "–" if row.lag is None else str(row.lag),
+            f"{row.oldest_seconds:.0f} s" if row.lag else "–",
+            "–" if row.lines_per_second is None else f"{row.lines_per_second:,.0f}",
+            str(row.dead_letters),
+            f"{row.rss_bytes / 2**20:.0f} MiB" if row.rss_bytes else "–",
+        )
+    console.print(table)
+
+
+# --- audit ------------------------------------------------------------------------------------
+
+
+@app.command(
+    "audit",
+    help=say(
+        "每条进来的帖子都有下落吗？进 = 已索引 + 死信 + 有意略过；对不上则退出码 1。",
+        "Does every post that came in have an end? in = indexed + dead letters + drops; exit code "
+        "1 when it does not add up.",
+    ),
+)
+def audit_command(
+    context: typer.Context,
+    wait: Annotated[
+        float,
+        typer.Option(
+            "--wait",
+            min=0,
+            help=say("最多等多少秒，让在途的处理完。", "Seconds to wait for what is on its way."),
+        ),
+    ] = 30.0,
+    json_output: JsonOption = False,
+) -> None:
+    """Audit the line."""
+    settings = settings_of(context)
+    report = wait_for(_audit(settings, wait))
+    if json_output:
+        print_json(audit_as_json(report))
+    else:
+        print_audit(report, settings)
+    raise typer.Exit(0 if report.holds else EXIT_NO)
+
+
+async def _audit(settings: Settings, wait_seconds: float) -> AuditReport:
+    kafka = kafka_of(settings)
+    index = elasticsearch_client(settings)
+    try:
+        await wait_until_drained(settings, wait_seconds)
+        return await audit(kafka, index)
+    finally:
+        await index.close()
+
+
+async def wait_until_drained(settings: Settings, seconds: float) -> bool:
+    """Wait until enrich and index have read everything; False when the time ran out."""
+    kafka = kafka_of(settings)
+    end = asyncio.get_running_loop().time() + seconds
+    while await total_lag(kafka, ("enrich", "index")):
+        if asyncio.get_running_loop().time() > end:
+            return False
+        await asyncio.sleep(0.5)
+    return True
+
+
+def print_audit(report: AuditReport, settings: Settings, *, by_hour: bool = False) -> None:
+    """The sum per source, what is missing, and the verdict."""
+    total = report.total
+    table = Table(
+        say("来源", "Source"),
+        say("进", "In"),
+        say("已索引", "Indexed"),
+        say("死信", "Dead letters"),
+        say("略过", "Dropped"),
+        say("缺失", "Missing"),
+    )
+    for source in sorted({source for source, _ in report.cells}):
+        cells = [cell for (name, _), cell in report.cells.items() if name == source]
+        table.add_row(
+            source,
+            *(
+                f"{sum(getattr(cell, field) for cell in cells):,}"
+                for field in ("produced", "indexed", "dead_lettered", "dropped", "missing")
+            ),
+        )
+    console.print(table)
+    for (source, hour), cell in sorted(report.cells.items()):
+        if cell.missing:
+            console.print(
+                say(
+                    f"{source} {local_time(hour, settings)} 这一小时缺 {cell.missing} 条。",
+                    f"{source}, hour of {local_time(hour, settings)}: {cell.missing} missing.",
+                )
+            )
+    for label, ids in (
+        (say("缺失的帖子", "Missing posts"), report.missing),
+        (say("没有死信的坏行", "Bad lines without dead letter"), report.unreadable_missing),
+        (say("重复在两个索引里", "In two indices"), report.twice),
+    ):
+        if ids:
+            more = f" … ({len(ids)})" if len(ids) > 20 else ""
+            console.print(f"{label}: {', '.join(ids[:20])}{more}", markup=False, soft_wrap=True)
+    if report.on_their_way:
+        console.print(
+            say(
+                f"还有 {report.on_their_way} 个记录在途。",
+                f"{report.on_their_way} records are still on their way.",
+            )
+        )
+    if report.unreadable or report.rejected_at_ingest:
+        console.print(
+            say(
+                f"另有 {report.unreadable} 行不是帖子、{report.rejected_at_ingest} 项在接入时被拒，"
+                "都在死信里。",
+                f"Besides, {report.unreadable} lines were no posts and {report.rejected_at_ingest} "
+                "items were refused at ingest; dead letters hold them.",
+            )
+        )
+    if report.holds:
+        console.print(
+            say(
+                f"对得上：{_sum(total)}。",
+                f"It adds up: {_sum(total)}.",
+            ),
+            style="green",
+        )
+    else:
+        console.print(say("对不上。", "It does not add up."), style="red")
+
+
+def _sum(total: Cell) -> str:
+    parts = (total.indexed, total.dead_lettered, total.dropped)
+    return f"{total.produced:,} = " + " + ".join(f"{part:,}" for part in parts)
+
+
+def audit_as_json(report: AuditReport) -> dict[str, Any]:
+    """The report for programs."""
+    cells = [
+        {"source": source, "hour": hour, **vars(cell)}
+        for (source, hour), cell in sorted(report.cells.items())
+    ]
+    return {
+        "holds": report.holds,
+        "total": vars(report.total),
+        "by_source_and_hour": cells,
+        "missing": report.missing,
+        "twice": report.twice,
+        "unreadable": report.unreadable,
+        "unreadable_missing": report.unreadable_missing,
+        "rejected_at_ingest": report.rejected_at_ingest,
+        "foreign": report.foreign,
+        "on_their_way": report.on_their_way,
+    }
+
+
+# --- dead letters -----------------------------------------------------------------------------
+
+
+@letters_app.command(
+    "list",
+    help=say(
+        "还没处理的死信；--all 也列出已放回的。", "Open dead letters; --all also those put back."
+    ),
+)
+def letters_list(
+    context: typer.Context,
+    kind: Annotated[
+        str | None, typer.Option("--kind", help=say("只看这种原因。", "Only this reason."))
+    ] = None,
+    stage: Annotated[
+        str | None, typer.Option("--stage", help=say("只看这个角色。", "Only this role."))
+    ] = None,
+    every: Annotated[
+        bool, typer.Option("--all", help=say("也列出已放回的。", "Also those put back."))
+    ] = False,
+    limit: Annotated[int, typer.Option("--limit", min=1, max=100_000)] = 50,
+    json_output: JsonOption = False,
+) -> None:
+    """List dead letters."""
+    settings = settings_of(context)
+    found = [
+        one
+        for one in wait_for(read_dead_letters(kafka_of(settings)))
+        if (every or one.retry is None)
+        and kind in (None, one.letter.kind)
+        and stage in (None, one.letter.stage)
+    ]
+    if json_output:
+        print_json(found[-limit:])
+        return
+    if not found:
+        console.print(say("没有死信。", "No dead letters."))
+        return
+    table = Table(
+        "id",
+        say("时间", "At"),
+        say("角色", "Stage"),
+        say("原因", "Reason"),
+        say("来自", "From"),
+        say("说明", "Why"),
+    )
+    for one in found[-limit:]:
+        letter = one.letter
+        table.add_row(
+            letter.id,
+            local_time(letter.at, settings),
+            letter.stage,
+            letter.kind,
+            _place(one),
+            letter.message,
+        )
+    console.print(table)
+    console.print(
+        say(
+            f"共 {len(found)} 封，显示最近 {min(limit, len(found))} 封。",
+            f"{len(found)} in all, the last {min(limit, len(found))} shown.",
+        )
+    )
+
+
+def _place(one: Listed) -> str:
+    letter = one.letter
+    if letter.offset < 0:
+        return f"{letter.source}:{letter.line}"
+    return f"{letter.source}:{letter.partition}:{letter.offset}:{letter.line}"
+
+
+@letters_app.command(
+    "show",
+    help=say("一封死信：为什么、从哪来、原文。", "One dead letter: why, from where, the original."),
+)
+def letters_show(
+    context: typer.Context,
+    letter_id: Annotated[str, typer.Argument(help="id")],
+    json_output: JsonOption = False,
+) -> None:
+    """Show one dead letter."""
+    settings = settings_of(context)
+    one = _letter(wait_for(read_dead_letters(kafka_of(settings))), letter_id)
+    if json_output:
+        print_json(one)
+        return
+    letter = one.letter
+    console.print(
+        say(
+            f"{letter.stage} 拒绝了 {_place(one)}：{letter.message}（{letter.kind}）。",
+            f"{letter.stage} refused {_place(one)}: {letter.message} ({letter.kind}).",
+        ),
+        style="bold",
+        markup=False,
+        soft_wrap=True,
+    )
+    console.print(
+        say(
+            f"时间 {local_time(letter.at, settings, '%Y-%m-%d %H:%M:%S')}，{letter.size} 字节",
+            f"at {local_time(letter.at, settings, '%Y-%m-%d %H:%M:%S')}, {letter.size} bytes",
+        )
+    )
+    if one.retry:
+        console.print(say("已放回 topic。", "Put back into its topic."))
+    shown = letter.raw[:2_000].decode("utf-8", errors="backslashreplace")
+    console.print(shown + ("…" if len(letter.raw) > 2_000 else ""), markup=False, soft_wrap=True)
+
+
+@letters_app.command(
+    "retry",
+    help=say(
+        "放回原来的 topic；id 相同的帖子只会有一份。",
+        "Put back into the topic; a post's id makes it one document.",
+    ),
+)
+def letters_retry(
+    context: typer.Context,
+    letter_ids: Annotated[list[str] | None, typer.Argument(help="id ...")] = None,
+    kind: Annotated[
+        str | None, typer.Option("--kind", help=say("这种原因的全部。", "All of this reason."))
+    ] = None,
+    everything: Annotated[
+        bool, typer.Option("--all", help=say("所有还没放回的。", "All that were not put back yet."))
+    ] = False,
+    corrected: Annotated[
+        Path | None,
+        typer.Option(
+            "--with",
+            help=say(
+                "装着改好的那一行的文件（只能配一个 id）。",
+                "File with the corrected line (with one id).",
+            ),
+        ),
+    ] = None,
+    json_output: JsonOption = False,
+) -> None:
+    """Retry dead letters."""
+    settings = settings_of(context)
+    kafka = kafka_of(settings)
+    known = wait_for(read_dead_letters(kafka))
+    if letter_ids:
+        chosen = [_letter(known, letter_id) for letter_id in letter_ids]
+    elif kind or everything:
+        chosen = [one for one in known if one.retry is None and kind in (None, one.letter.kind)]
+    else:
+        raise FatalError(say("请给出 id、--kind 或 --all。", "Give ids, --kind or --all."))
+    value = _corrected(corrected, chosen)
+    done = wait_for(retry(kafka, chosen, value))
+    if json_output:
+        print_json(done)
+    else:
+        console.print(say(f"放回了 {len(done)} 行。", f"{len(done)} lines put back."))
+
+
+def _corrected(path: Path | None, chosen: Sequence[Listed]) -> bytes | None:
+    if path is None:
+        return None
+    if len(chosen) != 1:
+        raise FatalError(say("--with 只能配一个 id。", "--with goes with exactly one id."))
+    try:
+        value = path.read_bytes().strip()
+    except OSError as error:
+        raise FatalError(
+            say(f"读不了 {path}：{error.strerror}。", f"{path} cannot be read: {error.strerror}.")
+        ) from None
+    if b"\n" in value or not value:
+        raise FatalError(say(f"{path} 必须正好是一行。", f"{path} must be exactly one line."))
+    return value
+
+
+def _letter(known: Sequence[Listed], letter_id: str) -> Listed:
+    found = [one for one in known if one.letter.id.startswith(letter_id)]
+    if len(found) == 1:
+        return found[0]
+    raise FatalError(
+        say(
+            f"没有（或不止一封）死信 {letter_id}；用 tingchao dead-letters list --all 查看。",
+            f"There is no (or more than one) dead letter {letter_id}; see "
+            "`tingchao dead-letters list --all`.",
+        )
+    )

@@ -1,0 +1,338 @@
+"""Commands that bring posts in and find them again: replay, import, search."""
+
+import asyncio
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+from datetime import datetime
+from pathlib import Path
+from typing import Annotated, Any
+from zoneinfo import ZoneInfo
+
+import httpx
+import typer
+from rich.progress import BarColumn, MofNCompleteColumn, Progress, SpinnerColumn, TextColumn
+from rich.text import Text
+
+from connectors.base import Connector, Context
+from connectors.file import File
+from connectors.replay import Replay
+from pipeline.cli.common import (
+    JsonOption,
+    app,
+    console,
+    local_time,
+    print_json,
+    settings_of,
+    wait_for,
+)
+from pipeline.clock import now
+from pipeline.components import configure
+from pipeline.endpoints import elasticsearch_client, kafka_of
+from pipeline.ingest import Ingest, read_cursors
+from pipeline.ingest import Progress as SourceProgress
+from pipeline.settings import Settings
+from schemas.enriched import Mood
+from schemas.errors import FatalError
+from schemas.language import say
+from sinks.search import Hit, PostQuery, Search
+
+__all__ = ["bring_in"]
+
+MOODS = {"negative": ("负面", "red"), "neutral": ("中性", "white"), "positive": ("正面", "green")}
+
+
+@app.command(
+    "replay",
+    help=say(
+        "重放一段录好的帖子（JSONL，可 gz），按原来的节奏、加速或尽快。",
+        "Replay a recording (JSONL, may be gz): at its own pace, faster, or as fast as possible.",
+    ),
+)
+def replay(
+    context: typer.Context,
+    file: Annotated[Path, typer.Argument(help=say("录制文件。", "Recording."))],
+    mapping: Annotated[
+        Path | None,
+        typer.Option("--mapping", help=say("列映射（TOML）。", "Column mapping (TOML).")),
+    ] = None,
+    speed: Annotated[
+        float | None,
+        typer.Option(
+            "--speed",
+            min=0.001,
+            help=say(
+                "1 为原速，60 为六十倍；默认尽快。",
+                "1: own pace, 60: sixty times; default: as fast as possible.",
+            ),
+        ),
+    ] = None,
+    shift_to_now: Annotated[
+        bool,
+        typer.Option(
+            "--shift-to-now",
+            help=say("整日平移，让录制在今天结束。", "Shift by whole days so that it ends today."),
+        ),
+    ] = False,
+    resume: Annotated[
+        bool,
+        typer.Option(
+            "--resume", help=say("从上次中断处继续。", "Go on where the last one stopped.")
+        ),
+    ] = False,
+    json_output: JsonOption = False,
+) -> None:
+    """Replay a recording into posts.raw."""
+    settings = settings_of(context)
+    options: dict[str, Any] = {"path": file, "mapping": mapping or mapping_for(file)}
+    options |= {"speed": speed or 0, "shift_to_now": shift_to_now}
+    config = configure("replay", Replay.Config, options)
+    name = f"replay:{file.name}"
+    done = wait_for(
+        bring_in(settings, name, "replay", lambda c: Replay(name, config, c), resume, json_output)
+    )
+    _told(done, json_output)
+
+
+@app.command(
+    "import",
+    help=say(
+        "导入一个文件（CSV/TSV/JSONL，UTF-8 或 GB18030），中断后可继续。",
+        "Import a file (CSV/TSV/JSONL, UTF-8 or GB18030); an interrupted import goes on.",
+    ),
+)
+def import_file(
+    context: typer.Context,
+    file: Annotated[Path, typer.Argument(help=say("文件。", "File."))],
+    mapping: Annotated[
+        Path | None,
+        typer.Option("--mapping", help=say("列映射（TOML）。", "Column mapping (TOML).")),
+    ] = None,
+    original_times: Annotated[
+        bool,
+        typer.Option(
+            "--original-times",
+            help=say(
+                "历史数据：按原来的时间计，不截到最近 30 天。",
+                "History: count by the original times instead of clamping to the last 30 days.",
+            ),
+        ),
+    ] = False,
+    again: Annotated[
+        bool,
+        typer.Option("--again", help=say("从头再导入一遍。", "Import from the beginning again.")),
+    ] = False,
+    json_output: JsonOption = False,
+) -> None:
+    """Import a file into posts.raw."""
+    settings = settings_of(context)
+    options: dict[str, Any] = {"path": file, "mapping": mapping or mapping_for(file)}
+    config = configure("import", File.Config, options | {"original_times": original_times})
+    name = f"import:{file.name}"
+    done = wait_for(
+        bring_in(settings, name, "file", lambda c: File(name, config, c), not again, json_output)
+    )
+    _told(done, json_output)
+
+
+def mapping_for(file: Path) -> Path | None:
+    """The mapping that lies beside a file: ``posts.csv`` and ``posts.mapping.toml``."""
+    beside = file.with_name(file.name.split(".")[0] + ".mapping.toml")
+    return beside if beside.is_file() else None
+
+
+async def bring_in(
+    settings: Settings, name: str, kind: str, build: Any, resume: bool, quiet: bool
+) -> SourceProgress:
+    """Run one connector to its end with a progress bar; returns what it did."""
+    kafka = kafka_of(settings)
+    await kafka.create_topics()
+    known = await read_cursors(kafka) if resume else {}
+    cursor = known[name].cursor if name in known else {}
+    async with _ingest(kafka) as ingest, httpx.AsyncClient() as client:
+        connector: Connector = build(Context(client, now, asyncio.sleep))
+        with Progress(
+            SpinnerColumn(),
+            TextColumn("{task.description}"),
+            BarColumn(),
+            MofNCompleteColumn(),
+            TextColumn("{task.fields[clock]}"),
+            console=console,
+            disable=quiet or not console.is_terminal,
+        ) as bar:
+            row = bar.add_task(say("写入帖子", "posts written"), total=None, clock="")
+            progress = SourceProgress()
+            async for progress in ingest.run(name, kind, connector, cursor):
+                clock = local_time(progress.clock, settings) if progress.clock else ""
+                done = progress.posts + progress.rejected
+                bar.update(row, completed=done, total=connector.total(), clock=clock)
+        return progress
+
+
+@asynccontextmanager
+async def _ingest(kafka: Any) -> AsyncIterator[Ingest]:
+    ingest = Ingest(kafka)
+    await ingest.start()
+    try:
+        yield ingest
+    finally:
+        await ingest.stop()
+
+
+def _told(done: SourceProgress, json_output: bool) -> None:
+    if json_output:
+        print_json({"posts": done.posts, "rejected": done.rejected})
+        return
+    console.print(
+        say(
+            f"写入 {done.posts} 条帖子，{done.rejected} 条进入死信。",
+            f"{done.posts} posts written, {done.rejected} sent to dead letters.",
+        )
+    )
+    if done.rejected:
+        console.print(
+            say("查看原因：tingchao dead-letters list", "Why: tingchao dead-letters list")
+        )
+
+
+@app.command(
+    "search",
+    help=say(
+        "按词语、品牌、情绪和时间查找帖子；空格隔开的每个词都要出现。",
+        "Find posts by phrases, brand, mood and time; every phrase (split by spaces) must occur.",
+    ),
+)
+def search(
+    context: typer.Context,
+    text: Annotated[
+        str | None, typer.Argument(help=say("词语，用空格隔开。", "Phrases, split by spaces."))
+    ] = None,
+    brand: Annotated[
+        str | None, typer.Option("--brand", help=say("品牌 id。", "Brand id."))
+    ] = None,
+    mood: Annotated[
+        str | None,
+        typer.Option("--mood", help="negative | neutral | positive"),
+    ] = None,
+    platform: Annotated[
+        str | None, typer.Option("--platform", help=say("平台。", "Platform."))
+    ] = None,
+    since: Annotated[
+        str | None,
+        typer.Option(
+            "--since",
+            help=say(
+                "从何时起，如 2026-10-01 或 2026-10-01T08:00。",
+                "From, e.g. 2026-10-01 or 2026-10-01T08:00.",
+            ),
+        ),
+    ] = None,
+    until: Annotated[
+        str | None, typer.Option("--until", help=say("到何时为止（不含）。", "Until (exclusive)."))
+    ] = None,
+    limit: Annotated[
+        int, typer.Option("--limit", min=1, max=1000, help=say("最多几条。", "At most."))
+    ] = 10,
+    every_copy: Annotated[
+        bool,
+        typer.Option("--every-copy", help=say("不合并相同文字的帖子。", "Do not fold copies.")),
+    ] = False,
+    json_output: JsonOption = False,
+) -> None:
+    """Find posts."""
+    settings = settings_of(context)
+    query = PostQuery(
+        text=text,
+        brand=brand,
+        mood=_mood(mood),
+        platform=platform,
+        since=_time("--since", since, settings),
+        until=_time("--until", until, settings),
+        fold_copies=not every_copy,
+    )
+    found = wait_for(_search(settings, query, limit))
+    if json_output:
+        print_json({"total": found.total, "hits": found.hits})
+        return
+    if not found.hits:
+        console.print(say("没有找到帖子。", "No posts found."))
+        return
+    for hit in found.hits:
+        print_hit(hit, settings)
+    console.print(
+        say(
+            f"共 {found.total} 条，显示 {len(found.hits)} 条。",
+            f"{found.total} in all, {len(found.hits)} shown.",
+        )
+    )
+
+
+async def _search(settings: Settings, query: PostQuery, limit: int) -> Any:
+    index = elasticsearch_client(settings)
+    try:
+        return await Search(index).posts(query, size=limit)
+    finally:
+        await index.close()
+
+
+def print_hit(hit: Hit, settings: Settings) -> None:
+    """One post: when, where, who, mood, brands; the text with its marks; the address."""
+    post = hit.post
+    head = Text(local_time(post.event_at, settings), style="bold")
+    head.append(f"  {post.platform} {post.author.name or post.author.id}", style="cyan")
+    if post.sentiment:
+        zh, colour = MOODS[post.sentiment.label]
+        head.append("  " + say(zh, post.sentiment.label), style=colour)
+    if post.brands:
+        head.append("  " + " ".join(tag.brand for tag in post.brands), style="magenta")
+    if hit.copies:
+        head.append("  " + say(f"另有 {hit.copies} 条相同", f"+{hit.copies} copies"), style="dim")
+    console.print(head)
+    if post.title:
+        console.print(Text("  ") + _marked(post.title, hit, "title"))
+    console.print(Text("  ") + _marked(post.text, hit, "text"))
+    if post.url:
+        console.print(Text(f"  {post.url}", style="dim"))
+
+
+def _marked(text: str, hit: Hit, field: str) -> Text:
+    """The text, shortened around its first mark, with the marks shown."""
+    spans = [span for span in hit.marks if span.field == field]
+    start = max(0, spans[0].start - 40) if spans else 0
+    end = min(len(text), start + 160)
+    shown = Text("…" if start else "")
+    offset = len(shown)
+    shown.append(text[start:end].replace("\n", " "))
+    if end < len(text):
+        shown.append("…")
+    for span in spans:
+        if span.start >= start and span.end <= end:
+            shown.stylize("bold reverse", span.start - start + offset, span.end - start + offset)
+    return shown
+
+
+def _mood(value: str | None) -> Mood | None:
+    if value is None:
+        return None
+    if value not in MOODS:
+        raise FatalError(
+            say(
+                f"--mood 只能是 negative、neutral 或 positive，不是 {value}。",
+                f"--mood must be negative, neutral or positive, not {value}.",
+            )
+        )
+    return value  # type: ignore[return-value]
+
+
+def _time(option: str, value: str | None, settings: Settings) -> datetime | None:
+    if value is None:
+        return None
+    try:
+        at = datetime.fromisoformat(value)
+    except ValueError:
+        raise FatalError(
+            say(
+                f"{option} 看不懂 {value}；请写成 2026-10-01 或 2026-10-01T08:00。",
+                f"{option} cannot read {value}; write 2026-10-01 or 2026-10-01T08:00.",
+            )
+        ) from None
+    return at if at.tzinfo else at.replace(tzinfo=ZoneInfo(settings.time_zone))

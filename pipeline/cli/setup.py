@@ -1,0 +1,165 @@
+"""Commands that set things up: config, rules, schemas, train."""
+
+from pathlib import Path
+from typing import Annotated, Any
+
+import tomli_w
+import typer
+from rich.progress import Progress, SpinnerColumn, TextColumn
+from rich.table import Table
+
+from pipeline.check import check_settings
+from pipeline.cli.common import JsonOption, app, console, print_json, settings_of, wait_for
+from pipeline.endpoints import kafka_of
+from pipeline.rules import live_rules, publish_rules, read_rule_file
+from pipeline.schema_export import write_schemas
+from schemas.language import say
+
+config_app = typer.Typer(help=say("设置。", "Settings."), no_args_is_help=True)
+rules_app = typer.Typer(
+    help=say("规则：听什么。", "Rules: what to listen for."), no_args_is_help=True
+)
+train_app = typer.Typer(
+    help=say("用自己的数据训练模型。", "Train models on your own data."), no_args_is_help=True
+)
+app.add_typer(config_app, name="config")
+app.add_typer(rules_app, name="rules")
+app.add_typer(train_app, name="train")
+
+
+@config_app.command(
+    "check",
+    help=say("检查设置、规则文件和每个组件的选项。", "Check settings, rule file and every option."),
+)
+def config_check(context: typer.Context) -> None:
+    """Check the settings without starting anything."""
+    settings = settings_of(context)
+    check_settings(settings)
+    console.print(say("设置没有问题。", "The settings are fine."))
+
+
+@config_app.command(
+    "show",
+    help=say("显示生效的设置；机密已遮盖。", "Show the settings in force; secrets are masked."),
+)
+def config_show(context: typer.Context, json_output: JsonOption = False) -> None:
+    """Show the settings."""
+    tree = _plain(settings_of(context).model_dump(mode="python"))
+    if json_output:
+        print_json(tree)
+    else:
+        console.print(tomli_w.dumps(tree), markup=False, soft_wrap=True, end="")
+
+
+def _plain(value: Any) -> Any:
+    """TOML knows no null, path or secret: leave out, write, mask."""
+    if isinstance(value, dict):
+        return {key: _plain(item) for key, item in value.items() if item is not None}
+    if isinstance(value, list | tuple):
+        return [_plain(item) for item in value]
+    return value if isinstance(value, bool | int | float | str) else str(value)
+
+
+@rules_app.command(
+    "push",
+    help=say("发布规则文件；各角色几秒内生效。", "Publish a rule file; live within seconds."),
+)
+def rules_push(
+    context: typer.Context,
+    file: Annotated[Path, typer.Argument(help=say("规则文件（TOML）。", "Rule file (TOML)."))],
+) -> None:
+    """Publish rules."""
+    settings = settings_of(context)
+    rules = read_rule_file(file)
+    if wait_for(publish_rules(kafka_of(settings), rules)):
+        console.print(say(f"已发布 {rules.label}。", f"{rules.label} is published."))
+    else:
+        console.print(say(f"{rules.label} 已经在线。", f"{rules.label} is live already."))
+
+
+@rules_app.command("show", help=say("线上的规则。", "The live rules."))
+def rules_show(context: typer.Context, json_output: JsonOption = False) -> None:
+    """Show the live rules."""
+    settings = settings_of(context)
+    rules = wait_for(live_rules(kafka_of(settings), settings.rules.id))
+    if json_output:
+        print_json(rules)
+        return
+    if rules is None:
+        console.print(
+            say(
+                "还没有规则；用 tingchao rules push 文件 发布。",
+                "There are no rules yet; publish some with `tingchao rules push FILE`.",
+            )
+        )
+        return
+    console.print(f"{rules.label}  {rules.author}  {rules.reason}", markup=False)
+    table = Table("id", say("名称", "Name"), say("身份", "Role"), say("词", "Words"))
+    for brand in rules.brands:
+        role = say("自有" if brand.role == "own" else "竞品", brand.role)
+        table.add_row(brand.id, brand.name, role, "、".join(brand.aliases))
+    for rule in rules.keywords:
+        table.add_row(rule.id, rule.name, say("关键词", "keywords"), "、".join(rule.words))
+    console.print(table)
+
+
+@app.command(
+    "schemas",
+    help=say(
+        "写出每种记录的 JSON Schema 和全部 topic 的 AsyncAPI 文档。",
+        "Write the JSON Schema of every record and the AsyncAPI document of all topics.",
+    ),
+)
+def schemas_command(
+    context: typer.Context,
+    out: Annotated[Path, typer.Option("--out", help=say("目标文件夹。", "Target folder."))] = Path(
+        "schemas-out"
+    ),
+    json_output: JsonOption = False,
+) -> None:
+    """Write the schemas."""
+    settings_of(context)
+    paths = write_schemas(out)
+    if json_output:
+        print_json([str(path) for path in paths])
+    else:
+        console.print(say(f"{len(paths)} 个文件写到 {out}。", f"{len(paths)} files in {out}."))
+
+
+@train_app.command(
+    "sentiment",
+    help=say(
+        "训练情绪模型：JSONL，每行 {text, label}，label 为 -1、0、1。",
+        "Train the mood model: JSONL, each line {text, label} with label -1, 0 or 1.",
+    ),
+)
+def train_sentiment(
+    context: typer.Context,
+    files: Annotated[list[Path], typer.Argument(help="JSONL ...")],
+    out: Annotated[Path, typer.Option("--out", help=say("模型文件。", "Model file."))] = Path(
+        "sentiment.npz"
+    ),
+    json_output: JsonOption = False,
+) -> None:
+    """Train the sentiment model."""
+    from processors.sentiment_training import train_files
+
+    settings_of(context)
+    with Progress(
+        SpinnerColumn(),
+        TextColumn("{task.description}"),
+        console=console,
+        disable=json_output or not console.is_terminal,
+    ) as bar:
+        row = bar.add_task("…")
+        report = train_files(files, out, lambda text: bar.update(row, description=text))
+    if json_output:
+        print_json(report)
+        return
+    table = Table(
+        say("数据集", "Set"), say("行", "Rows"), say("交叉验证宏 F1", "Out-of-fold macro-F1")
+    )
+    for name, rows, score in report.rows():
+        table.add_row(name, f"{rows:,}", f"{100 * score:.1f}")
+    console.print(table)
+    console.print(say(f"模型写到 {out}。", f"The model is in {out}."))

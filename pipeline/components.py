@@ -1,0 +1,72 @@
+"""Connectors and channels by name, built from their section of the settings."""
+
+import difflib
+from collections.abc import Iterable
+from typing import Any
+
+import httpx
+from pydantic import ValidationError
+
+from connectors import CONNECTORS
+from connectors.base import Connector, Context
+from pipeline.settings import ComponentSettings
+from schemas.component import ComponentConfig
+from schemas.errors import FatalError
+from schemas.language import say
+from sinks import CHANNELS
+from sinks.base import Channel
+
+__all__ = ["build_channel", "build_connector", "configure"]
+
+
+def build_connector(name: str, section: ComponentSettings, context: Context) -> Connector:
+    """One configured source.
+
+    Raises:
+        FatalError: unknown connector or option; names the section and the nearest valid name.
+    """
+    where = f"sources.{name}"
+    kind = CONNECTORS[_known(where, section.use, CONNECTORS)]
+    return kind(name, configure(where, kind.Config, section.options), context)
+
+
+def build_channel(name: str, section: ComponentSettings, client: httpx.AsyncClient) -> Channel:
+    """One configured channel.
+
+    Raises:
+        FatalError: unknown channel or option; names the section and the nearest valid name.
+    """
+    where = f"channels.{name}"
+    kind = CHANNELS[_known(where, section.use, CHANNELS)]
+    return kind(name, configure(where, kind.Config, section.options), client)
+
+
+def configure(where: str, config: type[ComponentConfig], options: dict[str, Any]) -> Any:
+    """A component's config from plain options."""
+    try:
+        return config(**options)
+    except ValidationError as error:
+        first = error.errors(include_url=False, include_input=False, include_context=False)[0]
+        key = ".".join([where, *map(str, first["loc"])])
+        if first["type"] == "extra_forbidden":
+            near = difflib.get_close_matches(str(first["loc"][-1]), config.model_fields, n=1)
+            zh, en = (
+                (f"；是不是 {near[0]}？", f"; did you mean {near[0]}?") if near else ("。", ".")
+            )
+            message = say(f"没有 {key} 这个设置{zh}", f"Unknown key {key}{en}")
+        else:
+            message = say(f"{key} 的值不对：{first['msg']}。", f"{key}: {first['msg']}.")
+    raise FatalError(message)  # outside the except block: the cause would show secrets
+
+
+def _known(where: str, name: str, registry: Iterable[str]) -> str:
+    names = sorted(registry)
+    if name in names:
+        return name
+    near = difflib.get_close_matches(name, names, n=1, cutoff=0.0)
+    raise FatalError(
+        say(
+            f"{where}.use：没有叫 {name} 的组件；是不是 {near[0]}？可用：{'、'.join(names)}。",
+            f"{where}.use: there is no {name}; did you mean {near[0]}? Known: {', '.join(names)}.",
+        )
+    )

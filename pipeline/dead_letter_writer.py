@@ -1,0 +1,124 @@
+"""Writes dead letters; returns only when the broker has them."""
+
+import base64
+from collections.abc import Sequence
+from datetime import UTC, datetime
+from typing import Any
+
+import structlog
+from pydantic import BaseModel, ConfigDict, ValidationError
+
+from pipeline import metrics
+from pipeline.backoff import Backoff
+from pipeline.kafka import Entry, Kafka, LineWriter
+from pipeline.record import Item
+from schemas.dead_letter import DeadLetter, Stage, dead_letter_id
+from schemas.errors import RetryableError
+from schemas.outcome import Rejected
+from schemas.post import PostId
+from schemas.record import SCHEMA_VERSION
+from schemas.topics import partition_of
+
+__all__ = ["MAX_KEPT_BYTES", "DeadLetterWriter", "post_id_of"]
+
+#: A longer line is cut (and says so): its dead letter must fit the topic.
+MAX_KEPT_BYTES = 4 * 1024 * 1024
+
+log = structlog.get_logger()
+
+
+class _Named(BaseModel):
+    model_config = ConfigDict(extra="ignore")
+
+    id: PostId
+
+
+class DeadLetterWriter:
+    """One stage's way to ``dead-letters``.
+
+    Delivery: at least once; a repeated line repeats its id. When the topic can't be written it
+    waits for ever: a line may be late, but not lost.
+    """
+
+    def __init__(self, kafka: Kafka, stage: Stage) -> None:
+        self._writer = LineWriter(kafka)
+        self._stage = stage
+
+    async def start(self) -> None:
+        """Connect."""
+        await self._writer.start()
+
+    async def stop(self) -> None:
+        """Disconnect."""
+        await self._writer.stop()
+
+    async def write(self, rejected: Sequence[tuple[Item[Any], Rejected]]) -> None:
+        """Write one dead letter for each line."""
+        letters = [_letter(self._stage, line, why) for line, why in rejected]
+        await self.write_letters(letters)
+
+    async def write_letters(self, letters: Sequence[DeadLetter]) -> None:
+        """Write ready dead letters (ingest makes its own: its items come from no topic)."""
+        backoff = Backoff()
+        while True:
+            try:
+                partitions = await self._writer.partitions("dead-letters")
+                entries = [
+                    Entry(
+                        partition_of(letter.key or letter.id, partitions),
+                        letter.to_line(),
+                        key=base64.b64decode(letter.key) if letter.key else None,
+                    )
+                    for letter in letters
+                ]
+                await self._writer.write({"dead-letters": entries})
+                break
+            except RetryableError as error:
+                log.warning("dead letters wait", lines=len(letters), reason=str(error))
+                await backoff.wait()
+        for letter in letters:
+            metrics.DEAD_LETTERS.labels(letter.stage, letter.kind).inc()
+            log.warning(
+                "dead letter",
+                id=letter.id,
+                kind=letter.kind,
+                message=letter.message,
+                source=letter.source,
+                partition=letter.partition,
+                offset=letter.offset,
+                line=letter.line,
+            )
+
+
+def _letter(stage: Stage, line: Item[Any], why: Rejected) -> DeadLetter:
+    record = line.record
+    value = line.raw if line.line or record.value is None else record.value
+    return DeadLetter(
+        id=dead_letter_id(record.topic, record.partition, record.offset, line.line),
+        stage=stage,
+        kind=why.kind,
+        message=why.message,
+        source=record.topic,
+        partition=record.partition,
+        offset=record.offset,
+        line=line.line,
+        key=_base64(record.key),
+        value=None if record.value is None else _base64(value[:MAX_KEPT_BYTES]),
+        headers=tuple((name, _base64(content) or "") for name, content in record.headers),
+        size=len(value),
+        post_id=post_id_of(value),
+        schema_version=SCHEMA_VERSION,
+        at=datetime.now(UTC),
+    )
+
+
+def _base64(value: bytes | None) -> str | None:
+    return None if value is None else base64.b64encode(value).decode()
+
+
+def post_id_of(raw: bytes) -> PostId | None:
+    """The post id, where the line is readable enough to tell."""
+    try:
+        return _Named.model_validate_json(raw).id
+    except ValidationError:
+        return None

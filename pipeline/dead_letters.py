@@ -1,0 +1,105 @@
+"""Dead letters for people: list, show, put back."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from datetime import UTC, datetime
+
+from pipeline.kafka import Entry, Kafka, LineWriter
+from schemas.dead_letter import DeadLetter, Retry, parse_dead_letter_line
+from schemas.errors import FatalError, RejectedError
+from schemas.language import say
+from schemas.topics import TOPICS, partition_of
+
+__all__ = ["Listed", "read_dead_letters", "retry"]
+
+
+@dataclass(frozen=True)
+class Listed:
+    """A dead letter and whether it was put back."""
+
+    letter: DeadLetter
+    retry: Retry | None
+
+
+async def read_dead_letters(kafka: Kafka) -> list[Listed]:
+    """All dead letters that the topic holds, oldest first, each once."""
+    letters: dict[str, DeadLetter] = {}
+    retries: dict[str, Retry] = {}
+    async for record in kafka.read_all("dead-letters"):
+        try:
+            line = parse_dead_letter_line(record.value or b"")
+        except RejectedError:
+            continue  # somebody else's line in our topic
+        if isinstance(line, DeadLetter):
+            letters.setdefault(line.id, line)
+        else:
+            retries[line.dead_letter_id] = line
+    ordered = sorted(letters.values(), key=lambda letter: (letter.at, letter.id))
+    return [Listed(letter, retries.get(letter.id)) for letter in ordered]
+
+
+async def retry(
+    kafka: Kafka, chosen: Sequence[Listed], corrected: bytes | None = None
+) -> list[Retry]:
+    """Put lines back into the topic they came from, each as a record of its own.
+
+    ``corrected`` replaces the line (of a single chosen letter). The post's id makes a line that
+    comes in twice one document, so a retry is exactly once in its effect; a line that fails again
+    becomes a new dead letter.
+
+    Raises:
+        FatalError: a letter can't be put back; nothing was written then.
+    """
+    for listed in chosen:
+        _check(listed, corrected)
+    writer = LineWriter(kafka)
+    await writer.start()
+    done: list[Retry] = []
+    try:
+        for listed in chosen:
+            done.append(await _put_back(writer, listed.letter, corrected))
+    finally:
+        await writer.stop()
+    return done
+
+
+def _check(listed: Listed, corrected: bytes | None) -> None:
+    letter = listed.letter
+    if letter.source not in TOPICS and corrected is None:
+        raise FatalError(
+            say(
+                f"死信 {letter.id} 来自数据源 {letter.source} 的第 {letter.line} 行，"
+                "没有进过 topic；请改好源文件再导入一次，或用 --with 给出改好的帖子。",
+                f"Dead letter {letter.id} is line {letter.line} of source {letter.source} and "
+                "never reached a topic; correct the file and import it again, or give the "
+                "corrected post with --with.",
+            )
+        )
+    if letter.size > len(letter.raw) and corrected is None:
+        raise FatalError(
+            say(
+                f"死信 {letter.id} 原文有 {letter.size} 字节，只保留了开头；请用 --with 给出全文。",
+                f"Dead letter {letter.id} had {letter.size} bytes and only their beginning was "
+                "kept; give the whole line with --with.",
+            )
+        )
+
+
+async def _put_back(writer: LineWriter, letter: DeadLetter, corrected: bytes | None) -> Retry:
+    topic = letter.source if letter.source in TOPICS else "posts.raw"
+    partitions = await writer.partitions(topic)
+    partition = letter.partition if letter.partition >= 0 else partition_of(letter.id, partitions)
+    value = letter.raw if corrected is None else corrected
+    header = ("retry-of", letter.id.encode())
+    entry = Entry(partition % partitions, value, None, (header,))
+    await writer.write({topic: [entry]})
+    note = Retry(
+        dead_letter_id=letter.id,
+        at=datetime.now(UTC),
+        topic=topic,
+        partition=entry.partition,
+        corrected=corrected is not None,
+    )
+    letters = await writer.partitions("dead-letters")
+    await writer.write({"dead-letters": [Entry(partition_of(letter.id, letters), note.to_line())]})
+    return note

@@ -1,0 +1,77 @@
+"""Where Kafka and Elasticsearch are: configured, or the local services of the work folder."""
+
+from pathlib import Path
+
+from pydantic import HttpUrl
+
+from pipeline.kafka import Kafka
+from pipeline.services import ServicesConfig, status
+from pipeline.settings import Settings
+from schemas.errors import FatalError
+from schemas.language import say
+from sinks.elasticsearch import Elasticsearch
+
+__all__ = ["elasticsearch_client", "kafka_of", "services_config"]
+
+
+def services_config(settings: Settings) -> ServicesConfig:
+    """The local services that these settings need: those without a configured address."""
+    services = settings.services
+    return ServicesConfig(
+        folder=settings.folder,
+        artefacts=services.artefacts,
+        kafka=settings.kafka.bootstrap is None,
+        elasticsearch=settings.elasticsearch.url is None,
+        kafka_port=services.kafka_port,
+        kafka_heap=services.kafka_heap,
+        elasticsearch_port=services.elasticsearch_port,
+        elasticsearch_heap=services.elasticsearch_heap,
+        elasticsearch_user=services.elasticsearch_user,
+    )
+
+
+def kafka_of(settings: Settings) -> Kafka:
+    """Kafka as configured, or the running local one.
+
+    Raises:
+        FatalError: neither; says how to start it.
+    """
+    if settings.kafka.bootstrap:
+        return Kafka(settings.kafka, settings.kafka.bootstrap)
+    return Kafka(settings.kafka, _local(settings, "kafka"))
+
+
+def elasticsearch_client(settings: Settings) -> Elasticsearch:
+    """Elasticsearch as configured, or the running local one.
+
+    Raises:
+        FatalError: neither; says how to start it.
+    """
+    section = settings.elasticsearch
+    config = Elasticsearch.Config(
+        url=HttpUrl(section.url or _local(settings, "elasticsearch")),
+        prefix=section.prefix,
+        api_key=section.api_key,
+        username=section.username,
+        password=section.password,
+        ca_certs=section.ca_file,
+        shards=section.shards,
+        replicas=section.replicas,
+    )
+    return Elasticsearch(config)
+
+
+def _local(settings: Settings, service: str) -> str:
+    for found in status(services_config(settings)):
+        if found.name == service and found.running and found.address:
+            return found.address
+    name = {"kafka": "Kafka", "elasticsearch": "Elasticsearch"}[service]
+    folder: Path = settings.folder
+    raise FatalError(
+        say(
+            f"{name} 没有在运行（工作目录 {folder}）；请运行 tingchao services start，"
+            f"或在设置里写上已有集群的地址。",
+            f"{name} is not running (work folder {folder}); run `tingchao services start`, or "
+            "write the address of an existing cluster into the settings.",
+        )
+    )

@@ -1,0 +1,140 @@
+"""Reads for ``enrich`` and ``watch``: one Faust agent that loses nothing.
+
+Faust acknowledges an event when the body of its loop raises, takes batches back only halfway and
+keeps tables that lose data on a rebalance. So: raw bytes, ``noack_take``, no tables, one agent a
+process, ``concurrency=1``, acknowledgements by hand and in order, and a hard exit on anything
+unexpected. Scale = partitions x processes.
+"""
+
+import asyncio
+import ssl
+from collections.abc import Awaitable, Callable
+from pathlib import Path
+from typing import Any
+
+import faust
+import structlog
+from faust.types import EventT
+
+from pipeline.kafka import MAX_POLL_INTERVAL_MS, Kafka
+from pipeline.loop import SafeLoop
+from pipeline.record import Record
+
+__all__ = ["create_app"]
+
+MAX_RECORDS = 64
+WITHIN_SECONDS = 0.1
+
+log = structlog.get_logger()
+
+
+def create_app(
+    kafka: Kafka,
+    role: str,
+    topic: str,
+    folder: Path,
+    loop: SafeLoop[Any],
+    prepare: Callable[[], Awaitable[None]] | None = None,
+) -> faust.App:
+    """A Faust app whose only agent feeds ``loop``.
+
+    ``prepare`` is awaited before the first line, on Faust's event loop.
+    ``partitions`` is the topic's real number: Faust declares nothing itself.
+
+    Raises:
+        RuntimeError: Faust's compiled streams are missing; the pure Python ones acknowledge events
+            of partitions that were already taken away.
+    """
+    try:
+        import faust._cython.streams
+    except ImportError as error:
+        raise RuntimeError("faust was installed without its compiled streams") from error
+    app = faust.App(kafka.group(role), **_settings(kafka, folder))
+    source = app.topic(
+        kafka.topic(topic),
+        key_type=bytes,
+        value_type=bytes,
+        key_serializer="raw",
+        value_serializer="raw",
+        partitions=asyncio.run(_partition_count(kafka, topic)),
+    )
+
+    async def work(stream: Any) -> None:
+        await loop.start(prepare)
+        async for events in stream.noack_take(MAX_RECORDS, within=WITHIN_SECONDS):
+            await loop.handle([_record(event, topic) for event in events])
+            if loop.stage.name != "watch":  # watch commits its offsets in its own transactions
+                for event in events:
+                    await stream.ack(event)
+
+    app.agent(source, name=f"tingchao.{role}", concurrency=1)(work)
+    return app
+
+
+async def _partition_count(kafka: Kafka, topic: str) -> int:
+    """The topic's real number of partitions: Faust declares nothing itself, but wants to know."""
+    async with kafka.reader(topic) as (_, partitions):
+        return len(partitions)
+
+
+def _record(event: EventT[bytes], topic: str) -> Record:
+    message = event.message
+    headers: Any = message.headers or ()
+    pairs = headers.items() if isinstance(headers, dict) else headers
+    return Record(
+        topic=topic,
+        partition=message.partition,
+        offset=message.offset,
+        timestamp_ms=int(message.timestamp * 1000),
+        key=message.key,
+        value=message.value,
+        headers=tuple(pairs),
+    )
+
+
+def _settings(kafka: Kafka, folder: Path) -> dict[str, Any]:
+    """Each value has its reason in Faust's behaviour; see the comments."""
+    return {
+        "broker": [f"kafka://{address}" for address in kafka.address.split(",")],
+        "broker_credentials": _credentials(kafka),
+        # A stalled sink must not make the group leave: aiokafka refuses to rejoin while idle.
+        "broker_max_poll_interval": MAX_POLL_INTERVAL_MS / 1000,
+        # With noack_take nothing is lost by not waiting; waiting would block the whole group.
+        "stream_wait_empty": False,
+        "broker_session_timeout": 30,
+        "broker_heartbeat_interval": 3,
+        "broker_request_timeout": 60,
+        "broker_rebalance_timeout": 60,
+        "broker_commit_interval": 1.0,
+        "broker_commit_every": 5_000,
+        "broker_max_poll_records": 64,
+        # In records; each carries up to 200 posts, so this bounds memory.
+        "stream_buffer_maxsize": 128,
+        "consumer_max_fetch_size": 4 * 1024 * 1024,
+        "consumer_auto_offset_reset": "earliest",
+        "topic_allow_declare": False,
+        "topic_disable_leader": True,
+        "store": "memory://",
+        "processing_guarantee": "at_least_once",
+        "web_enabled": False,
+        "datadir": str(folder / "faust"),
+        "cython_optimizations": False,
+    }
+
+
+def _credentials(kafka: Kafka) -> Any:
+    settings = kafka.settings
+    if settings.security == "PLAINTEXT":
+        return None
+    context: ssl.SSLContext | None = None
+    if settings.security.endswith("SSL"):
+        context = kafka.ssl_context()
+    if settings.security == "SSL":
+        return faust.SSLCredentials(context)
+    password = settings.sasl_password
+    return faust.SASLCredentials(
+        mechanism=settings.sasl_mechanism,
+        username=settings.sasl_username,
+        password=password.get_secret_value() if password else None,
+        ssl_context=context,
+    )

@@ -1,0 +1,231 @@
+"""Role ``ingest``: connectors in, posts out; the place where time enters the log.
+
+For each batch of a connector: posts and ticks go to ``posts.raw``, unreadable items to
+``dead-letters``, and only when the broker has acknowledged all of them is the batch's cursor kept
+in ``sources``. Delivery: at least once; a batch may come again after a crash, with the same ids.
+
+Time: a live source runs on the wall clock, and a tick a second goes into every lane. A recording
+brings its own clock: a tick goes in before the first post of each quarter of an hour, so that a
+fast replay closes the same windows as the slow original did.
+"""
+
+import asyncio
+import base64
+from collections import defaultdict
+from collections.abc import AsyncIterator, Callable
+from dataclasses import dataclass
+from datetime import UTC, datetime, timedelta
+
+import structlog
+from pydantic import ValidationError
+
+from connectors.base import Batch, Connector, Cursor, Unreadable
+from pipeline import clock, metrics
+from pipeline.backoff import Backoff
+from pipeline.dead_letter_writer import MAX_KEPT_BYTES, DeadLetterWriter, post_id_of
+from pipeline.kafka import Entry, Kafka, LineWriter
+from schemas.dead_letter import DeadLetter, dead_letter_id
+from schemas.envelope import pack
+from schemas.errors import FatalError, RetryableError
+from schemas.post import Post
+from schemas.record import SCHEMA_VERSION, explain
+from schemas.signals import Tick
+from schemas.source_status import SourceState, SourceStatus
+from schemas.topics import partition_of
+
+__all__ = ["Ingest", "Progress", "read_cursors"]
+
+TICK_SECONDS = 1.0
+RECORDED_TICK = timedelta(minutes=15)
+
+log = structlog.get_logger()
+
+
+@dataclass
+class Progress:
+    """What one source has done so far."""
+
+    posts: int = 0
+    rejected: int = 0
+    last_post_at: datetime | None = None
+    clock: datetime | None = None
+    """The recording's clock."""
+
+
+async def read_cursors(kafka: Kafka) -> dict[str, SourceStatus]:
+    """The newest status of every source."""
+    newest: dict[str, SourceStatus] = {}
+    async for record in kafka.read_all("sources"):
+        if record.key and record.value:
+            status = SourceStatus.from_line(record.value)
+            newest[status.name] = status
+    return newest
+
+
+class Ingest:
+    """Runs connectors and writes what they yield."""
+
+    def __init__(
+        self,
+        kafka: Kafka,
+        *,
+        now: Callable[[], datetime] = clock.now,
+        backoff: Callable[[], Backoff] = Backoff,
+    ) -> None:
+        self._writer = LineWriter(kafka)
+        self._dead_letters = DeadLetterWriter(kafka, "ingest")
+        self._now = now
+        self._backoff = backoff
+        self._lanes = 1
+        self.progress: dict[str, Progress] = defaultdict(Progress)
+
+    async def start(self) -> None:
+        """Connect."""
+        await self._writer.start()
+        await self._dead_letters.start()
+        self._lanes = await self._writer.partitions("posts.raw")
+
+    async def stop(self) -> None:
+        """Flush and disconnect."""
+        await self._writer.stop()
+        await self._dead_letters.stop()
+
+    async def tick_for_ever(self) -> None:
+        """One tick a second into every lane; the clock of live sources."""
+        while True:
+            await self._write(_tick(self._now(), self._lanes))
+            await asyncio.sleep(TICK_SECONDS)
+
+    async def run(
+        self, name: str, kind: str, connector: Connector, cursor: Cursor
+    ) -> AsyncIterator[Progress]:
+        """Run one connector to its end; yields after each acknowledged batch.
+
+        A passing fault is retried from the last cursor for ever; a FatalError of the connector is
+        noted in ``sources`` and raised.
+        """
+        progress = self.progress[name]
+        backoff = self._backoff()
+        while True:
+            try:
+                async for batch in connector.batches(cursor):
+                    await self._take(name, batch, progress)
+                    cursor = batch.cursor
+                    await self._note(name, kind, "running", cursor, progress)
+                    backoff = self._backoff()
+                    yield progress
+                await self._note(name, kind, "done", cursor, progress)
+                return
+            except RetryableError as error:
+                log.warning("source waits", source=name, reason=str(error))
+                await self._note(name, kind, "failing", cursor, progress, str(error))
+                await backoff.wait(error.retry_after_seconds)
+            except FatalError as error:
+                await self._note(name, kind, "failing", cursor, progress, str(error))
+                raise
+
+    async def _take(self, name: str, batch: Batch, progress: Progress) -> None:
+        lines: list[tuple[int, bytes]] = []
+        unreadable = list(batch.unreadable)
+        for seen in batch.seen:
+            if batch.clock is not None and self._crosses(progress, seen.at):
+                lines += self._ticks_at(progress, _floor(seen.at))
+            try:
+                post = Post(**dict(seen.draft), observed_at=seen.at)
+            except ValidationError as error:
+                unreadable.append(Unreadable(0, seen.draft.to_line(), *explain(error)))
+                continue
+            lines.append((partition_of(post.thread, self._lanes), post.to_line()))
+            progress.posts += 1
+            if progress.last_post_at is None or post.published_at > progress.last_post_at:
+                progress.last_post_at = post.published_at
+        if batch.clock is not None and (progress.clock is None or batch.clock > progress.clock):
+            lines += self._ticks_at(progress, batch.clock)
+        if unreadable:
+            progress.rejected += len(unreadable)
+            letters = [_letter(name, item, self._now()) for item in unreadable]
+            await self._dead_letters.write_letters(letters)
+        await self._write(lines)
+        metrics.SENT.labels("ingest", "posts.raw").inc(len(batch.seen))
+
+    def _crosses(self, progress: Progress, at: datetime) -> bool:
+        return progress.clock is None or _floor(at) > progress.clock
+
+    def _ticks_at(self, progress: Progress, at: datetime) -> list[tuple[int, bytes]]:
+        progress.clock = at
+        return _tick(at, self._lanes)
+
+    async def _write(self, lines: list[tuple[int, bytes]]) -> None:
+        by_lane: dict[int, list[bytes]] = defaultdict(list)
+        for lane, line in lines:
+            by_lane[lane].append(line)
+        entries = [
+            Entry(lane, value, key=None)
+            for lane, group in sorted(by_lane.items())
+            for value in pack(group)
+        ]
+        backoff = self._backoff()
+        while True:
+            try:
+                await self._writer.write({"posts.raw": entries})
+                return
+            except RetryableError as error:
+                log.warning("broker waits", reason=str(error))
+                await backoff.wait(error.retry_after_seconds)
+
+    async def _note(
+        self,
+        name: str,
+        kind: str,
+        state: SourceState,
+        cursor: Cursor,
+        progress: Progress,
+        error: str | None = None,
+    ) -> None:
+        status = SourceStatus(
+            name=name,
+            connector=kind,
+            state=state,
+            at=self._now(),
+            cursor=dict(cursor),
+            posts=progress.posts,
+            rejected=progress.rejected,
+            last_success_at=None if error else self._now(),
+            last_post_at=progress.last_post_at,
+            error=error,
+        )
+        partitions = await self._writer.partitions("sources")
+        key = name.encode()
+        backoff = self._backoff()
+        while True:
+            try:
+                entry = Entry(partition_of(key, partitions), status.to_line(), key)
+                await self._writer.write({"sources": [entry]})
+                return
+            except RetryableError as fault:
+                log.warning("cursor waits", source=name, reason=str(fault))
+                await backoff.wait()
+
+
+def _tick(at: datetime, lanes: int) -> list[tuple[int, bytes]]:
+    return [(lane, Tick(at=at, lane=lane, lanes=lanes).to_line()) for lane in range(lanes)]
+
+
+def _floor(at: datetime) -> datetime:
+    return at - (at - datetime(2000, 1, 1, tzinfo=UTC)) % RECORDED_TICK
+
+
+def _letter(name: str, item: Unreadable, at: datetime) -> DeadLetter:
+    return DeadLetter(
+        id=dead_letter_id(name, -1, -1, item.line),
+        stage="ingest",
+        kind=item.kind,
+        message=item.message,
+        source=name,
+        line=item.line,
+        value=base64.b64encode(item.raw[:MAX_KEPT_BYTES]).decode(),
+        size=len(item.raw),
+        post_id=post_id_of(item.raw),
+        schema_version=SCHEMA_VERSION,
+        at=at,
+    )

@@ -1,0 +1,349 @@
+"""The one way to Kafka: clients built from settings, topics, and writing in batches."""
+
+import asyncio
+import ssl
+from collections import defaultdict
+from collections.abc import AsyncIterator, Iterable, Mapping, Sequence
+from contextlib import asynccontextmanager
+from dataclasses import dataclass
+from typing import Any
+
+from aiokafka import AIOKafkaConsumer, AIOKafkaProducer, TopicPartition
+from aiokafka.admin import AIOKafkaAdminClient, NewTopic
+from aiokafka.errors import KafkaConnectionError, KafkaError, TopicAlreadyExistsError, for_code
+
+from pipeline.record import Record
+from pipeline.settings import KafkaSettings
+from schemas.errors import FatalError, RetryableError
+from schemas.language import say
+from schemas.topics import TOPICS, Topic
+
+__all__ = ["Entry", "Kafka", "LineWriter", "TopicPartition", "mapped_errors", "to_record"]
+
+#: A poll interval of a week: a stalled sink must not make the group leave (aiokafka then refuses
+#: to rejoin while idle, and idle never ends). Watching for real hangs is not the group's job.
+MAX_POLL_INTERVAL_MS = 7 * 24 * 3600 * 1000
+MAX_REQUEST_BYTES = 8 * 1024 * 1024
+BATCH_BYTES = 512 * 1024
+
+
+@dataclass(frozen=True, slots=True)
+class Entry:
+    """One Kafka record to write."""
+
+    partition: int
+    value: bytes | None
+    key: bytes | None = None
+    headers: tuple[tuple[str, bytes], ...] = ()
+
+
+@asynccontextmanager
+async def mapped_errors(doing: str) -> AsyncIterator[None]:
+    """Turn Kafka's passing faults into RetryableError; all else stays what it is."""
+    try:
+        yield
+    except KafkaError as error:
+        if getattr(error, "retriable", False) or isinstance(error, KafkaConnectionError):
+            raise RetryableError(f"{doing}: {error!r}") from error
+        raise
+
+
+class Kafka:
+    """Builds clients for one cluster and one prefix.
+
+    ``address`` is ``host:port[,host:port]``; the settings' own ``bootstrap`` is not looked at, so
+    that a local service's address can be given.
+    """
+
+    def __init__(self, settings: KafkaSettings, address: str) -> None:
+        self.settings = settings
+        self.address = address
+
+    def connection(self) -> dict[str, Any]:
+        """Keyword arguments of every aiokafka client."""
+        settings = self.settings
+        arguments: dict[str, Any] = {
+            "bootstrap_servers": self.address,
+            "security_protocol": settings.security,
+        }
+        if settings.security.startswith("SASL"):
+            password = settings.sasl_password
+            arguments["sasl_mechanism"] = settings.sasl_mechanism
+            arguments["sasl_plain_username"] = settings.sasl_username
+            arguments["sasl_plain_password"] = password.get_secret_value() if password else None
+        if settings.security.endswith("SSL"):
+            arguments["ssl_context"] = self.ssl_context()
+        return arguments
+
+    def ssl_context(self) -> ssl.SSLContext:
+        """Trust and identity from the settings' files."""
+        settings = self.settings
+        context = ssl.create_default_context(cafile=settings.ca_file)
+        if settings.certificate_file:
+            context.load_cert_chain(settings.certificate_file, settings.key_file)
+        return context
+
+    def topic(self, name: str) -> str:
+        """The topic's real name on the cluster."""
+        return self.settings.prefix + TOPICS[name].name
+
+    def plain_topic(self, real: str) -> str:
+        """The name without the prefix."""
+        return real.removeprefix(self.settings.prefix)
+
+    def group(self, role: str) -> str:
+        """The consumer group of a role."""
+        return f"{self.settings.prefix}tingchao-{role}"
+
+    def producer(self, **more: Any) -> AIOKafkaProducer:
+        """An idempotent producer: acks from all replicas, no duplicates by its own retries."""
+        return AIOKafkaProducer(
+            **self.connection(),
+            acks="all",
+            enable_idempotence=True,
+            max_batch_size=BATCH_BYTES,
+            max_request_size=MAX_REQUEST_BYTES,
+            request_timeout_ms=30_000,
+            **more,
+        )
+
+    def consumer(self, *topics: str, group: str | None = None, **more: Any) -> AIOKafkaConsumer:
+        """A consumer that sees committed data only and never commits by itself.
+
+        With ``group`` it shares the topics with the group's other members.
+        """
+        arguments: dict[str, Any] = {
+            "enable_auto_commit": False,
+            "auto_offset_reset": "earliest",
+            "isolation_level": "read_committed",
+            "max_poll_interval_ms": MAX_POLL_INTERVAL_MS,
+            "session_timeout_ms": 30_000,
+            "heartbeat_interval_ms": 3_000,
+            "max_partition_fetch_bytes": 4 * 1024 * 1024,
+            "fetch_max_wait_ms": 200,
+        }
+        arguments |= more
+        return AIOKafkaConsumer(
+            *(self.topic(name) for name in topics),
+            **self.connection(),
+            group_id=self.group(group) if group else None,
+            **arguments,
+        )
+
+    @asynccontextmanager
+    async def admin(self) -> AsyncIterator[AIOKafkaAdminClient]:
+        """An admin client for as long as the block runs.
+
+        Raises:
+            FatalError: the cluster can't be reached.
+        """
+        client = AIOKafkaAdminClient(**self.connection(), request_timeout_ms=30_000)
+        try:
+            await client.start()
+        except KafkaError as error:
+            await client.close()
+            raise self.unreachable(error) from error
+        try:
+            yield client
+        finally:
+            await client.close()
+
+    def unreachable(self, error: Exception) -> FatalError:
+        """The sentence for a cluster that does not answer."""
+        reason = type(error).__name__
+        return FatalError(
+            say(
+                f"连不上 Kafka（{self.address}，{reason}）；请检查 kafka.bootstrap 和网络，"
+                "或运行 tingchao services start 启动本地服务。",
+                f"Kafka at {self.address} cannot be reached ({reason}); check kafka.bootstrap and "
+                "the network, or run `tingchao services start` for a local one.",
+            )
+        )
+
+    async def create_topics(self) -> list[str]:
+        """Create the topics that are missing; returns their names.
+
+        Raises:
+            FatalError: a topic exists with too few partitions to keep its promise.
+        """
+        async with self.admin() as admin:
+            present = set(await admin.list_topics())
+            missing = [spec for spec in TOPICS.values() if self.topic(spec.name) not in present]
+            if missing:
+                answer = await admin.create_topics([self._new_topic(spec) for spec in missing])
+                for name, code, *rest in answer.topic_errors:
+                    error = for_code(code)
+                    if code and error is not TopicAlreadyExistsError:
+                        raise FatalError(
+                            say(
+                                f"无法创建 topic {name}：{error.__name__} {rest}。",
+                                f"Topic {name} cannot be created: {error.__name__} {rest}.",
+                            )
+                        )
+            return [self.topic(spec.name) for spec in missing]
+
+    def _new_topic(self, spec: Topic) -> NewTopic:
+        config = {
+            "cleanup.policy": spec.cleanup,
+            "max.message.bytes": str(spec.max_message_bytes),
+        }
+        if spec.cleanup == "delete":
+            config["retention.ms"] = str(spec.retention_seconds * 1000)
+        return NewTopic(
+            name=self.topic(spec.name),
+            num_partitions=self.settings.partitions,
+            replication_factor=self.settings.replication,
+            topic_configs=config,
+        )
+
+    async def read_all(self, name: str, *, only: int | None = None) -> AsyncIterator[Record]:
+        """Every record that a topic (or ``only`` one partition) holds now, without a group.
+
+        Records of one partition come in order; partitions are mixed.
+        """
+        async with self.reader(name) as (consumer, partitions):
+            if only is not None:
+                partitions = [tp for tp in partitions if tp.partition == only]
+                consumer.assign(partitions)
+            ends = await consumer.end_offsets(partitions)
+            begins = await consumer.beginning_offsets(partitions)
+            waiting = {tp for tp in partitions if ends[tp] > begins[tp]}
+            await consumer.seek_to_beginning(*partitions)
+            while waiting:
+                batches = await consumer.getmany(*waiting, timeout_ms=1_000)
+                for tp, messages in batches.items():
+                    for message in messages:
+                        if message.offset < ends[tp]:
+                            yield to_record(message, self.plain_topic(message.topic))
+                for tp in list(waiting):
+                    # The position passes transaction markers too, which are no records.
+                    if await consumer.position(tp) >= ends[tp]:
+                        waiting.discard(tp)
+
+    @asynccontextmanager
+    async def reader(
+        self, name: str
+    ) -> AsyncIterator[tuple[AIOKafkaConsumer, list[TopicPartition]]]:
+        """A group-less consumer assigned to every partition of a topic."""
+        consumer = self.consumer()
+        try:
+            try:
+                await consumer.start()
+            except KafkaError as error:
+                raise self.unreachable(error) from error
+            partitions = await self.partitions_of(consumer, name)
+            consumer.assign(partitions)
+            yield consumer, partitions
+        finally:
+            await consumer.stop()
+
+    async def partitions_of(self, consumer: AIOKafkaConsumer, name: str) -> list[TopicPartition]:
+        """All partitions of a topic.
+
+        Raises:
+            FatalError: there is no such topic.
+        """
+        real = self.topic(name)
+        # The public partitions_for_topic only knows topics that the client already reads.
+        cluster = await consumer._client.fetch_all_metadata()
+        numbers = cluster.partitions_for_topic(real)
+        if not numbers:
+            raise FatalError(
+                say(
+                    f"Kafka 里没有 topic {real}；请先运行 tingchao topics create。",
+                    f"Kafka has no topic {real}; run `tingchao topics create` first.",
+                )
+            )
+        return [TopicPartition(real, number) for number in sorted(numbers)]
+
+
+def to_record(message: Any, topic: str) -> Record:
+    """An aiokafka message as our record."""
+    return Record(
+        topic=topic,
+        partition=message.partition,
+        offset=message.offset,
+        timestamp_ms=message.timestamp,
+        key=message.key,
+        value=message.value,
+        headers=tuple(message.headers or ()),
+    )
+
+
+class LineWriter:
+    """Writes many records at once and returns when the broker acknowledged all of them.
+
+    Delivery: at least once. Records of one partition keep their order. A caller that gets a
+    RetryableError writes all of them again.
+    """
+
+    def __init__(self, kafka: Kafka) -> None:
+        self.kafka = kafka
+        self._producer = kafka.producer()
+        self._partitions: dict[str, int] = {}
+
+    async def start(self) -> None:
+        """Connect.
+
+        Raises:
+            FatalError: the cluster can't be reached.
+        """
+        try:
+            await self._producer.start()
+        except KafkaError as error:
+            raise self.kafka.unreachable(error) from error
+
+    async def stop(self) -> None:
+        """Flush and disconnect."""
+        await self._producer.stop()
+
+    async def partitions(self, topic: str) -> int:
+        """How many partitions a topic has; asked once.
+
+        Raises:
+            RetryableError: the cluster does not know the topic (yet).
+        """
+        if topic not in self._partitions:
+            async with mapped_errors(f"metadata of {topic}"):
+                found = await self._producer.partitions_for(self.kafka.topic(topic))
+            if not found:
+                raise RetryableError(f"topic {topic} does not exist")
+            self._partitions[topic] = len(found)
+        return self._partitions[topic]
+
+    async def write(self, writes: Mapping[str, Sequence[Entry]]) -> None:
+        """Write entries by topic; returns after every broker acknowledgement.
+
+        Raises:
+            RetryableError: not all were acknowledged; write all again.
+        """
+        async with mapped_errors("write"):
+            futures = []
+            for topic, entries in writes.items():
+                by_partition: dict[int, list[Entry]] = defaultdict(list)
+                for entry in entries:
+                    by_partition[entry.partition].append(entry)
+                for partition, group in by_partition.items():
+                    futures += await self._send(self.kafka.topic(topic), partition, group)
+            if futures:
+                await asyncio.gather(*futures)
+
+    async def _send(
+        self, topic: str, partition: int, entries: Iterable[Entry]
+    ) -> list[asyncio.Future[Any]]:
+        futures = []
+        batch = self._producer.create_batch()
+        for entry in entries:
+            arguments = {
+                "key": entry.key,
+                "value": entry.value,
+                "timestamp": None,
+                "headers": list(entry.headers),
+            }
+            if batch.append(**arguments) is None:  # full: send it, start the next one
+                futures.append(await self._producer.send_batch(batch, topic, partition=partition))
+                batch = self._producer.create_batch()
+                batch.append(**arguments)
+        if batch.record_count():
+            futures.append(await self._producer.send_batch(batch, topic, partition=partition))
+        return futures

@@ -1,0 +1,247 @@
+"""The safe loop: every line of every record is decided before the record is acknowledged.
+
+It is shared by the Faust agents (``pipeline/faust_agent.py``) and the sink consumers
+(``pipeline/sink_consumer.py``), which differ only in how they read and acknowledge::
+
+    read records ──▶ SafeLoop.handle(records) ──▶ acknowledge, in order
+                         │ split into lines, decode each
+                         │ bad lines ──▶ dead-letters (broker-acked before anything else)
+                         └ good lines ─▶ stage.apply ──▶ Done | Retry (again, for ever) | Rejected
+
+Delivery: at least once. ``handle`` returns only when every line is delivered or a dead letter; on
+anything unexpected it does not return at all: the process ends at once, nothing is acknowledged,
+and the records come again. Letting the exception escape would acknowledge them: Faust acks the
+event whose agent raised.
+"""
+
+import asyncio
+import os
+import sys
+from collections.abc import Awaitable, Callable, Iterator, Sequence
+from typing import Generic, NoReturn, Protocol, TypeVar
+
+import structlog
+
+from pipeline import metrics
+from pipeline.backoff import Backoff
+from pipeline.crash_log import CrashLog, Place
+from pipeline.dead_letter_writer import DeadLetterWriter
+from pipeline.record import Item, Record
+from schemas.dead_letter import Stage as StageName
+from schemas.envelope import split
+from schemas.errors import FatalError, RejectedError, RetryableError
+from schemas.outcome import Outcome, Rejected, Retry
+
+__all__ = ["EXIT_BUG", "EXIT_FATAL", "SafeLoop", "Stage", "end_process"]
+
+EXIT_BUG = 70
+"""Something unexpected: a bug, or a fault that has no other way out than a fresh process."""
+EXIT_FATAL = 78
+"""A person has to act: wrong settings, missing topic, fenced off."""
+
+MAX_SLICE_LINES = 1_000
+MAX_SLICE_BYTES = 5 * 1024 * 1024
+
+log = structlog.get_logger()
+T = TypeVar("T")
+
+
+class Stage(Protocol[T]):
+    """What a role does with its lines."""
+
+    name: StageName
+
+    async def start(self) -> None:
+        """Connect; called once, before the first line."""
+        ...
+
+    async def stop(self) -> None:
+        """Disconnect; may not be called when the process is killed."""
+        ...
+
+    def decode(self, raw: bytes, record: Record) -> T:
+        """Turn one line into a value, or raise RejectedError."""
+        ...
+
+    async def apply(self, items: Sequence[Item[T]]) -> Sequence[Outcome]:
+        """Deliver the items and say what became of each, in order.
+
+        May raise RetryableError (nothing of it counts as delivered: all come again).
+        """
+        ...
+
+    async def recover(self) -> None:
+        """Forget what an ``apply`` that raised may have left half done."""
+        ...
+
+
+def end_process(code: int, reason: str) -> NoReturn:
+    """End this process without any clean-up that could acknowledge or commit something."""
+    log.error("process ends", exit_code=code, reason=reason, exc_info=code == EXIT_BUG)
+    sys.stdout.flush()
+    sys.stderr.flush()
+    os._exit(code)
+
+
+class SafeLoop(Generic[T]):
+    """Drives one stage; see the module's docstring."""
+
+    def __init__(
+        self,
+        stage: Stage[T],
+        dead_letters: DeadLetterWriter,
+        crash_log: CrashLog,
+        *,
+        backoff: Callable[[], Backoff] = Backoff,
+        end: Callable[[int, str], NoReturn] = end_process,
+    ) -> None:
+        self.stage = stage
+        self._dead_letters = dead_letters
+        self._crash_log = crash_log
+        self._backoff = backoff
+        self._end = end
+
+    async def start(self, prepare: Callable[[], Awaitable[None]] | None = None) -> None:
+        """Connect the stage and the dead letters, after whatever ``prepare`` does."""
+        try:
+            if prepare is not None:
+                await prepare()
+            await self._dead_letters.start()
+            await self.stage.start()
+        except asyncio.CancelledError:
+            raise
+        except BaseException as error:  # noqa: BLE001 - nothing may escape into Faust
+            self._end_for(error)
+
+    async def stop(self) -> None:
+        """Disconnect both."""
+        await self.stage.stop()
+        await self._dead_letters.stop()
+
+    async def handle(self, records: Sequence[Record]) -> None:
+        """Decide every line of the records; ends the process on anything unexpected."""
+        places = [_place(record) for record in records]
+        try:
+            if any(map(self._crash_log.suspicious, places)):
+                for record in records:
+                    await self._handle_suspect(record)
+            else:
+                self._crash_log.begin(places)
+                for lines in _slices(records):
+                    await self._decide(lines)
+            self._crash_log.done(places)
+        except asyncio.CancelledError:
+            self._crash_log.release()  # asked to stop: that is no death
+            raise
+        except BaseException as error:  # noqa: BLE001 - the one broad catch: it ends the process
+            self._end_for(error)
+
+    async def _handle_suspect(self, record: Record) -> None:
+        """Line by line, so that only the line that kills is left out."""
+        for record_line in _lines(record):
+            line_place = (*_place(record)[:3], record_line.line)
+            if self._crash_log.suspicious(line_place):
+                await self._dead_letters.write(
+                    [(record_line, Rejected("poison", "the process died at this line three times"))]
+                )
+            else:
+                self._crash_log.begin([_place(record), line_place])
+                try:
+                    await self._decide([record_line])
+                except (asyncio.CancelledError, FatalError):
+                    raise
+                except Exception as error:
+                    log.error("line isolated", place=line_place, exc_info=True)
+                    await self.stage.recover()
+                    message = f"{type(error).__name__}: {error}"[:300]
+                    await self._dead_letters.write([(record_line, Rejected("bug", message))])
+            self._crash_log.done([line_place])
+
+    async def _decide(self, lines: Sequence[Item[bytes]]) -> None:
+        items: list[Item[T]] = []
+        bad: list[tuple[Item[bytes], Rejected]] = []
+        for line in lines:
+            try:
+                if not line.raw:
+                    raise RejectedError("empty", _empty_message(line.record))
+                value = self.stage.decode(line.raw, line.record)
+            except RejectedError as error:
+                bad.append((line, Rejected(error.kind, str(error))))
+            else:
+                items.append(Item(line.record, line.line, line.raw, value, line.last))
+        metrics.RECEIVED.labels(self.stage.name).inc(len(lines))
+        if bad:
+            await self._dead_letters.write(bad)
+        await self._deliver(items)
+
+    async def _deliver(self, pending: Sequence[Item[T]]) -> None:
+        backoff = self._backoff()
+        while pending:
+            wait: float | None = None
+            try:
+                outcomes = await self.stage.apply(pending)
+            except RetryableError as error:
+                retried = pending
+                reason, wait = str(error), error.retry_after_seconds
+            else:
+                if len(outcomes) != len(pending):
+                    raise RuntimeError(f"{len(outcomes)} outcomes for {len(pending)} lines")
+                retried = []
+                bad = []
+                reason = ""
+                for item, outcome in zip(pending, outcomes, strict=True):
+                    if isinstance(outcome, Retry):
+                        retried.append(item)
+                        reason = outcome.reason
+                        wait = max(wait or 0.0, outcome.after_seconds or 0.0)
+                    elif isinstance(outcome, Rejected):
+                        bad.append(
+                            (Item(item.record, item.line, item.raw, item.raw, item.last), outcome)
+                        )
+                if bad:
+                    await self._dead_letters.write(bad)
+                metrics.DECIDED.labels(self.stage.name).inc(len(pending) - len(retried) - len(bad))
+            if retried:
+                metrics.RETRIED.labels(self.stage.name).inc(len(retried))
+                log.warning("retry", stage=self.stage.name, lines=len(retried), reason=reason)
+                await backoff.wait(wait)
+            pending = retried
+
+    def _end_for(self, error: BaseException) -> NoReturn:
+        if isinstance(error, FatalError):
+            self._end(EXIT_FATAL, str(error))
+        self._end(EXIT_BUG, f"{type(error).__name__}: {error}")
+
+
+def _place(record: Record) -> Place:
+    return (record.topic, record.partition, record.offset, 0)
+
+
+def _lines(record: Record) -> list[Item[bytes]]:
+    """The record's lines; a null or blank record is one empty line with number 0."""
+    lines = split(record.value or b"")
+    if not lines:
+        return [Item(record, 0, b"", b"")]
+    return [
+        Item(record, number, raw, raw, number == len(lines)) for number, raw in enumerate(lines, 1)
+    ]
+
+
+def _slices(records: Sequence[Record]) -> Iterator[list[Item[bytes]]]:
+    """Whole records in order, few enough lines to leave the event loop free in between."""
+    batch: list[Item[bytes]] = []
+    size = 0
+    for record in records:
+        lines = _lines(record)
+        weight = len(record.value or b"")
+        if batch and (len(batch) + len(lines) > MAX_SLICE_LINES or size + weight > MAX_SLICE_BYTES):
+            yield batch
+            batch, size = [], 0
+        batch += lines
+        size += weight
+    if batch:
+        yield batch
+
+
+def _empty_message(record: Record) -> str:
+    return "the record has no value" if record.value is None else "the record is empty"

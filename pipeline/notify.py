@@ -1,0 +1,129 @@
+"""Role ``notify``: incidents to people; one consumer group for each channel.
+
+A group a channel keeps a dead webhook from holding up the others. Each step of an incident has one
+key, and a journal in Elasticsearch says what became of it, so a notice is delivered at least once
+and a repeat is recognisable by its key.
+"""
+
+import time
+from collections.abc import Callable, Mapping, Sequence
+from datetime import UTC, datetime
+
+import structlog
+
+from pipeline import metrics
+from pipeline.record import Item, Record
+from pipeline.settings import NotifySettings
+from schemas.dead_letter import Stage as StageName
+from schemas.errors import RejectedError, RetryableError
+from schemas.incident import Incident
+from schemas.outcome import Done, Outcome, Rejected, Retry
+from sinks.base import Channel, Notice, NoticeReason
+from sinks.journal import Journal
+
+__all__ = ["NotifyStage", "reason_for"]
+
+log = structlog.get_logger()
+
+
+def reason_for(incident: Incident) -> NoticeReason | None:
+    """Why this revision is worth a notice; None when it is not."""
+    events = {entry.event for entry in incident.timeline if entry.at == incident.updated_at}
+    if incident.state == "closed" and "closed" in events:
+        return "closed"
+    if incident.revision == 1:
+        return "opened"
+    if "confirmed" in events:
+        return "confirmed"
+    if "grown" in events:
+        return "worse"
+    return None
+
+
+class NotifyStage:
+    """Delivers notices to one channel, in order, each as often as it takes."""
+
+    name: StageName = "notify"
+
+    def __init__(
+        self,
+        channel_name: str,
+        channel: Channel,
+        journal: Journal,
+        settings: NotifySettings,
+        brand_names: Callable[[], Mapping[str, str]],
+        now: Callable[[], float] = time.time,
+    ) -> None:
+        self._channel_name = channel_name
+        self._channel = channel
+        self._journal = journal
+        self._settings = settings
+        self._brand_names = brand_names
+        self._now = now
+
+    async def start(self) -> None:
+        """The index role puts the journal's template; a claim waits for it."""
+
+    async def stop(self) -> None:
+        """Disconnect."""
+
+    async def recover(self) -> None:
+        """Nothing is kept between batches."""
+
+    def decode(self, raw: bytes, record: Record) -> Incident:
+        """One incident."""
+        return Incident.from_line(raw)
+
+    async def apply(self, items: Sequence[Item[Incident]]) -> Sequence[Outcome]:
+        """Tell them one after the other; the first that has to wait holds up those behind it."""
+        outcomes: list[Outcome] = []
+        for item in items:
+            try:
+                await self._tell(item)
+                outcomes.append(Done())
+            except RejectedError as error:
+                outcomes.append(Rejected(error.kind, str(error)))
+            except RetryableError as error:
+                wait = Retry(str(error), error.retry_after_seconds)
+                outcomes += [wait] * (len(items) - len(outcomes))
+        return outcomes
+
+    async def _tell(self, item: Item[Incident]) -> None:
+        incident = item.value
+        reason = reason_for(incident)
+        if reason is None or not self._wanted(item.record, incident):
+            return
+        notice = Notice(
+            key=f"{incident.id}-{incident.revision}",
+            reason=reason,
+            incident=incident,
+            brand_name=self._brand_names().get(incident.brand, incident.brand),
+        )
+        if await self._journal.claim(notice, self._channel_name, self._utc()) in (
+            "sent",
+            "rejected",
+        ):
+            return
+        try:
+            await self._channel.deliver(notice)
+        except RejectedError as error:
+            await self._journal.mark_rejected(notice.key, self._channel_name, str(error))
+            raise
+        await self._journal.mark_sent(notice.key, self._channel_name, self._utc())
+        metrics.NOTICES.labels(self._channel_name).inc()
+        log.info("notice delivered", key=notice.key, channel=self._channel_name, reason=reason)
+
+    def _utc(self) -> datetime:
+        return datetime.fromtimestamp(self._now(), UTC)
+
+    def _wanted(self, record: Record, incident: Incident) -> bool:
+        settings = self._settings
+        if incident.kind not in settings.kinds or incident.severity < settings.min_severity:
+            return False
+        if incident.silenced_until is not None and incident.updated_at < incident.silenced_until:
+            return False
+        age_hours = (self._now() - record.timestamp_ms / 1000) / 3600
+        if age_hours > settings.max_age_hours:
+            log.warning("notice too old to tell", incident=incident.id, hours=round(age_hours))
+            return False
+        return True

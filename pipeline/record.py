@@ -1,0 +1,39 @@
+"""A Kafka record as it was read, and one decoded line of it."""
+
+from dataclasses import dataclass
+from typing import Generic, TypeVar
+
+__all__ = ["Item", "Record"]
+
+T = TypeVar("T")
+
+
+@dataclass(frozen=True, slots=True)
+class Record:
+    """One Kafka record as it was read."""
+
+    topic: str
+    """Name as in ``schemas.topics``, without the deployment's prefix."""
+    partition: int
+    offset: int
+    timestamp_ms: int
+    key: bytes | None
+    value: bytes | None
+    headers: tuple[tuple[str, bytes], ...] = ()
+
+    def header(self, name: str) -> bytes | None:
+        """The first header of that name."""
+        return next((value for key, value in self.headers if key == name), None)
+
+
+@dataclass(frozen=True, slots=True)
+class Item(Generic[T]):
+    """One decoded line and where it stood."""
+
+    record: Record
+    line: int
+    """From 1; 0 stands for a record without any line."""
+    raw: bytes
+    value: T
+    last: bool = True
+    """Whether it is the last line of its record."""

@@ -1,0 +1,340 @@
+"""Settings: one TOML file, overridden by the environment.
+
+The file is ``--settings FILE``, else ``TINGCHAO_SETTINGS``, else ``tingchao.toml`` in the current
+folder, else there is none and the defaults hold. Every key can be set in the environment as
+``TINGCHAO_SECTION__KEY``. Secrets are never written into the file itself: a secret's value is
+``{ env = "NAME" }`` or ``{ file = "path" }``, or comes from the environment.
+"""
+
+import difflib
+import os
+import re
+import tomllib
+from pathlib import Path
+from typing import Annotated, Any, Literal
+
+from pydantic import BaseModel, ConfigDict, Field, SecretStr, ValidationError
+from pydantic_settings import (
+    BaseSettings,
+    PydanticBaseSettingsSource,
+    SettingsConfigDict,
+)
+
+from schemas.errors import FatalError
+from schemas.language import say
+
+__all__ = [
+    "ComponentSettings",
+    "ElasticsearchSettings",
+    "EnrichSettings",
+    "KafkaSettings",
+    "RulesSettings",
+    "ServicesSettings",
+    "Settings",
+    "UpSettings",
+    "load_settings",
+]
+
+SETTINGS_FILE = "tingchao.toml"
+_SECRET_NAME = re.compile(r"(password|passwd|secret|secrets|api_key|token)$")
+
+
+class _Section(BaseModel):
+    model_config = ConfigDict(extra="forbid", frozen=True, use_attribute_docstrings=True)
+
+
+class KafkaSettings(_Section):
+    """The broker; without ``bootstrap`` the local service is used."""
+
+    bootstrap: str | None = None
+    """``host:port[,host:port]`` of an existing cluster; empty starts one on this machine."""
+    prefix: Annotated[str, Field(pattern=r"^([a-zA-Z0-9_-]+\.)?$")] = ""
+    """Put before every topic and consumer group, e.g. ``test.``; ends with a dot."""
+    partitions: Annotated[int, Field(ge=1, le=200)] = 4
+    """Partitions of each topic when it is created: the most processes that can share a role."""
+    replication: Annotated[int, Field(ge=1, le=5)] = 1
+    """Copies of each partition; 3 on a cluster."""
+    security: Literal["PLAINTEXT", "SSL", "SASL_PLAINTEXT", "SASL_SSL"] = "PLAINTEXT"
+    """How to talk to the cluster."""
+    sasl_mechanism: Literal["PLAIN", "SCRAM-SHA-256", "SCRAM-SHA-512"] = "SCRAM-SHA-512"
+    """How to log in when ``security`` begins with SASL."""
+    sasl_username: str | None = None
+    """User of the login."""
+    sasl_password: SecretStr | None = None
+    """Password of the login."""
+    ca_file: Path | None = None
+    """Certificate authority that signed the cluster's certificate; empty: the system's."""
+    certificate_file: Path | None = None
+    """Client certificate, where the cluster asks for one."""
+    key_file: Path | None = None
+    """Key of the client certificate."""
+
+
+class ElasticsearchSettings(_Section):
+    """The index; without ``url`` the local service is used."""
+
+    url: str | None = None
+    """Address of an existing cluster; empty starts one on this machine."""
+    prefix: Annotated[str, Field(pattern=r"^([a-z0-9][a-z0-9_-]*-)?$")] = ""
+    """Put before every index name, e.g. ``test-``; ends with a dash."""
+    api_key: SecretStr | None = None
+    """API key (base64 form) of the cluster."""
+    username: str | None = None
+    """User, where no API key is used."""
+    password: SecretStr | None = None
+    """Password of that user."""
+    ca_file: Path | None = None
+    """Certificate authority that signed the cluster's certificate; empty: the system's."""
+    shards: Annotated[int, Field(ge=1, le=50)] = 1
+    """Shards of each monthly index."""
+    replicas: Annotated[int, Field(ge=0, le=5)] = 0
+    """Copies of each shard; at least 1 on a cluster."""
+
+
+class ServicesSettings(_Section):
+    """Kafka and Elasticsearch as child processes on this machine."""
+
+    kafka_port: Annotated[int, Field(ge=1, le=65535)] | None = None
+    """Port of the local broker; empty: any free one, kept for the next start."""
+    kafka_heap: Annotated[str, Field(pattern=r"^\d+[mg]$")] = "512m"
+    """Heap of the broker."""
+    elasticsearch_port: Annotated[int, Field(ge=1, le=65535)] | None = None
+    """Port of the local Elasticsearch; empty: any free one, kept for the next start."""
+    elasticsearch_heap: Annotated[str, Field(pattern=r"^\d+[mg]$")] = "1g"
+    """Heap of Elasticsearch."""
+    elasticsearch_user: str = "nobody"
+    """Who runs Elasticsearch when Tingchao is started by root, which Elasticsearch refuses."""
+    artefacts: Path | None = None
+    """Where the programs are kept; empty: in the work folder."""
+
+
+class RulesSettings(_Section):
+    """What to listen for."""
+
+    file: Path | None = None
+    """Rule file (TOML) that ``tingchao up`` publishes when it differs from the live rules."""
+    id: Annotated[str, Field(pattern=r"^[a-z0-9][a-z0-9_-]*$")] = "main"
+    """Rule set that the workers follow."""
+
+
+class EnrichSettings(_Section):
+    """The chain of enrichers."""
+
+    chain: tuple[str, ...] = ("keywords", "brands", "tokens", "sentiment", "signature")
+    """Enrichers in order; ``tingchao config show`` lists the known ones."""
+    options: dict[str, dict[str, Any]] = Field(default_factory=dict)
+    """Options of each enricher, by its name."""
+
+
+class ComponentSettings(BaseModel):
+    """One source or channel: which component, and the component's own options beside it."""
+
+    model_config = ConfigDict(extra="allow", frozen=True)
+
+    use: str
+    """Name of the connector or channel."""
+
+    @property
+    def options(self) -> dict[str, Any]:
+        """All keys but ``use``."""
+        return dict(self.model_extra or {})
+
+
+class NotifySettings(_Section):
+    """Which incidents are told to people."""
+
+    kinds: tuple[str, ...] = ("crisis",)
+    """Kinds of incident that are worth a notice."""
+    min_severity: Annotated[int, Field(ge=1, le=5)] = 1
+    """Least severity."""
+    max_age_hours: Annotated[float, Field(gt=0)] = 24.0
+    """An incident step that waited longer is not told any more (a channel added today does not
+    ring for last month)."""
+
+
+class UpSettings(_Section):
+    """How many processes ``tingchao up`` starts for each role."""
+
+    ingest: Annotated[int, Field(ge=0, le=1)] = 1
+    """0 or 1: each source must be read once."""
+    enrich: Annotated[int, Field(ge=0, le=64)] = 1
+    """At most as many as there are partitions."""
+    index: Annotated[int, Field(ge=0, le=64)] = 1
+    """At most as many as there are partitions."""
+    watch: Annotated[int, Field(ge=0, le=64)] = 1
+    """At most as many as there are partitions."""
+    notify: Annotated[int, Field(ge=0, le=1)] = 1
+    """0 or 1."""
+
+
+class Settings(BaseSettings):
+    """All settings; unknown keys are refused."""
+
+    model_config = SettingsConfigDict(
+        env_prefix="TINGCHAO_",
+        env_nested_delimiter="__",
+        extra="forbid",
+        frozen=True,
+        use_attribute_docstrings=True,
+    )
+
+    language: Literal["zh", "en"] | None = None
+    """Language of texts for people; empty: the locale's."""
+    folder: Path = Path(".tingchao")
+    """Work folder: data and logs of local services, crash notes."""
+    time_zone: str = "Asia/Shanghai"
+    """Zone in which people read times."""
+    kafka: KafkaSettings = KafkaSettings()
+    elasticsearch: ElasticsearchSettings = ElasticsearchSettings()
+    services: ServicesSettings = ServicesSettings()
+    rules: RulesSettings = RulesSettings()
+    enrich: EnrichSettings = EnrichSettings()
+    watch: dict[str, Any] = Field(default_factory=dict)
+    """Options of the crisis detector."""
+    notify: NotifySettings = NotifySettings()
+    sources: dict[str, ComponentSettings] = Field(default_factory=dict)
+    """Connectors that ``ingest`` runs, by a name of your choice."""
+    channels: dict[str, ComponentSettings] = Field(
+        default_factory=lambda: {"terminal": ComponentSettings(use="terminal")}
+    )
+    """Ways to reach people, by a name of your choice."""
+    up: UpSettings = UpSettings()
+
+    @classmethod
+    def settings_customise_sources(
+        cls,
+        settings_cls: type[BaseSettings],
+        init_settings: PydanticBaseSettingsSource,
+        env_settings: PydanticBaseSettingsSource,
+        dotenv_settings: PydanticBaseSettingsSource,
+        file_secret_settings: PydanticBaseSettingsSource,
+    ) -> tuple[PydanticBaseSettingsSource, ...]:
+        """The environment first, then the file (which arrives as constructor arguments)."""
+        return env_settings, init_settings
+
+
+def load_settings(path: Path | None = None) -> Settings:
+    """Read the settings.
+
+    Raises:
+        FatalError: the file is missing or wrong; the message names file, key and the nearest
+            valid name.
+    """
+    chosen = path or _path_from_environment()
+    tree = _read(chosen) if chosen else {}
+    try:
+        return Settings(**tree)
+    except ValidationError as error:
+        raise FatalError(_sentence(error, chosen)) from None  # the cause would show secrets
+
+
+def _path_from_environment() -> Path | None:
+    named = os.environ.get("TINGCHAO_SETTINGS")
+    if named:
+        return Path(named)
+    return Path(SETTINGS_FILE) if Path(SETTINGS_FILE).is_file() else None
+
+
+def _read(path: Path) -> dict[str, Any]:
+    try:
+        tree = tomllib.loads(path.read_text(encoding="utf-8"))
+    except FileNotFoundError:
+        raise FatalError(
+            say(
+                f"找不到设置文件 {path}；请检查路径，或去掉 --settings 使用默认设置。",
+                f"Settings file {path} does not exist; check the path, or leave out --settings.",
+            )
+        ) from None
+    except (OSError, UnicodeDecodeError, tomllib.TOMLDecodeError) as error:
+        raise FatalError(
+            say(
+                f"读不懂设置文件 {path}：{error}。",
+                f"Settings file {path} cannot be read: {error}.",
+            )
+        ) from None
+    resolved = _resolve_secrets(tree, path, ())
+    assert isinstance(resolved, dict)
+    for section, key in (("rules", "file"), ("services", "artefacts")):
+        _anchor(resolved.get(section), key, path.parent)
+    _anchor(resolved, "folder", path.parent)
+    return resolved
+
+
+def _anchor(table: Any, key: str, folder: Path) -> None:
+    """A relative path in the file is meant relative to the file, not to where one stands."""
+    if isinstance(table, dict) and isinstance(table.get(key), str):
+        table[key] = str(folder / table[key])
+
+
+def _resolve_secrets(value: Any, path: Path, keys: tuple[str, ...]) -> Any:
+    if isinstance(value, list):
+        return [_resolve_secrets(item, path, keys) for item in value]
+    if not isinstance(value, dict):
+        if keys and isinstance(value, str) and _SECRET_NAME.search(keys[-1]):
+            name = ".".join(keys)
+            raise FatalError(
+                say(
+                    f"{path}：{name} 是机密，不能直接写在设置文件里；"
+                    f'请写成 {{ env = "变量名" }} 或 {{ file = "路径" }}。',
+                    f"{path}: {name} is a secret and must not stand in the file itself; "
+                    f'write {{ env = "NAME" }} or {{ file = "path" }}.',
+                )
+            )
+        return value
+    if set(value) == {"env"} or (set(value) == {"file"} and _is_secret(keys)):
+        found = _secret(value, path, ".".join(keys))
+        return SecretStr(found) if _is_secret(keys) else found
+    return {key: _resolve_secrets(item, path, (*keys, key)) for key, item in value.items()}
+
+
+def _is_secret(keys: tuple[str, ...]) -> bool:
+    return bool(keys and _SECRET_NAME.search(keys[-1]))
+
+
+def _secret(value: dict[str, str], path: Path, name: str) -> str:
+    if "env" in value:
+        found = os.environ.get(value["env"])
+        if found is None:
+            raise FatalError(
+                say(
+                    f"{path}：{name} 要从环境变量 {value['env']} 读取，但它没有设置。",
+                    f"{path}: {name} is to be read from the environment variable "
+                    f"{value['env']}, which is not set.",
+                )
+            )
+        return found
+    file = path.parent / value["file"]
+    try:
+        return file.read_text(encoding="utf-8").strip()
+    except (OSError, UnicodeDecodeError) as error:
+        raise FatalError(
+            say(
+                f"{path}：{name} 要从文件 {file} 读取，但读不了（{error.__class__.__name__}）。",
+                f"{path}: {name} is to be read from {file}, which cannot be read "
+                f"({error.__class__.__name__}).",
+            )
+        ) from None
+
+
+def _sentence(error: ValidationError, path: Path | None) -> str:
+    where = str(path) if path else say("环境变量 TINGCHAO_*", "environment (TINGCHAO_*)")
+    first = error.errors(include_url=False, include_input=False, include_context=False)[0]
+    key = ".".join(str(part) for part in first["loc"])
+    if first["type"] == "extra_forbidden":
+        near = nearest_key(first["loc"])
+        hint_zh, hint_en = (
+            (f"；是不是 {near}？", f"; did you mean {near}?") if near else ("。", ".")
+        )
+        return say(f"{where}：没有 {key} 这个设置{hint_zh}", f"{where}: unknown key {key}{hint_en}")
+    return say(f"{where}：{key} 的值不对：{first['msg']}。", f"{where}: {key}: {first['msg']}.")
+
+
+def nearest_key(location: tuple[int | str, ...]) -> str | None:
+    """The valid key that looks most like the last part of a wrong one."""
+    model: Any = Settings
+    for part in location[:-1]:
+        field = model.model_fields.get(part) if hasattr(model, "model_fields") else None
+        model = field.annotation if field else None
+    known = list(getattr(model, "model_fields", {}))
+    match = difflib.get_close_matches(str(location[-1]), known, n=1, cutoff=0.5)
+    return ".".join([*map(str, location[:-1]), match[0]]) if match else None

@@ -1,0 +1,85 @@
+"""Reads for the sinks: a plain aiokafka consumer group, committed by hand.
+
+A sink has no reason to pay Faust's cost per message, and it needs ``read_committed``, which Faust
+does not offer. Offsets are committed explicitly, up to the last decided record: the argument-less
+``commit()`` would commit what was merely fetched.
+"""
+
+import asyncio
+from typing import Any
+
+import structlog
+from aiokafka import AIOKafkaConsumer
+from aiokafka.errors import CommitFailedError, IllegalStateError, KafkaError
+
+from pipeline.kafka import Kafka, TopicPartition, to_record
+from pipeline.loop import EXIT_BUG, SafeLoop, end_process
+
+__all__ = ["SinkConsumer"]
+
+log = structlog.get_logger()
+
+
+class SinkConsumer:
+    """Feeds a safe loop from topics of a consumer group until asked to stop.
+
+    Delivery: at least once. A commit that a rebalance overtook is no fault: the records come again
+    to their new owner.
+    """
+
+    def __init__(
+        self,
+        kafka: Kafka,
+        group: str,
+        topics: tuple[str, ...],
+        loop: SafeLoop[Any],
+        max_records: int,
+    ) -> None:
+        self._kafka = kafka
+        self._group = group
+        self._topics = topics
+        self._loop = loop
+        self._max_records = max_records
+
+    async def run(self, stop: asyncio.Event) -> None:
+        """Run until ``stop`` is set; the running batch is finished first."""
+        consumer = self._kafka.consumer(*self._topics, group=self._group)
+        await self._loop.start()
+        try:
+            await consumer.start()
+        except KafkaError as error:
+            raise self._kafka.unreachable(error) from error
+        log.info("reading", group=self._group, topics=self._topics)
+        try:
+            while not stop.is_set():
+                await self._once(consumer)
+        except (asyncio.CancelledError, SystemExit):
+            raise
+        except BaseException as error:  # noqa: BLE001 - a consumer in an unknown state
+            end_process(EXIT_BUG, f"{type(error).__name__}: {error}")
+        finally:
+            await consumer.stop()
+            await self._loop.stop()
+
+    async def _once(self, consumer: AIOKafkaConsumer) -> None:
+        batches = await consumer.getmany(timeout_ms=500, max_records=self._max_records)
+        if not batches:
+            return
+        records = [
+            to_record(message, self._kafka.plain_topic(tp.topic))
+            for tp, messages in batches.items()
+            for message in messages
+        ]
+        await self._loop.handle(records)
+        offsets: dict[TopicPartition, int] = {
+            tp: messages[-1].offset + 1 for tp, messages in batches.items()
+        }
+        try:
+            await consumer.commit(offsets)
+        except (CommitFailedError, IllegalStateError) as error:
+            log.warning("commit overtaken by a rebalance", error=str(error))
+        except KafkaError as error:
+            if not getattr(error, "retriable", False):
+                raise
+            # The next commit covers this one; until then a restart repeats some records.
+            log.warning("commit failed, will be repeated", error=repr(error))

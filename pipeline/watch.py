@@ -1,0 +1,276 @@
+"""Role ``watch``: mentions by brand in, incidents out; the only role that remembers.
+
+State lives in memory, per partition of ``signals``. One Kafka transaction moves everything at once:
+the incidents, the changed brand states, the position and the source offsets. So after any crash the
+next owner stands exactly where the last committed transaction stood: nothing is applied twice,
+nothing is left out, and readers of committed data see each incident revision once.
+
+Taking over a partition starts its transactional producer first, which fences any older owner (also
+one that was frozen and wakes), and only then reads the state. A fenced owner ends its process.
+"""
+
+import time
+from collections import defaultdict
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, field
+from datetime import datetime
+from typing import Any
+
+import structlog
+from aiokafka import AIOKafkaProducer
+
+from pipeline import metrics
+from pipeline.enrich import RECEIVED_HEADER
+from pipeline.kafka import Kafka, TopicPartition
+from pipeline.record import Item, Record
+from processors.brand_state import BrandState
+from processors.surge import Surge
+from schemas.checkpoint import WatchPosition
+from schemas.dead_letter import Stage as StageName
+from schemas.errors import FatalError
+from schemas.incident import Incident
+from schemas.language import say
+from schemas.outcome import Done, Outcome
+from schemas.signals import Command, Mention, SourceGap, Tick, parse_signal
+from schemas.topics import partition_of
+
+__all__ = ["WatchStage"]
+
+POSITION_KEY = b"@position"
+
+log = structlog.get_logger()
+
+Signal = Mention | Command | Tick | SourceGap
+
+
+@dataclass
+class _Owned:
+    """What this process knows about one partition of ``signals``."""
+
+    number: int
+    producer: AIOKafkaProducer
+    position: WatchPosition
+    brands: dict[str, BrandState]
+    changed: set[str] = field(default_factory=set)
+    incidents: list[Incident] = field(default_factory=list)
+
+    def watermark(self) -> datetime | None:
+        """Up to where every lane has told all; None until each lane was heard."""
+        lanes = self.position.lanes
+        return min(lanes.values()) if lanes and len(lanes) >= self.lane_count else None
+
+    lane_count: int = 1
+
+
+class WatchStage:
+    """Applies signals to brand states and commits the result.
+
+    ``assigned`` says whether a partition is still this process's own: events that were taken
+    before a rebalance and handled after it belong to the new owner.
+    """
+
+    name: StageName = "watch"
+
+    def __init__(
+        self,
+        kafka: Kafka,
+        detector: Surge,
+        assigned: Callable[[int], bool] = lambda partition: True,
+    ) -> None:
+        self._kafka = kafka
+        self._detector = detector
+        self._assigned = assigned
+        self._owned: dict[int, _Owned] = {}
+        self._partitions = 0
+        self._stale = False
+
+    async def start(self) -> None:
+        """Learn how many partitions there are."""
+        async with self._kafka.reader("signals") as (_, partitions):
+            self._partitions = len(partitions)
+
+    async def stop(self) -> None:
+        """Let go of every partition; whatever was not committed comes again."""
+        for owned in self._owned.values():
+            await owned.producer.stop()
+        self._owned.clear()
+
+    def let_go(self) -> None:
+        """A rebalance came: another process may have moved the states on meanwhile."""
+        self._stale = True
+
+    async def recover(self) -> None:
+        """Forget uncommitted changes: the next line reads the committed states again."""
+        self._stale = True
+
+    def decode(self, raw: bytes, record: Record) -> Signal:
+        """One signal."""
+        return parse_signal(raw)
+
+    async def apply(self, items: Sequence[Item[Signal]]) -> Sequence[Outcome]:
+        """Apply in order and commit per partition; any fault ends the process (no Retry)."""
+        if self._stale:
+            await self.stop()
+            self._stale = False
+        by_partition: dict[int, list[Item[Signal]]] = defaultdict(list)
+        for item in items:
+            by_partition[item.record.partition].append(item)
+        for number, group in by_partition.items():
+            if not self._assigned(number):
+                continue  # its new owner gets them, since their offset is not committed
+            owned = self._owned.get(number) or await self._take_over(number)
+            for item in group:
+                self._apply_one(owned, item)
+            await self._commit(owned, group)
+        return [Done()] * len(items)
+
+    def _apply_one(self, owned: _Owned, item: Item[Signal]) -> None:
+        position = owned.position
+        here = (item.record.offset, item.line)
+        if here <= (position.offset, position.line):
+            return  # applied before the last crash or rebalance
+        lanes = position.lanes
+        signal = item.value
+        if isinstance(signal, Tick):
+            lanes = self._tick(owned, signal)
+        elif isinstance(signal, Mention):
+            self._mention(owned, signal)
+        elif isinstance(signal, Command):
+            self._command(owned, signal)
+        # A SourceGap is only carried in the log so far: no baseline reads it yet.
+        owned.position = position.model_copy(
+            update={"offset": here[0], "line": here[1], "lanes": lanes}
+        )
+
+    def _tick(self, owned: _Owned, tick: Tick) -> dict[str, datetime]:
+        owned.lane_count = tick.lanes
+        before = owned.watermark()
+        lane = str(tick.lane)
+        known = owned.position.lanes.get(lane)
+        if known is not None and tick.at <= known:
+            return owned.position.lanes  # repeated, or another source that lags behind
+        lanes = {**owned.position.lanes, lane: tick.at}
+        after = min(lanes.values()) if len(lanes) >= tick.lanes else None
+        if after is not None and after != before:
+            for brand, state in owned.brands.items():
+                closed_before = state.closed_before
+                self._emit(owned, self._detector.advance(state, after))
+                if state.closed_before != closed_before:
+                    owned.changed.add(brand)
+        return lanes
+
+    def _mention(self, owned: _Owned, mention: Mention) -> None:
+        state = owned.brands.get(mention.brand)
+        if state is None:
+            state = self._detector.new_state(mention.brand, mention.role)
+            owned.brands[mention.brand] = state
+            if (watermark := owned.watermark()) is not None:
+                self._detector.advance(state, watermark)
+        owned.changed.add(mention.brand)
+        self._emit(owned, self._detector.mention(state, mention))
+
+    def _command(self, owned: _Owned, command: Command) -> None:
+        state = owned.brands.get(command.brand)
+        if state is not None:
+            owned.changed.add(command.brand)
+            self._emit(owned, self._detector.command(state, command))
+
+    def _emit(self, owned: _Owned, incidents: list[Incident]) -> None:
+        owned.incidents += incidents
+
+    async def _take_over(self, number: int) -> _Owned:
+        producer = self._kafka.producer(
+            transactional_id=f"{self._kafka.group('watch')}-{number}", transaction_timeout_ms=60_000
+        )
+        await producer.start()  # fences the owner before us
+        position, brands = await self._read_state(number)
+        owned = _Owned(number, producer, position, brands)
+        self._owned[number] = owned
+        log.info("took over", partition=number, brands=len(brands), offset=position.offset)
+        return owned
+
+    async def _read_state(self, number: int) -> tuple[WatchPosition, dict[str, BrandState]]:
+        source = self._kafka.topic("signals")
+        position = WatchPosition(topic=source, partitions=self._partitions)
+        values: dict[bytes, bytes | None] = {}
+        async for record in self._kafka.read_all("watch.checkpoints", only=number):
+            values[record.key or b""] = record.value
+        if (line := values.pop(POSITION_KEY, None)) is not None:
+            position = WatchPosition.from_line(line)
+        if (position.topic, position.partitions) != (source, self._partitions):
+            raise FatalError(
+                say(
+                    f"watch 的存档属于 {position.topic}（{position.partitions} 个分区），"
+                    f"而现在是 {source}（{self._partitions} 个分区）；偏移量对不上。"
+                    "请恢复原来的分区数，或换一个 kafka.prefix 重新开始。",
+                    f"The checkpoints of watch belong to {position.topic} with "
+                    f"{position.partitions} partitions, but now there is {source} with "
+                    f"{self._partitions}: offsets mean nothing. Restore the number of partitions, "
+                    "or start anew with another kafka.prefix.",
+                )
+            )
+        brands = {
+            key.decode(): BrandState.from_line(line)
+            for key, line in values.items()
+            if line is not None
+        }
+        return position, brands
+
+    async def _commit(self, owned: _Owned, group: Sequence[Item[Signal]]) -> None:
+        """One transaction: incidents, states, position, source offset."""
+        source = TopicPartition(owned.position.topic, owned.number)
+        checkpoints = self._kafka.topic("watch.checkpoints")
+        incidents = self._kafka.topic("incidents")
+        incident_partitions = len(await owned.producer.partitions_for(incidents))
+        producer = owned.producer
+        futures: list[Any] = []
+        async with producer.transaction():
+            for incident in owned.incidents:
+                key = incident.id.encode()
+                futures.append(
+                    await producer.send(
+                        incidents,
+                        incident.to_line(),
+                        key,
+                        partition=partition_of(key, incident_partitions),
+                    )
+                )
+            lines = {b: owned.brands[b].to_line() for b in sorted(owned.changed)}
+            states = [(brand.encode(), line) for brand, line in lines.items()]
+            for key, line in [*states, (POSITION_KEY, owned.position.to_line())]:
+                futures.append(await producer.send(checkpoints, line, key, partition=owned.number))
+            for future in futures:
+                await future
+            await producer.send_offsets_to_transaction(
+                {source: _resume_offset(group)}, self._kafka.group("watch")
+            )
+        self._measure(owned.incidents, group)
+        owned.changed.clear()
+        owned.incidents.clear()
+
+    def _measure(self, incidents: Sequence[Incident], group: Sequence[Item[Signal]]) -> None:
+        metrics.SENT.labels(self.name, "incidents").inc(len(incidents))
+        for incident in incidents:
+            log.info(
+                "incident",
+                id=incident.id,
+                revision=incident.revision,
+                brand=incident.brand,
+                kind=incident.kind,
+                state=incident.state,
+                severity=incident.severity,
+                voices=incident.totals.voices,
+            )
+            received = min(int(i.record.header(RECEIVED_HEADER) or 0) for i in group)
+            if received:
+                metrics.LATENCY.labels("alarm").observe(time.time() - received / 1000)
+
+
+def _resume_offset(group: Sequence[Item[Signal]]) -> int:
+    """Where the next owner starts reading.
+
+    A record whose last line was not applied (it is isolated line by line, or its last line was
+    bad) comes again; the position skips what was applied of it.
+    """
+    last = group[-1]
+    return last.record.offset + int(last.last)

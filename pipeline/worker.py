@@ -1,0 +1,215 @@
+"""Builds each role from settings and runs it until it is asked to stop."""
+
+import asyncio
+import contextlib
+import json
+import os
+import signal
+from collections.abc import Callable, Coroutine
+from pathlib import Path
+from typing import Any, Literal, get_args
+
+import faust
+import httpx
+import structlog
+from prometheus_client import start_http_server
+
+from connectors.base import Context
+from pipeline.clock import now
+from pipeline.components import build_channel, build_connector
+from pipeline.crash_log import CrashLog
+from pipeline.dead_letter_writer import DeadLetterWriter
+from pipeline.endpoints import elasticsearch_client, kafka_of
+from pipeline.enrich import EnrichStage
+from pipeline.faust_agent import create_app
+from pipeline.index import IndexStage, set_up
+from pipeline.ingest import Ingest, read_cursors
+from pipeline.kafka import Kafka, LineWriter
+from pipeline.loop import SafeLoop, Stage
+from pipeline.notify import NotifyStage
+from pipeline.rules import RuleFollower, no_rules
+from pipeline.settings import Settings
+from pipeline.sink_consumer import SinkConsumer
+from pipeline.supervisor import INSTANCE_VARIABLE
+from pipeline.watch import WatchStage
+from processors.chain import Chain, build_chain
+from processors.surge import Surge
+from schemas.errors import FatalError
+from schemas.rules import RuleSet
+from sinks.journal import Journal
+
+__all__ = ["ROLES", "Role", "faust_app", "run_worker"]
+
+Role = Literal["ingest", "enrich", "index", "watch", "notify"]
+ROLES: tuple[Role, ...] = get_args(Role)
+
+INDEX_MAX_RECORDS = 3_000
+NOTIFY_MAX_RECORDS = 50
+
+log = structlog.get_logger()
+
+
+def run_worker(role: Role, settings: Settings) -> None:
+    """Run one role in this process until SIGTERM or SIGINT.
+
+    Raises:
+        FatalError: it can't start; the message says what to do.
+    """
+    _serve_metrics(role, settings.folder)
+    if role in ("enrich", "watch"):
+        app = faust_app(role, settings)
+        faust.Worker(app, loglevel="WARNING", redirect_stdouts=False).execute_from_commandline()
+    else:
+        run = {"ingest": _ingest, "index": _index, "notify": _notify}[role]
+        asyncio.run(_until_signal(lambda stop: run(settings, stop)))
+
+
+async def _until_signal(run: Callable[[asyncio.Event], Coroutine[Any, Any, None]]) -> None:
+    stop = asyncio.Event()
+    loop = asyncio.get_running_loop()
+    for number in (signal.SIGTERM, signal.SIGINT):
+        loop.add_signal_handler(number, stop.set)
+    await run(stop)
+
+
+def _safe_loop(
+    stage: Stage[Any], kafka: Kafka, settings: Settings, name: str | None = None
+) -> SafeLoop[Any]:
+    instance = os.environ.get(INSTANCE_VARIABLE, "1")  # the next process of this place reads it
+    note = f"{settings.kafka.prefix}{name or stage.name}-{instance}.json"
+    path = settings.folder / "crashes" / note
+    return SafeLoop(stage, DeadLetterWriter(kafka, stage.name), CrashLog(path))
+
+
+# --- Faust roles ------------------------------------------------------------------------------
+
+
+def faust_app(role: str, settings: Settings) -> faust.App:
+    """The Faust app of ``enrich`` or ``watch``, also for the plain ``faust -A`` command."""
+    kafka = kafka_of(settings)
+    build = {"enrich": _enrich_app, "watch": _watch_app}[role]
+    return build(kafka, settings)
+
+
+def _enrich_app(kafka: Kafka, settings: Settings) -> faust.App:
+    chain = _LiveChain(kafka, settings)
+    stage = EnrichStage(LineWriter(kafka), chain.current)
+    loop = _safe_loop(stage, kafka, settings)
+    return create_app(kafka, "enrich", "posts.raw", settings.folder, loop, chain.start)
+
+
+def _watch_app(kafka: Kafka, settings: Settings) -> faust.App:
+    detector = Surge(Surge.Config(**settings.watch))
+    source = kafka.topic("signals")
+
+    def assigned(partition: int) -> bool:
+        return any(
+            tp.topic == source and tp.partition == partition for tp in app.consumer.assignment()
+        )
+
+    stage = WatchStage(kafka, detector, assigned)
+    loop = _safe_loop(stage, kafka, settings)
+    app = create_app(kafka, "watch", "signals", settings.folder, loop)
+
+    async def let_go(*_: Any, **__: Any) -> None:
+        stage.let_go()
+
+    app.on_partitions_revoked.connect(let_go, weak=False)
+    return app
+
+
+class _LiveChain:
+    """The chain of the newest rule set; replaced between two batches."""
+
+    def __init__(self, kafka: Kafka, settings: Settings) -> None:
+        self._settings = settings
+        self._follower = RuleFollower(kafka, settings.rules.id, self._use)
+        self._use(no_rules(settings.rules.id))
+
+    async def start(self) -> None:
+        await self._follower.start()
+
+    def current(self) -> Chain:
+        return self._chain
+
+    def _use(self, rules: RuleSet) -> None:
+        enrich = self._settings.enrich
+        self._chain = build_chain(enrich.chain, enrich.options, rules)
+
+
+# --- plain roles ------------------------------------------------------------------------------
+
+
+async def _index(settings: Settings, stop: asyncio.Event) -> None:
+    kafka = kafka_of(settings)
+    stage = IndexStage(elasticsearch_client(settings))
+    loop = _safe_loop(stage, kafka, settings)
+    await SinkConsumer(
+        kafka, "index", ("posts.enriched", "incidents"), loop, INDEX_MAX_RECORDS
+    ).run(stop)
+
+
+async def _notify(settings: Settings, stop: asyncio.Event) -> None:
+    kafka = kafka_of(settings)
+    names: dict[str, str] = {}
+    follower = RuleFollower(
+        kafka, settings.rules.id, lambda rules: names.update({b.id: b.name for b in rules.brands})
+    )
+    await follower.start()
+    index = elasticsearch_client(settings)
+    async with httpx.AsyncClient() as client, contextlib.AsyncExitStack() as stack:
+        stack.push_async_callback(index.close)
+        await set_up(index)  # the journal's mapping must be there before its first document
+        stack.push_async_callback(follower.stop)
+        consumers = []
+        for name, section in settings.channels.items():
+            channel = build_channel(name, section, client)
+            stage = NotifyStage(name, channel, Journal(index), settings.notify, lambda: names)
+            loop = _safe_loop(stage, kafka, settings, f"notify-{name}")
+            consumers.append(
+                SinkConsumer(kafka, f"notify-{name}", ("incidents",), loop, NOTIFY_MAX_RECORDS)
+            )
+        if not consumers:
+            log.warning("no channel is configured: nobody will be told")
+            await stop.wait()
+        await asyncio.gather(*(consumer.run(stop) for consumer in consumers))
+
+
+async def _ingest(settings: Settings, stop: asyncio.Event) -> None:
+    kafka = kafka_of(settings)
+    ingest = Ingest(kafka)
+    await ingest.start()
+    known = await read_cursors(kafka)
+    async with httpx.AsyncClient() as client:
+        context = Context(client, now, asyncio.sleep)
+        tasks = [asyncio.create_task(ingest.tick_for_ever())]
+        for name, section in settings.sources.items():
+            connector = build_connector(name, section, context)
+            cursor = known[name].cursor if name in known else {}
+            tasks.append(asyncio.create_task(_drain(ingest, name, section.use, connector, cursor)))
+        waiting = asyncio.create_task(stop.wait())
+        await asyncio.wait([waiting], return_when=asyncio.FIRST_COMPLETED)
+        for task in tasks:
+            task.cancel()
+        await asyncio.gather(*tasks, return_exceptions=True)
+        await ingest.stop()
+
+
+async def _drain(ingest: Ingest, name: str, kind: str, connector: Any, cursor: Any) -> None:
+    try:
+        async for _ in ingest.run(name, kind, connector, cursor):
+            pass
+    except FatalError as error:
+        log.error("source stopped", source=name, reason=str(error))
+
+
+# --- metrics ----------------------------------------------------------------------------------
+
+
+def _serve_metrics(role: str, folder: Path) -> None:
+    server, _ = start_http_server(0, addr="127.0.0.1")
+    run = folder / "run"
+    run.mkdir(parents=True, exist_ok=True)
+    (run / f"{role}-{os.getpid()}.json").write_text(
+        json.dumps({"role": role, "pid": os.getpid(), "metrics_port": server.server_port})
+    )

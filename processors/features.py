@@ -1,0 +1,166 @@
+"""Hashed character n-grams of a whole batch at once.
+
+Purpose: turn texts into one sparse matrix that a linear model multiplies by its weights.
+
+The texts are joined, laid out as one array of code points and hashed by numpy, so no Python
+statement runs per n-gram. Row *i* depends on text *i* alone: no n-gram crosses the border of its
+text, and every row is scaled by itself.
+
+Limits: a text counts by its first ``MAX_CHARACTERS``; the hash has ``2**bits`` buckets, so rare
+n-grams share one now and then. Any change here changes what trained weights mean: raise
+``FEATURES_VERSION`` and train again.
+"""
+
+import re
+import unicodedata
+from collections.abc import Sequence
+from functools import cache
+
+import numpy as np
+import numpy.typing as npt
+from scipy.sparse import csr_matrix
+
+__all__ = [
+    "FEATURES_VERSION",
+    "MAX_CHARACTERS",
+    "TAIL_WEIGHT",
+    "hashed_ngrams",
+    "normalised",
+    "own_words",
+    "parts_of",
+]
+
+#: Stored beside trained weights; weights of another version are refused.
+FEATURES_VERSION = 1
+
+#: One article of 100,000 characters must not hold up a batch of posts.
+MAX_CHARACTERS = 2_000
+
+#: What quoted reposts count beside the writer's own words; by cross-validation, 0.4 to 0.7 is flat.
+TAIL_WEIGHT = 0.4
+
+_TAIL = "//@"
+_LONGEST_GRAM = 3
+_LONGEST_RUN = 3
+_BORDER = 0
+_SPACE = ord(" ")
+_LINK = re.compile(r"https?://[A-Za-z0-9!#$%&'()*+,\-./:;=?@\[\]~_]+")
+_NAME = re.compile(r"@[\w\-·]{1,30}")
+_LINK_SIGN, _NAME_SIGN = "\ue000", "\ue001"  # private use: no writer's keyboard has them
+_STEP, _LETTER, _MIX_A, _MIX_B = (  # odd 32-bit constants of well-known hashes (xxHash, Murmur)
+    np.uint32(value) for value in (0x85EBCA77, 0x9E3779B1, 0xC2B2AE3D, 0x27D4EB2F)
+)
+
+Codes = npt.NDArray[np.uint32]
+
+
+def own_words(text: str) -> str:
+    """What the writer added: the part before the first ``//@name:`` of quoted reposts."""
+    return text.partition(_TAIL)[0].strip()
+
+
+def parts_of(texts: Sequence[str]) -> tuple[list[str], csr_matrix]:
+    """Split own words from quoted reposts: ``(parts, mix)``.
+
+    ``mix @ f(parts)`` has a row per text: the own words in full and the quoted tail at
+    ``TAIL_WEIGHT``, or the tail in full where the writer added nothing.
+    """
+    parts = [own_words(text) for text in texts]
+    rows = list(range(len(texts)))
+    columns = list(range(len(texts)))
+    weights = [1.0] * len(texts)
+    for row, text in enumerate(texts):
+        tail = text.partition(_TAIL)[2] if _TAIL in text else ""
+        if not tail:
+            continue
+        rows.append(row)
+        columns.append(len(parts))
+        weights.append(TAIL_WEIGHT if parts[row] else 1.0)
+        parts.append(tail)
+    shape = (len(texts), len(parts))
+    return parts, csr_matrix((np.array(weights, np.float32), (rows, columns)), shape=shape)
+
+
+def hashed_ngrams(texts: Sequence[str], bits: int) -> csr_matrix:
+    """Which 1-, 2- and 3-grams each text has: ``len(texts)`` rows of length 1, ``2**bits`` columns.
+
+    A text without any character has an empty row.
+    """
+    codes = _codes(texts)
+    border = codes == _BORDER
+    row = np.cumsum(border) - border
+    # 32-bit keys sort about twice as fast, and a usual batch fits
+    small = bits + len(texts).bit_length() <= 32
+    whole = row.astype(np.uint32 if small else np.uint64) << bits
+
+    keys = []
+    rolling = np.zeros_like(codes)
+    inside = np.ones(len(codes), np.bool_)
+    for size in range(1, _LONGEST_GRAM + 1):
+        places = max(len(codes) - size + 1, 0)
+        rolling, inside = rolling[:places], inside[:places] & ~border[size - 1 :]
+        rolling = (rolling ^ (rolling >> np.uint32(15))) * _STEP + codes[size - 1 :] * _LETTER
+        rolling += np.uint32(size)
+        keys.append((whole[:places] | _bucket(rolling, bits))[inside])
+    key = np.concatenate(keys)
+    key.sort()
+    if len(key):
+        key = key[np.concatenate(([True], key[1:] != key[:-1]))]
+
+    per_row = np.bincount((key >> bits).astype(np.intp), minlength=len(texts))
+    starts = np.concatenate(([0], np.cumsum(per_row))).astype(np.int32)
+    value = np.repeat((1 / np.sqrt(np.maximum(per_row, 1))).astype(np.float32), per_row)
+    column = (key & key.dtype.type(2**bits - 1)).astype(np.int32)
+    return csr_matrix((value, column, starts), shape=(len(texts), 2**bits))
+
+
+def normalised(text: str) -> str:
+    """The text as its n-grams see it: lower case, narrow forms, one sign a link or @name."""
+    return "".join(map(chr, _codes([text])[:-1]))
+
+
+def _bucket(hashed: Codes, bits: int) -> Codes:
+    """The best mixed bits of a hash (the end of MurmurHash3's way)."""
+    mixed = (hashed ^ (hashed >> np.uint32(16))) * _MIX_A
+    mixed = (mixed ^ (mixed >> np.uint32(13))) * _MIX_B
+    return mixed >> np.uint32(32 - bits)
+
+
+def _codes(texts: Sequence[str]) -> Codes:
+    """Code points of all texts after light normalisation, a border behind each text."""
+    joined = "".join([text[:MAX_CHARACTERS].replace("\x00", " ") + "\x00" for text in texts])
+    joined = _NAME.sub(_NAME_SIGN, _LINK.sub(_LINK_SIGN, joined))
+    # JSON can carry half a surrogate pair; it is odd text, not a reason to stop
+    codes = np.frombuffer(joined.encode("utf-32-le", "surrogatepass"), "<u4").astype(np.uint32)
+    folded = _folding()[np.minimum(codes, 0xFFFF)]
+    codes = np.where(codes <= 0xFFFF, folded, codes)
+    codes = codes[_is_new(codes, 1) | (codes != _SPACE)]
+    squeezed: Codes = codes[_is_new(codes, _LONGEST_RUN) | (codes == _BORDER)]
+    return squeezed
+
+
+def _is_new(codes: Codes, run: int) -> npt.NDArray[np.bool_]:
+    """False where the ``run`` characters before are all the same one again."""
+    new = np.ones(len(codes), np.bool_)
+    if len(codes) > run:
+        repeats = codes[1:] == codes[:-1]
+        in_run = repeats[run - 1 :].copy()
+        for back in range(1, run):
+            in_run &= repeats[run - 1 - back : len(repeats) - back]
+        new[run:] = ~in_run
+    return new
+
+
+@cache
+def _folding() -> Codes:
+    """Lower case, NFKC and one kind of space for the basic plane, where they are one to one."""
+    table = np.arange(0x10000, dtype=np.uint32)
+    for code in range(1, 0x10000):
+        if 0xD800 <= code <= 0xDFFF:
+            continue
+        plain = unicodedata.normalize("NFKC", chr(code))
+        lower = (plain if len(plain) == 1 else chr(code)).lower()
+        if len(lower) == 1:
+            table[code] = _SPACE if lower.isspace() or code < _SPACE else ord(lower)
+    table.flags.writeable = False
+    return table

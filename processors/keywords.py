@@ -1,0 +1,57 @@
+"""Which keyword rules fire."""
+
+from collections.abc import Sequence
+
+from pydantic import Field
+
+from processors.fold import FOLD_VERSION
+from processors.scanner import Scanner
+from schemas.component import ComponentConfig
+from schemas.enriched import EnrichedPost, Match, TextField
+from schemas.rules import RuleSet
+
+__all__ = ["Keywords"]
+
+_FIELDS: tuple[TextField, ...] = ("text", "title", "root_text")
+
+
+class Keywords:
+    """Writes ``matches``: every keyword rule with a word in the text, the title or the quoted root.
+
+    Words are compared folded (case, width, traditional and simplified Chinese); Latin letters and
+    digits match at word boundaries only (``scanner.py``). Spans are in the fields' order, then by
+    place. Limit: a word is found, not its sense; 没有异响 contains 异响.
+    """
+
+    class Config(ComponentConfig):
+        """Options of the keywords step."""
+
+        max_spans: int = Field(
+            20,
+            ge=1,
+            le=1000,
+            description="Most spans that one rule keeps per post; its words are all kept.",
+        )
+
+    def __init__(self, config: Config, rules: RuleSet) -> None:
+        self.version = f"{FOLD_VERSION}.1/{rules.label}"
+        self._max_spans = config.max_spans
+        self._rules = rules.keywords
+        self._rules_version = rules.version
+        self._scanner = Scanner(rule.words for rule in rules.keywords)
+
+    def enrich(self, posts: Sequence[EnrichedPost]) -> list[EnrichedPost | None]:
+        """New records with ``matches`` in the rule set's order."""
+        return [post.model_copy(update={"matches": self._matches(post)}) for post in posts]
+
+    def _matches(self, post: EnrichedPost) -> tuple[Match, ...]:
+        found = self._scanner.find(post, _FIELDS, max_spans=self._max_spans)
+        return tuple(
+            Match(
+                rule=self._rules[position].id,
+                version=self._rules_version,
+                words=tuple(sorted(found[position].words)),
+                spans=tuple(found[position].spans),
+            )
+            for position in sorted(found)
+        )

@@ -1,0 +1,18 @@
+"""What stands in a post but is no word of its writer: addresses, @names, emoticon codes."""
+
+import re
+
+__all__ = ["without_noise"]
+
+# On folded text, so ：, ［ and full-width addresses are ASCII already. An address ends at the first
+# character outside ASCII: Weibo writes Chinese right behind it. Emoticon codes are [doge], [允悲].
+_NOISE = re.compile(
+    r"(?:https?://|www\.)[!-~]+"
+    r"|(?:回复)?@[\w·-]{1,30}:?"
+    r"|\[[^\[\]\s]{1,8}\]"
+)
+
+
+def without_noise(folded: str) -> str:
+    """The folded text with a space in place of each address, @name and emoticon code."""
+    return _NOISE.sub(" ", folded)

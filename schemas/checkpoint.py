@@ -1,0 +1,28 @@
+"""How far ``watch`` stands in one partition of ``signals``."""
+
+from typing import Annotated
+
+from pydantic import Field
+
+from schemas.record import Record, UtcTime
+
+__all__ = ["WatchPosition"]
+
+
+class WatchPosition(Record):
+    """One line of ``watch.checkpoints``, key ``@position``; written in one transaction with the
+    brand states it belongs to, the incidents they gave and the committed offset.
+    """
+
+    topic: str
+    """The real name of the topic that the offsets belong to."""
+    partitions: Annotated[int, Field(ge=1)]
+    """Its number of partitions: with another number the brands lie elsewhere."""
+    offset: int = -1
+    """Record whose lines were applied last; -1 before the first."""
+    line: int = 0
+    """Last applied line of that record."""
+    lanes: dict[str, UtcTime] = Field(default_factory=dict)
+    """Newest tick of each lane."""
+    late: int = 0
+    """Signals that named no time that still counts, so far."""

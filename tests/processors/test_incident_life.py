@@ -1,0 +1,341 @@
+from datetime import UTC, datetime, timedelta
+
+import pytest
+
+from processors.brand_state import BrandState
+from processors.incident_life import MAX_PAST, MAX_TIMELINE
+from processors.surge import Surge
+from schemas.signals import Command, Mention
+
+START = datetime(2026, 3, 2, tzinfo=UTC)
+NOON = START + timedelta(days=1, hours=12)
+
+
+def complaint(number, minute=0.0, **changes):
+    fields = {
+        "brand": "lantu",
+        "role": "own",
+        "post_id": f"weibo:{number}",
+        "root_id": f"weibo:{number}",
+        "platform": "weibo",
+        "kind": "post",
+        "author_id": f"user{number}",
+        "event_at": NOON + timedelta(minutes=minute),
+        "mood": "negative",
+        "signature": f"text{number}",
+        "matches": ("刹车",),
+        "excerpt": "刹车突然失灵，差点出事",
+    }
+    return Mention(**{**fields, **changes})
+
+
+class Watch:
+    """A brand that was silent for a day and a half; everything emitted is kept."""
+
+    def __init__(self, **options):
+        self.detector = Surge(Surge.Config(**options))
+        self.state = self.detector.new_state("lantu", "own")
+        self.seen = []
+        self.commands = 0
+        self.posts = 0
+        self.detector.advance(self.state, START)
+        self.until(-15)
+
+    def until(self, minute):
+        """All buckets that end by this minute are closed."""
+        return self._keep(self.detector.advance(self.state, NOON + timedelta(minutes=minute + 10)))
+
+    def say(self, count, minute=0.0, **changes):
+        out = []
+        for _ in range(count):
+            self.posts += 1
+            mention = complaint(self.posts, minute, **changes)
+            out += self._keep(self.detector.mention(self.state, mention))
+        return out
+
+    def order(self, action, minute=20.0, incident=None, **fields):
+        self.commands += 1
+        command = Command(
+            id=fields.pop("id", f"command{self.commands}"),
+            brand="lantu",
+            action=action,
+            at=NOON + timedelta(minutes=minute),
+            by=fields.pop("by", "小李"),
+            incident_id=incident or (self.seen[0].id if self.seen else None),
+            **fields,
+        )
+        return self._keep(self.detector.command(self.state, command))
+
+    def _keep(self, incidents):
+        self.seen += incidents
+        # Every step goes through the bytes of a checkpoint.
+        self.state = BrandState.from_line(self.state.to_line())
+        return incidents
+
+
+@pytest.fixture
+def watch():
+    found = Watch()
+    found.say(10)
+    assert [incident.kind for incident in found.seen] == ["crisis"]
+    return found
+
+
+def events(incident):
+    return [entry.event for entry in incident.timeline]
+
+
+def test_a_crisis_opens_at_the_tenth_complaint_with_its_evidence(watch):
+    opened = watch.seen[0]
+
+    assert (opened.revision, opened.state, opened.severity) == (1, "suspected", 1)
+    assert opened.opened_at == opened.updated_at == NOON
+    evidence = opened.evidence
+    assert (evidence.rule, evidence.measured) == ("surge.crisis", "negative")
+    assert evidence.window_start == NOON
+    assert evidence.window_end == NOON + timedelta(minutes=15)
+    assert evidence.posts == tuple(f"weibo:{n}" for n in range(1, 11))
+    assert evidence.score >= evidence.threshold
+    assert opened.totals == evidence.numbers
+    assert (opened.totals.voices, opened.totals.negative) == (10, 10)
+    assert [(word.word, word.voices) for word in opened.words] == [("刹车", 10)]
+    assert opened.quotes[0].post_id == opened.first_post.post_id == "weibo:1"
+    assert events(opened) == ["first_post", "opened"]
+
+
+def test_the_next_bucket_confirms(watch):
+    assert watch.say(9, minute=16) == []
+
+    confirmed = watch.say(1, minute=17)
+
+    assert [(i.state, i.revision) for i in confirmed] == [("confirmed", 2)]
+    # Twenty voices are also twice the ten that were told.
+    assert events(confirmed[0])[-2:] == ["confirmed", "grown"]
+
+
+def test_severity_confirms_without_a_second_bucket(watch):
+    grown = watch.say(60)
+
+    assert [(i.severity, i.state) for i in grown] == [
+        (2, "suspected"),
+        (2, "suspected"),
+        (3, "confirmed"),
+    ]
+    assert [i.totals.voices for i in grown] == [18, 36, 54]
+
+
+def test_a_revision_is_made_only_when_something_changed(watch):
+    # Given 500 more complaints over two hours
+    for minute in range(100):
+        watch.say(5, minute=minute)
+        watch.until(minute - 1)
+
+    # Then some twenty revisions tell it, numbered without gaps, times never going back
+    revisions = watch.seen
+    assert [i.revision for i in revisions] == list(range(1, len(revisions) + 1))
+    assert len(revisions) < 20
+    times = [i.updated_at for i in revisions]
+    assert times == sorted(times)
+    assert len({i.id for i in revisions}) == 1
+
+
+def test_peak_is_told_once_when_a_weaker_bucket_follows(watch):
+    watch.say(30, minute=20)
+    watch.say(12, minute=31)
+    assert watch.until(30) == []
+
+    told = watch.until(45)
+
+    assert [events(i)[-1] for i in told] == ["peak"]
+    assert told[0].evidence.window_start == NOON + timedelta(minutes=15)
+    assert told[0].updated_at == NOON + timedelta(minutes=45)
+    assert watch.until(90) == []
+
+
+def test_it_closes_six_hours_after_the_last_unusual_bucket(watch):
+    assert [i.state for i in watch.until(15 + 359)] == ["suspected"]
+
+    closed = watch.until(15 + 360)
+
+    assert [(i.state, events(i)[-1]) for i in closed] == [("closed", "closed")]
+    assert closed[0].closed_at == NOON + timedelta(minutes=375)
+    assert watch.state.cases == []
+
+
+def test_totals_are_all_posts_since_the_opening_bucket(watch):
+    watch.say(4, minute=1, mood="positive")
+    watch.say(1, minute=20, mood="neutral", platform="zhihu", post_id="zhihu:1")
+    watch.say(3, minute=100, mood=None, kind="repost", signature=None)
+    watch.until(380)
+
+    totals = watch.seen[-1].totals
+    assert (totals.mentions, totals.voices, totals.copies) == (18, 15, 3)
+    assert (totals.negative, totals.positive) == (10, 4)
+    assert totals.platforms == {"weibo": 17, "zhihu": 1}
+
+
+def test_first_post_is_the_root_of_hours_before():
+    # Given one complaint in the morning that nobody noticed
+    watch = Watch()
+    watch.say(1, minute=-9)
+    root = watch.posts
+    watch.until(180)
+
+    # When three hours later everybody comments on it, and some speak elsewhere
+    watch.say(4, minute=185, matches=("电池",))
+    watch.say(8, minute=186, kind="comment", root_id=f"weibo:{root}")
+
+    assert [i.kind for i in watch.seen] == ["crisis"]
+    opened = watch.seen[0]
+    assert opened.first_post.post_id == f"weibo:{root}"
+    assert opened.timeline[0].at == NOON - timedelta(minutes=9)
+
+
+def test_first_post_without_a_thread_is_the_first_to_use_the_top_word():
+    watch = Watch()
+    watch.say(3, matches=("电池",))
+    watch.say(7, minute=1, matches=("刹车",))
+
+    assert watch.seen[0].first_post.post_id == "weibo:4"
+
+
+# -- commands
+
+
+def test_acknowledge_assign_silence_statement_verdict(watch):
+    until = NOON + timedelta(hours=3)
+    watch.order("acknowledge")
+    watch.order("assign", value="公关部 王芳")
+    watch.order("silence", until=until)
+    watch.order("statement", value="我们已注意到相关情况，正在核实。")
+    last = watch.order("verdict", value="true")[0]
+
+    assert (last.state, last.owner, last.silenced_until) == ("handled", "公关部 王芳", until)
+    assert (last.statement, last.verdict) == ("我们已注意到相关情况，正在核实。", True)
+    assert last.revision == 6
+    assert events(last)[2:] == ["acknowledged", "assigned", "silenced", "statement", "verdict"]
+    assert last.timeline[-1].by == "小李"
+    assert last.updated_at == NOON + timedelta(minutes=20)
+    assert watch.state.counters.commands == 5
+
+
+def test_a_handled_incident_stays_handled_while_it_grows(watch):
+    watch.order("acknowledge")
+    watch.say(10, minute=21)
+    grown = watch.say(60, minute=22)
+
+    assert {i.state for i in grown} == {"handled"}
+    assert grown[-1].severity == 3
+
+
+def test_a_command_delivered_twice_is_obeyed_once(watch):
+    assert len(watch.order("acknowledge", id="same")) == 1
+    assert watch.order("acknowledge", id="same") == []
+    assert watch.state.counters.repeated_commands == 1
+
+
+@pytest.mark.parametrize(
+    ("action", "fields", "counter"),
+    [
+        ("acknowledge", {"incident": "0123456789abcdef"}, "unknown_incidents"),
+        ("alarm_rule", {}, "refused_commands"),
+        ("verdict", {"value": "maybe"}, "refused_commands"),
+        ("verdict", {}, "refused_commands"),
+        ("statement", {}, "refused_commands"),
+        ("reopen", {}, "refused_commands"),
+    ],
+)
+def test_a_command_without_sense_changes_nothing_and_is_counted(watch, action, fields, counter):
+    before = watch.state.cases[0]
+
+    assert watch.order(action, **fields) == []
+
+    assert watch.state.cases[0] == before
+    assert getattr(watch.state.counters, counter) == 1
+    assert watch.state.counters.commands == 0
+
+
+def test_closed_by_hand_stays_closed_while_the_wave_goes_on(watch):
+    closed = watch.order("close")[0]
+    assert (closed.state, closed.closed_at) == ("closed", NOON + timedelta(minutes=20))
+
+    # When people go on complaining, nothing opens ...
+    assert watch.say(20, minute=5) == []
+    assert watch.say(20, minute=16) == []
+    assert watch.say(20, minute=31) == []
+    # ... until there was a calm bucket in between.
+    watch.until(45)
+    again = watch.say(10, minute=61)
+    assert [(i.state, i.revision) for i in again] == [("suspected", 1)]
+    assert again[0].id != closed.id
+
+
+def test_closed_stays_known_for_a_verdict_and_keeps_its_numbers(watch):
+    watch.order("close")
+    watch.say(20, minute=5)
+
+    told = watch.order("verdict", value="false")[0]
+
+    assert (told.state, told.verdict, told.totals.voices) == ("closed", False, 10)
+
+
+def test_reopen_goes_on_and_closes_after_another_six_hours(watch):
+    watch.until(600)
+    assert watch.state.cases == []
+
+    reopened = watch.order("reopen", minute=605)[0]
+    assert (reopened.state, reopened.closed_at) == ("confirmed", None)
+    assert watch.until(900) == []
+
+    closed = watch.until(600 + 15 + 360)
+    assert [i.state for i in closed] == ["closed"]
+    assert closed[0].closed_at == NOON + timedelta(minutes=600 + 15 + 360)
+
+
+def test_reopen_in_the_bucket_that_opened_it(watch):
+    watch.order("close")
+    watch.until(15)
+
+    reopened = watch.order("reopen")[0]
+
+    assert reopened.totals.voices == 10
+    assert reopened.evidence == watch.seen[0].evidence
+
+
+def test_reopen_is_refused_when_a_newer_one_took_its_place(watch):
+    first = watch.seen[0].id
+    watch.order("close")
+    watch.until(60)
+    watch.say(10, minute=61)
+    assert watch.seen[-1].id != first
+
+    assert watch.order("reopen", incident=first) == []
+    assert watch.state.counters.refused_commands == 1
+
+
+def test_a_reopened_handled_incident_is_confirmed(watch):
+    watch.order("acknowledge")
+
+    assert watch.order("reopen")[0].state == "confirmed"
+    assert len(watch.state.cases) == 1
+
+
+def test_timeline_is_bounded_and_keeps_how_it_began(watch):
+    for number in range(80):
+        watch.order("assign", value=f"同事{number}")
+
+    last = watch.seen[-1]
+    assert len(last.timeline) == MAX_TIMELINE
+    assert events(last)[:2] == ["first_post", "opened"]
+    assert last.timeline[-1].note == "同事79"
+
+
+def test_closed_incidents_are_remembered_within_bounds(watch):
+    for turn in range(12):
+        watch.until(60 * turn + 45)
+        watch.say(10, minute=60 * turn + 61)
+        watch.order("close", incident=watch.seen[-1].id)
+    assert len(watch.state.past) == MAX_PAST
+
+    watch.until(60 * 24 * 9)
+    assert watch.state.past == []
