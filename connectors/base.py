@@ -7,11 +7,10 @@ writes a batch, waits for the broker's acknowledgement, and only then keeps the 
 from collections.abc import AsyncIterator, Awaitable, Callable, Mapping
 from dataclasses import dataclass, field
 from datetime import datetime
-from typing import Any, ClassVar, Protocol
+from typing import Any, Protocol
 
 import httpx
 
-from schemas.component import ComponentConfig
 from schemas.post import PostDraft
 
 __all__ = ["Batch", "Connector", "Context", "Cursor", "Seen", "Unreadable"]
@@ -61,9 +60,11 @@ class Context:
 
 
 class Connector(Protocol):
-    """One source. Constructed as ``X(name, config, context)``; construction does no I/O."""
+    """One source. Constructed as ``X(name, config, context)``; construction does no I/O.
 
-    Config: ClassVar[type[ComponentConfig]]
+    A nested ``Config`` (ComponentConfig) holds its options; the contract tests check it, since a
+    nested class cannot be a member of a protocol.
+    """
 
     def __init__(self, name: str, config: Any, context: Context) -> None: ...
 

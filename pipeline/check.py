@@ -7,12 +7,10 @@ import httpx
 from connectors.base import Context
 from pipeline.clock import now
 from pipeline.components import build_channel, build_connector, configure
-from pipeline.rules import no_rules, read_rule_file
+from pipeline.rules import configured_rules, no_rules
 from pipeline.settings import Settings
 from processors.chain import build_chain
 from processors.surge import Surge
-from schemas.errors import FatalError
-from schemas.language import say
 
 __all__ = ["check_settings"]
 
@@ -23,16 +21,7 @@ def check_settings(settings: Settings) -> None:
     Raises:
         FatalError: the first thing that is wrong.
     """
-    rules = read_rule_file(settings.rules.file) if settings.rules.file else None
-    if rules is not None and rules.id != settings.rules.id:
-        raise FatalError(
-            say(
-                f"规则文件 {settings.rules.file} 的 id 是 {rules.id}，"
-                f"而 rules.id 是 {settings.rules.id}。",
-                f"Rule file {settings.rules.file} has the id {rules.id}, but rules.id is "
-                f"{settings.rules.id}.",
-            )
-        )
+    rules = configured_rules(settings)
     build_chain(
         settings.enrich.chain, settings.enrich.options, rules or no_rules(settings.rules.id)
     )

@@ -26,8 +26,9 @@ def build_connector(name: str, section: ComponentSettings, context: Context) -> 
         FatalError: unknown connector or option; names the section and the nearest valid name.
     """
     where = f"sources.{name}"
-    kind = CONNECTORS[_known(where, section.use, CONNECTORS)]
-    return kind(name, configure(where, kind.Config, section.options), context)
+    kind: Any = CONNECTORS[_known(where, section.use, CONNECTORS)]
+    connector: Connector = kind(name, configure(where, kind.Config, section.options), context)
+    return connector
 
 
 def build_channel(name: str, section: ComponentSettings, client: httpx.AsyncClient) -> Channel:
@@ -37,8 +38,9 @@ def build_channel(name: str, section: ComponentSettings, client: httpx.AsyncClie
         FatalError: unknown channel or option; names the section and the nearest valid name.
     """
     where = f"channels.{name}"
-    kind = CHANNELS[_known(where, section.use, CHANNELS)]
-    return kind(name, configure(where, kind.Config, section.options), client)
+    kind: Any = CHANNELS[_known(where, section.use, CHANNELS)]
+    channel: Channel = kind(name, configure(where, kind.Config, section.options), client)
+    return channel
 
 
 def configure(where: str, config: type[ComponentConfig], options: dict[str, Any]) -> Any:

@@ -16,6 +16,7 @@ import faust
 import structlog
 from faust.types import EventT
 
+from pipeline import metrics
 from pipeline.kafka import MAX_POLL_INTERVAL_MS, Kafka
 from pipeline.loop import SafeLoop
 from pipeline.record import Record
@@ -68,6 +69,15 @@ def create_app(
                     await stream.ack(event)
 
     app.agent(source, name=f"tingchao.{role}", concurrency=1)(work)
+
+    async def disconnect(*_: Any, **__: Any) -> None:
+        await loop.stop()
+
+    async def count(*_: Any, assigned: Any = (), **__: Any) -> None:
+        metrics.ASSIGNED.labels(role).set(len(app.consumer.assignment()))
+
+    app.on_partitions_assigned.connect(count, weak=False)
+    app.on_before_shutdown.connect(disconnect, weak=False)
     return app
 
 

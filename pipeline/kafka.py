@@ -279,7 +279,7 @@ class LineWriter:
 
     def __init__(self, kafka: Kafka) -> None:
         self.kafka = kafka
-        self._producer = kafka.producer()
+        self._started: AIOKafkaProducer | None = None
         self._partitions: dict[str, int] = {}
 
     async def start(self) -> None:
@@ -288,14 +288,24 @@ class LineWriter:
         Raises:
             FatalError: the cluster can't be reached.
         """
+        producer = self.kafka.producer()  # here, since it binds itself to the running event loop
         try:
-            await self._producer.start()
+            await producer.start()
         except KafkaError as error:
+            await producer.stop()
             raise self.kafka.unreachable(error) from error
+        self._started = producer
 
     async def stop(self) -> None:
         """Flush and disconnect."""
-        await self._producer.stop()
+        if self._started is not None:
+            await self._started.stop()
+
+    @property
+    def _producer(self) -> AIOKafkaProducer:
+        if self._started is None:
+            raise RuntimeError("LineWriter.start() was not awaited")
+        return self._started
 
     async def partitions(self, topic: str) -> int:
         """How many partitions a topic has; asked once.

@@ -5,7 +5,7 @@ import sys
 
 import structlog
 
-__all__ = ["configure_logs"]
+__all__ = ["configure_logs", "quiet_logs"]
 
 
 def configure_logs(level: int = logging.INFO) -> None:
@@ -31,3 +31,9 @@ def configure_logs(level: int = logging.INFO) -> None:
         )
     )
     logging.basicConfig(handlers=[handler], level=logging.WARNING, force=True)
+
+
+def quiet_logs() -> None:
+    """For commands: only what a person has to know; the Kafka client's retries are no news."""
+    configure_logs(logging.WARNING)
+    logging.getLogger("aiokafka").setLevel(logging.CRITICAL)

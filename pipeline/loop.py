@@ -21,6 +21,7 @@ from collections.abc import Awaitable, Callable, Iterator, Sequence
 from typing import Generic, NoReturn, Protocol, TypeVar
 
 import structlog
+from aiokafka.errors import KafkaError, MessageSizeTooLargeError, RecordListTooLargeError
 
 from pipeline import metrics
 from pipeline.backoff import Backoff
@@ -100,6 +101,7 @@ class SafeLoop(Generic[T]):
         self._crash_log = crash_log
         self._backoff = backoff
         self._end = end
+        self._in_flight: list[Place] = []
 
     async def start(self, prepare: Callable[[], Awaitable[None]] | None = None) -> None:
         """Connect the stage and the dead letters, after whatever ``prepare`` does."""
@@ -126,7 +128,7 @@ class SafeLoop(Generic[T]):
                 for record in records:
                     await self._handle_suspect(record)
             else:
-                self._crash_log.begin(places)
+                self._begin(places)
                 for lines in _slices(records):
                     await self._decide(lines)
             self._crash_log.done(places)
@@ -134,7 +136,13 @@ class SafeLoop(Generic[T]):
             self._crash_log.release()  # asked to stop: that is no death
             raise
         except BaseException as error:  # noqa: BLE001 - the one broad catch: it ends the process
+            if _of_the_surroundings(error):
+                self._crash_log.release()  # else restarts would make poison of innocent lines
             self._end_for(error)
+
+    def _begin(self, places: list[Place]) -> None:
+        self._in_flight = places
+        self._crash_log.begin(places)
 
     async def _handle_suspect(self, record: Record) -> None:
         """Line by line, so that only the line that kills is left out."""
@@ -145,12 +153,12 @@ class SafeLoop(Generic[T]):
                     [(record_line, Rejected("poison", "the process died at this line three times"))]
                 )
             else:
-                self._crash_log.begin([_place(record), line_place])
+                self._begin([_place(record), line_place])
                 try:
                     await self._decide([record_line])
-                except (asyncio.CancelledError, FatalError):
-                    raise
                 except Exception as error:
+                    if _of_the_surroundings(error):
+                        raise
                     log.error("line isolated", place=line_place, exc_info=True)
                     await self.stage.recover()
                     message = f"{type(error).__name__}: {error}"[:300]
@@ -204,13 +212,22 @@ class SafeLoop(Generic[T]):
             if retried:
                 metrics.RETRIED.labels(self.stage.name).inc(len(retried))
                 log.warning("retry", stage=self.stage.name, lines=len(retried), reason=reason)
+                self._crash_log.release()  # a kill while waiting is not the lines' doing
                 await backoff.wait(wait)
+                self._crash_log.begin(self._in_flight)
             pending = retried
 
     def _end_for(self, error: BaseException) -> NoReturn:
         if isinstance(error, FatalError):
             self._end(EXIT_FATAL, str(error))
         self._end(EXIT_BUG, f"{type(error).__name__}: {error}")
+
+
+def _of_the_surroundings(error: BaseException) -> bool:
+    """Every line would fail alike: no rights, no topic, fenced off by another process."""
+    if isinstance(error, KafkaError):
+        return not isinstance(error, MessageSizeTooLargeError | RecordListTooLargeError)
+    return isinstance(error, FatalError)
 
 
 def _place(record: Record) -> Place:

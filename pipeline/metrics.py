@@ -4,9 +4,10 @@ Every worker serves them in Prometheus text form on 127.0.0.1; the port is writt
 ``<work folder>/run/<role>-<pid>.json``, where ``tingchao status`` and the demo find it.
 """
 
-from prometheus_client import Counter, Histogram
+from prometheus_client import Counter, Gauge, Histogram
 
 __all__ = [
+    "ASSIGNED",
     "DEAD_LETTERS",
     "DECIDED",
     "DROPPED",
@@ -30,6 +31,7 @@ DEAD_LETTERS = Counter("tingchao_lines_dead_lettered", "Lines rejected.", ["stag
 DROPPED = Counter("tingchao_lines_dropped", "Posts left out on purpose.", ["stage", "enricher"])
 LATE_MENTIONS = Counter("tingchao_mentions_late", "Mentions too late for their bucket.", ["stage"])
 NOTICES = Counter("tingchao_notices_delivered", "Notices accepted by a channel.", ["channel"])
+ASSIGNED = Gauge("tingchao_partitions_assigned", "Partitions this process reads.", ["stage"])
 LATENCY = Histogram(
     "tingchao_latency_seconds",
     "Wall-clock time from the record in posts.raw to the end of a step.",

@@ -11,13 +11,21 @@ from aiokafka.errors import KafkaError
 from pydantic import ValidationError
 
 from pipeline.kafka import Entry, Kafka, LineWriter
+from pipeline.settings import Settings
 from schemas.errors import FatalError, RejectedError
 from schemas.language import say
 from schemas.record import explain
 from schemas.rules import RuleSet
 from schemas.topics import partition_of
 
-__all__ = ["EMPTY_RULES_AT", "RuleFollower", "live_rules", "publish_rules", "read_rule_file"]
+__all__ = [
+    "RuleFollower",
+    "configured_rules",
+    "live_rules",
+    "no_rules",
+    "publish_rules",
+    "read_rule_file",
+]
 
 EMPTY_RULES_AT = "1970-01-01T00:00:00Z"
 
@@ -40,6 +48,28 @@ def read_rule_file(path: Path) -> RuleSet:
     raise FatalError(
         say(f"规则文件 {path} 用不了：{why}。", f"Rule file {path} is invalid: {why}.")
     )
+
+
+def configured_rules(settings: Settings) -> RuleSet | None:
+    """The rule set of the configured file, or None where no file is configured.
+
+    Raises:
+        FatalError: the file is invalid, or holds another rule set than the workers follow.
+    """
+    section = settings.rules
+    if section.file is None:
+        return None
+    rules = read_rule_file(section.file)
+    if rules.id != section.id:
+        raise FatalError(
+            say(
+                f"规则文件 {section.file} 的 id 是 {rules.id}，而设置 rules.id 是 {section.id}，"
+                "各角色不会用它；请改成一样的。",
+                f"Rule file {section.file} has the id {rules.id}, but rules.id is {section.id}: "
+                "no role would use it. Make them equal.",
+            )
+        )
+    return rules
 
 
 def no_rules(rule_set: str) -> RuleSet:

@@ -12,6 +12,7 @@ import structlog
 from aiokafka import AIOKafkaConsumer
 from aiokafka.errors import CommitFailedError, IllegalStateError, KafkaError
 
+from pipeline import metrics
 from pipeline.kafka import Kafka, TopicPartition, to_record
 from pipeline.loop import EXIT_BUG, SafeLoop, end_process
 
@@ -63,6 +64,7 @@ class SinkConsumer:
 
     async def _once(self, consumer: AIOKafkaConsumer) -> None:
         batches = await consumer.getmany(timeout_ms=500, max_records=self._max_records)
+        metrics.ASSIGNED.labels(self._loop.stage.name).set(len(consumer.assignment()))
         if not batches:
             return
         records = [

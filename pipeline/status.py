@@ -16,7 +16,7 @@ from pipeline.endpoints import kafka_of
 from pipeline.lag import READS, group_lag
 from pipeline.settings import Settings
 
-__all__ = ["RoleStatus", "Sample", "Worker", "live_workers", "role_statuses", "sample"]
+__all__ = ["RoleStatus", "Sample", "Worker", "live_workers", "reading", "role_statuses", "sample"]
 
 ROLES = ("ingest", "enrich", "index", "watch", "notify")
 
@@ -79,6 +79,18 @@ async def sample(workers: list[Worker]) -> dict[int, Sample]:
                 for one in family.samples
             }
     return samples
+
+
+async def reading(folder: Path) -> Counter[str]:
+    """How many partitions each role reads now: 0 until it joined its group."""
+    workers = live_workers(folder)
+    samples = await sample(workers)
+    found: Counter[str] = Counter()
+    for worker in workers:
+        for (name, _), value in samples.get(worker.pid, {}).items():
+            if name == "tingchao_partitions_assigned":
+                found[worker.role] += int(value)
+    return found
 
 
 async def role_statuses(settings: Settings) -> list[RoleStatus]:

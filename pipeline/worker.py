@@ -58,7 +58,9 @@ def run_worker(role: Role, settings: Settings) -> None:
     _serve_metrics(role, settings.folder)
     if role in ("enrich", "watch"):
         app = faust_app(role, settings)
-        faust.Worker(app, loglevel="WARNING", redirect_stdouts=False).execute_from_commandline()
+        worker = faust.Worker(app, quiet=True, redirect_stdouts=False, override_logging=False)
+        worker.spinner = None  # it writes cursor codes into the log
+        worker.execute_from_commandline()
     else:
         run = {"ingest": _ingest, "index": _index, "notify": _notify}[role]
         asyncio.run(_until_signal(lambda stop: run(settings, stop)))

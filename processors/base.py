@@ -1,9 +1,8 @@
 """What an enricher is: text in, finding out; no I/O, no clock, no Kafka."""
 
 from collections.abc import Sequence
-from typing import Any, ClassVar, Protocol
+from typing import Any, Protocol
 
-from schemas.component import ComponentConfig
 from schemas.enriched import EnrichedPost
 from schemas.rules import RuleSet
 
@@ -13,11 +12,12 @@ __all__ = ["Enricher"]
 class Enricher(Protocol):
     """One step of the chain. Constructed as ``X(config, rules)``.
 
+    A nested ``Config`` (ComponentConfig) holds its options; the contract tests check it.
+
     Deterministic and pure: the same posts give the same findings, whatever stands beside them in
     the batch. Batches exist for speed only.
     """
 
-    Config: ClassVar[type[ComponentConfig]]
     version: str
     """Changes whenever the same text may get another finding."""
 

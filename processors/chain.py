@@ -3,7 +3,7 @@
 from collections.abc import Iterable, Mapping, Sequence
 from datetime import UTC, datetime
 from difflib import get_close_matches
-from typing import Any
+from typing import Any, cast
 
 from pydantic import ValidationError
 
@@ -99,7 +99,9 @@ def build_chain(
 
 def _build(name: str, options: Mapping[str, Any], rules: RuleSet) -> Enricher:
     enricher = ENRICHERS[name]
-    return enricher(_configure(name, enricher.Config, options), rules)
+    # To mypy a nested class is no class variable, so the protocol can't name Config.
+    config: type[ComponentConfig] = cast(Any, enricher).Config
+    return enricher(_configure(name, config, options), rules)
 
 
 def _configure(
@@ -114,11 +116,11 @@ def _configure(
     except ValidationError as error:
         first = error.errors(include_url=False, include_context=False, include_input=True)[0]
         option = ".".join(str(part) for part in first["loc"])
+        wrong = f"{option} = {first['input']!r}" if option else str(dict(options))
         raise FatalError(
             say(
-                f"处理步骤 {name} 的选项 {option} 的值 {first['input']!r} 无效：{first['msg']}。"
-                "请在设置中改正。",
-                f"Option {option} of enricher {name} can't be {first['input']!r}: {first['msg']}. "
+                f"处理步骤 {name} 的选项 {wrong} 无效：{first['msg']}。请在设置中改正。",
+                f"Enricher {name} can't take the option {wrong}: {first['msg']}. "
                 "Correct it in the settings.",
             )
         ) from error

@@ -12,17 +12,18 @@ n-grams share one now and then. Any change here changes what trained weights mea
 """
 
 import re
-import unicodedata
 from collections.abc import Sequence
-from functools import cache
 
 import numpy as np
 import numpy.typing as npt
 from scipy.sparse import csr_matrix
 
+from processors.fold import FOLD_VERSION, INVISIBLE, fold
+
 __all__ = [
     "FEATURES_VERSION",
     "MAX_CHARACTERS",
+    "NGRAMS_VERSION",
     "TAIL_WEIGHT",
     "hashed_ngrams",
     "normalised",
@@ -32,6 +33,9 @@ __all__ = [
 
 #: Stored beside trained weights; weights of another version are refused.
 FEATURES_VERSION = 1
+
+#: The same weights may judge a text differently under another of these.
+NGRAMS_VERSION = f"{FEATURES_VERSION}.{FOLD_VERSION}"
 
 #: One article of 100,000 characters must not hold up a batch of posts.
 MAX_CHARACTERS = 2_000
@@ -115,7 +119,7 @@ def hashed_ngrams(texts: Sequence[str], bits: int) -> csr_matrix:
 
 
 def normalised(text: str) -> str:
-    """The text as its n-grams see it: lower case, narrow forms, one sign a link or @name."""
+    """The text as its n-grams see it: folded, runs squeezed, one sign for a link or an @name."""
     return "".join(map(chr, _codes([text])[:-1]))
 
 
@@ -131,9 +135,9 @@ def _codes(texts: Sequence[str]) -> Codes:
     joined = "".join([text[:MAX_CHARACTERS].replace("\x00", " ") + "\x00" for text in texts])
     joined = _NAME.sub(_NAME_SIGN, _LINK.sub(_LINK_SIGN, joined))
     # JSON can carry half a surrogate pair; it is odd text, not a reason to stop
-    codes = np.frombuffer(joined.encode("utf-32-le", "surrogatepass"), "<u4").astype(np.uint32)
-    folded = _folding()[np.minimum(codes, 0xFFFF)]
-    codes = np.where(codes <= 0xFFFF, folded, codes)
+    codes = np.frombuffer(fold(joined).encode("utf-32-le", "surrogatepass"), "<u4")
+    codes = codes[codes != ord(INVISIBLE)].astype(np.uint32)
+    codes[(codes < _SPACE) & (codes != _BORDER)] = _SPACE
     codes = codes[_is_new(codes, 1) | (codes != _SPACE)]
     squeezed: Codes = codes[_is_new(codes, _LONGEST_RUN) | (codes == _BORDER)]
     return squeezed
@@ -149,18 +153,3 @@ def _is_new(codes: Codes, run: int) -> npt.NDArray[np.bool_]:
             in_run &= repeats[run - 1 - back : len(repeats) - back]
         new[run:] = ~in_run
     return new
-
-
-@cache
-def _folding() -> Codes:
-    """Lower case, NFKC and one kind of space for the basic plane, where they are one to one."""
-    table = np.arange(0x10000, dtype=np.uint32)
-    for code in range(1, 0x10000):
-        if 0xD800 <= code <= 0xDFFF:
-            continue
-        plain = unicodedata.normalize("NFKC", chr(code))
-        lower = (plain if len(plain) == 1 else chr(code)).lower()
-        if len(lower) == 1:
-            table[code] = _SPACE if lower.isspace() or code < _SPACE else ord(lower)
-    table.flags.writeable = False
-    return table

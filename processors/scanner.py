@@ -46,7 +46,7 @@ class Scanner:
         self._automaton = AhoCorasick(owners, implementation=Implementation.ContiguousNFA)
 
     def scan(self, text: str) -> list[Hit]:
-        """``(start, end, owners)`` of every word in ``text``, by start, then end.
+        """``(start, end, owners)`` of every word in ``text``, by start, the longest first.
 
         ``[start, end)`` counts code points of ``text`` as it is, invisible characters included.
         """
@@ -65,8 +65,8 @@ class Scanner:
             if places is not None:
                 start, end = places[start], places[end - 1] + 1
             hits.append((start, end, self._owners[word]))
-        # No two folded words have the same place, so owners are never compared.
-        hits.sort()
+        if len(hits) > 1:
+            hits.sort(key=_by_place)
         return hits
 
     def find(
@@ -104,13 +104,15 @@ class Scanner:
         return found
 
 
+def _by_place(hit: Hit) -> tuple[int, int]:
+    return hit[0], -hit[1]
+
+
 def _longest(hits: list[Hit]) -> list[Hit]:
-    """The hits that lie in no longer one, by start."""
-    if len(hits) < 2:
-        return hits
+    """The hits that lie in no longer one; both by start, the longest first."""
     kept: list[Hit] = []
     reach = 0
-    for hit in sorted(hits, key=lambda hit: (hit[0], -hit[1])):
+    for hit in hits:
         if hit[1] > reach:
             kept.append(hit)
             reach = hit[1]

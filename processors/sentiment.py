@@ -24,7 +24,15 @@ import numpy as np
 import numpy.typing as npt
 from pydantic import Field
 
-from processors.features import FEATURES_VERSION, hashed_ngrams, own_words, parts_of
+from processors.features import (
+    FEATURES_VERSION,
+    MAX_CHARACTERS,
+    NGRAMS_VERSION,
+    hashed_ngrams,
+    own_words,
+    parts_of,
+)
+from processors.fold import INVISIBLE, fold
 from schemas.component import ComponentConfig
 from schemas.enriched import EnrichedPost, Mood, Sentiment
 from schemas.errors import FatalError
@@ -50,7 +58,8 @@ def judged_text(post: EnrichedPost) -> str | None:
     if post.kind == "repost" and own_words(post.text).casefold() in _NO_WORDS:
         return None
     text = f"{post.title}\n{post.text}" if post.title else post.text
-    return text if text.strip() else None
+    visible = fold(text[:MAX_CHARACTERS]).replace(INVISIBLE, "").strip()
+    return text if visible else None
 
 
 @dataclass(frozen=True, eq=False)
@@ -71,7 +80,7 @@ class MoodModel:
     @property
     def version(self) -> str:
         """Changes with the features and with any weight, not with how the file was packed."""
-        content = hashlib.sha256(f"{FEATURES_VERSION} {self.temperature!r}".encode())
+        content = hashlib.sha256(f"{NGRAMS_VERSION} {self.temperature!r}".encode())
         content.update(self.bias.astype("<f4").tobytes())
         content.update(self.weights.astype("<f2").tobytes())
         return f"linear-{content.hexdigest()[:8]}"
@@ -102,7 +111,8 @@ class MoodModel:
             FatalError: no such file, or not one of these models.
         """
         try:
-            with np.load(path, allow_pickle=False) as file:
+            content = io.BytesIO(path.read_bytes())  # given a path, np.load leaks a broken file
+            with np.load(content, allow_pickle=False) as file:
                 features, temperature = int(file["features"]), float(file["temperature"])
                 weights, bias = file["weights"], file["bias"]
         except OSError as error:

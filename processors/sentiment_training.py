@@ -308,19 +308,20 @@ def _fit(
     rows: _Rows, chosen: npt.NDArray[np.bool_]
 ) -> tuple[npt.NDArray[np.float32], npt.NDArray[np.float32]]:
     linear_model, threadpoolctl = _scikit_learn()
-    features, classes, importance = (
-        rows.features[chosen],
-        rows.classes[chosen],
-        rows.weights[chosen],
-    )
+    classes, importance = rows.classes[chosen], rows.weights[chosen]
+    features = rows.features[chosen]
+    buckets = features.shape[1]
+    used = np.unique(features.indices)  # a bucket that no text has keeps the weight 0
+    features = features[:, used]
     telling = _telling(features, classes, importance)
     regression = linear_model.LogisticRegression(C=_INVERSE_PENALTY, max_iter=_MAX_STEPS, tol=1e-3)
     # one thread: the order of additions, and so the last digit, would depend on the machine's cores
     with threadpoolctl.threadpool_limits(1):
         regression.fit((features @ diags(telling)).tocsr(), classes, sample_weight=importance)
-    weights = regression.coef_.T * telling[:, None]
     # rounded as the file keeps them, so that the figures are those of the file
-    return weights.astype(np.float16).astype(np.float32), regression.intercept_.astype(np.float32)
+    weights = np.zeros((buckets, len(MOODS)), np.float16)
+    weights[used] = regression.coef_.T * telling[:, None]
+    return weights.astype(np.float32), regression.intercept_.astype(np.float32)
 
 
 def _telling(
@@ -328,7 +329,7 @@ def _telling(
 ) -> npt.NDArray[np.float64]:
     """How well each n-gram tells the classes apart: root of its mean absolute log count ratio."""
     present = features.copy()
-    present.data = np.ones_like(present.data)
+    present.data = np.ones_like(present.data, dtype=np.float64)
     ratios = []
     for index in range(len(LABELS)):
         inside = present.T @ (importance * (classes == index)) + _SMOOTHING

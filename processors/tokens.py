@@ -61,15 +61,14 @@ class Tokens:
     def _words(self, post: EnrichedPost) -> tuple[str, ...]:
         text = f"{post.title}\n{post.text}" if post.title else post.text
         plain = without_noise(fold(text).replace(INVISIBLE, ""))
-        words: dict[str, None] = {}
-        for word in self._jieba.cut(plain, self._find_new_words):
-            if len(word) < 2 or word in words or word in self._stop_words:
+        words: list[str] = []
+        for word in dict.fromkeys(self._jieba.cut(plain, self._find_new_words)):
+            if len(word) < 2 or word in self._stop_words or word.isnumeric():
                 continue
-            if word.isnumeric() or not _LETTER.search(word):
-                continue
-            words[word] = None
-            if len(words) == self._max_words:
-                break
+            if word.isalpha() or _LETTER.search(word):
+                words.append(word)
+                if len(words) == self._max_words:
+                    break
         return tuple(words)
 
 

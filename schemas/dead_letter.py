@@ -47,7 +47,7 @@ class DeadLetter(Record):
     """Line number in the record or file, from 1; 0 is the record as a whole."""
     key: str | None = None
     """Original Kafka key, base64."""
-    value: str | None
+    value: str | None = None
     """Original bytes of the line, base64; ``None`` for a null record."""
     headers: tuple[tuple[str, str], ...] = ()
     """Original headers; values base64."""

@@ -32,6 +32,8 @@ MAX_TEXT = 100_000
 MAX_HASHTAGS = 1_000
 MAX_EVENT_AGE = timedelta(days=30)
 MAX_EVENT_AHEAD = timedelta(minutes=5)
+_EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
+_MILLISECOND = timedelta(milliseconds=1)
 
 WebAddress = Annotated[str, Field(pattern=r"^https?://[^\s\x00-\x1f]+$", max_length=2_048)]
 Count = Annotated[int, Field(ge=0, le=2**53)]
@@ -41,9 +43,15 @@ def clamp_event_time(published_at: datetime, observed_at: datetime) -> datetime:
     """The time at which a post counts: what the source says, within reason of when it was seen.
 
     A source's clock may be wrong and old posts may be found late; neither may move the windows in
-    which a crisis is looked for. ``[observed_at - 30 d, observed_at + 5 min]``.
+    which a crisis is looked for. ``[observed_at - 30 d, observed_at + 5 min]``, within the years 1
+    to 9999.
     """
-    return max(observed_at - MAX_EVENT_AGE, min(published_at, observed_at + MAX_EVENT_AHEAD))
+    # Differences always fit; a sum beyond the first or the last year would overflow.
+    if published_at - observed_at > MAX_EVENT_AHEAD:
+        return observed_at + MAX_EVENT_AHEAD
+    if observed_at - published_at > MAX_EVENT_AGE:
+        return observed_at - MAX_EVENT_AGE
+    return published_at
 
 
 class Author(Record):
@@ -118,12 +126,12 @@ class Post(PostDraft):
 
     observed_at: UtcTime
     """When Tingchao saw it; in a replay the recording's own clock."""
-    event_at: UtcTime = datetime(1970, 1, 1, tzinfo=UTC)
+    event_at: UtcTime = _EPOCH
     """``clamp_event_time(published_at, observed_at)``: the time that windows count by."""
     event_clamped: bool = False
     """The source's time was out of reason: indexed, but not used for alarms."""
     revision: Annotated[int, Field(ge=0)] = 0
-    """Version of this state of the post: ``observed_at`` in milliseconds since 1970."""
+    """Version of this state of the post: ``observed_at`` in milliseconds since 1970; 0 before."""
 
     @model_validator(mode="after")
     def _derive(self) -> Self:
@@ -131,7 +139,7 @@ class Post(PostDraft):
         derived = self.__dict__  # the one place that writes a frozen record: before anyone sees it
         derived["event_at"] = event_at
         derived["event_clamped"] = event_at != self.published_at
-        derived["revision"] = int(self.observed_at.timestamp() * 1000)
+        derived["revision"] = max(0, (self.observed_at - _EPOCH) // _MILLISECOND)
         self.__pydantic_fields_set__.update(("event_at", "event_clamped", "revision"))
         return self
 

@@ -60,7 +60,8 @@ def explain(error: ValidationError) -> tuple[str, str]:
     first = error.errors(include_url=False, include_context=True, include_input=False)[0]
     if first["type"] == "json_invalid":
         return "json", f"not valid JSON: {first['ctx']['error']}"
-    field = ".".join(str(part) for part in first["loc"]) or "record"
+    # Cut: a name may be as long as the line, and a dead letter holds both.
+    field = ".".join(str(part) for part in first["loc"])[:200] or "record"
     more = f" (and {error.error_count() - 1} more)" if error.error_count() > 1 else ""
     if first["type"] == "extra_forbidden":
         return "schema", f"unknown field {field!r}{more}"

@@ -5,11 +5,10 @@ notices one at a time (``Channel``).
 """
 
 from dataclasses import dataclass
-from typing import Any, ClassVar, Literal, Protocol
+from typing import Any, Literal, Protocol
 
 import httpx
 
-from schemas.component import ComponentConfig
 from schemas.incident import Incident
 
 __all__ = ["Channel", "Notice", "NoticeReason"]
@@ -30,9 +29,10 @@ class Notice:
 
 
 class Channel(Protocol):
-    """A way to reach people. Constructed as ``X(name, config, client)``, without any I/O."""
+    """A way to reach people. Constructed as ``X(name, config, client)``, without any I/O.
 
-    Config: ClassVar[type[ComponentConfig]]
+    A nested ``Config`` (ComponentConfig) holds its options; the contract tests check it.
+    """
 
     def __init__(self, name: str, config: Any, client: httpx.AsyncClient) -> None: ...
 

@@ -86,7 +86,7 @@ def mapped_errors(where: str) -> Iterator[None]:
     except ApiError as error:
         raise _answered(where, error) from error
     except TransportError as error:
-        if "CERTIFICATE_VERIFY_FAILED" in str(error):
+        if "CERTIFICATE_VERIFY_FAILED" in error.message:
             raise FatalError(
                 say(
                     f"Elasticsearch（{where}）的证书无法验证：请用 ca_certs 指定签发机构的证书。",

@@ -13,7 +13,7 @@ from pathlib import Path
 from typing import Any, Self
 
 from elastic_transport import BaseNode, ConnectionTimeout, TransportError
-from elasticsearch import ApiError
+from elasticsearch import ApiError, UnsupportedProductError
 from pydantic import Field, HttpUrl, SecretStr, model_validator
 
 from schemas.component import ComponentConfig
@@ -144,12 +144,13 @@ class Elasticsearch:
             verify_certs=config.verify_certs,
             request_timeout_seconds=config.request_timeout_seconds,
         )
-        self.indices = Indices(
+        self._indices = Indices(
             self.client,
             self.names,
             self.where,
             mappings.index_settings(config.shards, config.replicas),
         )
+        self._is_set_up = False
 
     async def close(self) -> None:
         """Close the connections."""
@@ -176,6 +177,27 @@ class Elasticsearch:
                 )
             )
 
+    async def setup(self) -> None:
+        """Put templates and base indices in place, and new fields into existing indices.
+
+        Idempotent; several processes may do it at once.
+
+        Raises:
+            RetryableError: the server is away or overloaded.
+            FatalError: access refused, or an index of another layout is in the way.
+        """
+        await self._indices.setup()
+        self._is_set_up = True
+
+    async def ensure_setup(self) -> None:
+        """``setup`` before the first write, and before the first one after a lost connection.
+
+        A server that comes back without its disk would otherwise create the next index by itself,
+        with guessed fields.
+        """
+        if not self._is_set_up:
+            await self.setup()
+
     async def index(self, documents: Sequence[Document]) -> list[Outcome]:
         """Write documents; one outcome each, in order. May run several times at once.
 
@@ -191,6 +213,19 @@ class Elasticsearch:
             outcomes += answer
         return outcomes
 
+    async def refresh(self) -> None:
+        """Make everything that was written so far searchable at once."""
+        await self._indices.refresh()
+
+    async def counts(self) -> dict[str, int]:
+        """Documents by index, of those that exist."""
+        return await self._indices.counts()
+
+    async def drop(self) -> None:
+        """Delete every index and template of this prefix, and nothing else."""
+        self._is_set_up = False
+        await self._indices.drop()
+
     def mapped(self) -> AbstractContextManager[None]:
         """Turn the client's errors into ours, with a sentence that names server and setting."""
         return mapped_errors(self.where)
@@ -198,10 +233,16 @@ class Elasticsearch:
     async def _send(self, chunk: Sequence[Document]) -> list[Outcome] | Retry:
         body = body_of(chunk)
         try:
+            await self.ensure_setup()
             answer = await self.client.perform_request("POST", _BULK, headers=_NDJSON, body=body)
+        except TingchaoError as error:
+            return Retry(str(error), getattr(error, "retry_after_seconds", None))
+        except UnsupportedProductError as error:
+            return Retry(str(error))
         except ApiError as error:
             return await self._refused(chunk, len(body), error)
         except TransportError as error:
+            self._is_set_up = False
             if isinstance(error, ConnectionTimeout):
                 self.size.overloaded(len(chunk))
             return Retry(away(self.where, error))
@@ -249,7 +290,7 @@ class Elasticsearch:
     async def _create(self, missing: set[str]) -> None:
         """For servers that don't create indices by themselves, or lost them and the templates."""
         try:
-            await self.indices.setup(missing)
+            await self._indices.setup(missing)
         except TingchaoError:
             return  # the documents are handed in again and their outcome says what is wrong
 

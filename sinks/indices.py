@@ -7,6 +7,7 @@ from typing import Any
 from elasticsearch import AsyncElasticsearch
 
 from schemas.errors import FatalError
+from schemas.language import say
 from sinks import mappings
 from sinks.bulk import reason_of
 from sinks.documents import Names
@@ -16,7 +17,7 @@ __all__ = ["Indices"]
 
 
 class Indices:
-    """Reached as ``Elasticsearch.indices``.
+    """The administrative side of ``Elasticsearch``.
 
     Raises, in every method: ``RetryableError`` when the server is away or overloaded,
     ``FatalError`` when it refuses access.
@@ -57,7 +58,7 @@ class Indices:
             for name in (names.undated, names.incidents, names.notices, *sorted(more)):
                 await self._create(name)
             for name in await self.existing():
-                await indices.put_mapping(index=name, **self._mapping_of(name))
+                await self._extend(name)
 
     async def existing(self) -> list[str]:
         """Our indices, by name: a wildcard could reach another team's ``posts-of-something``."""
@@ -95,6 +96,19 @@ class Indices:
             for name in self._templates():
                 await gone.indices.delete_index_template(name=name)
             await gone.cluster.delete_component_template(name=self._component)
+
+    async def _extend(self, name: str) -> None:
+        indices = self._client.options(ignore_status=400).indices
+        error = (await indices.put_mapping(index=name, **self._mapping_of(name))).get("error")
+        if error is not None:
+            raise FatalError(
+                say(
+                    f"Elasticsearch（{self._where}）的索引 {name} 与本版本的字段布局不符："
+                    f"{reason_of(error)}。请删除或改名该索引，或换一个 prefix。",
+                    f"Index {name} of Elasticsearch at {self._where} has another layout than this "
+                    f"version's: {reason_of(error)}. Delete or rename it, or set another prefix.",
+                )
+            )
 
     async def _create(self, name: str) -> None:
         client = self._client.options(ignore_status=400)

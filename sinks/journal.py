@@ -61,6 +61,7 @@ class Journal:
             "claimed_at": at.isoformat(),
         }
         name = _id(notice.key, channel)
+        await self._elasticsearch.ensure_setup()
         with self._elasticsearch.mapped():
             made = await self._client.options(ignore_status=409).create(
                 index=self._index, id=name, document=document
@@ -84,6 +85,7 @@ class Journal:
         with self._elasticsearch.mapped():
             answer = await self._client.search(
                 index=self._index,
+                ignore_unavailable=True,
                 query={"bool": {"filter": [] if incident_id is None else [term]}},
                 sort=[{"claimed_at": "desc"}, {"key": "asc"}, {"channel": "asc"}],
                 size=size,

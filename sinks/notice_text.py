@@ -14,7 +14,7 @@ from schemas.incident import Evidence, Incident, Numbers, Quote, TimelineEntry
 from schemas.language import say
 from sinks.base import Notice
 
-__all__ = ["KINDS", "STATES", "SHANGHAI", "body", "describe", "title"]
+__all__ = ["KINDS", "SHANGHAI", "STATES", "body", "describe", "title"]
 
 SHANGHAI = ZoneInfo("Asia/Shanghai")
 

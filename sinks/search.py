@@ -23,6 +23,9 @@ _PAGE = 10_000
 
 _KEEP_ALIVE = "2m"
 
+_EMPTY_IS_FINE = True
+"""Before the first post there is no index; that is an empty answer, not an error."""
+
 # Two code points of the private use area, which no text means anything by.
 _OPEN, _CLOSE = "\ue000", "\ue001"
 
@@ -84,8 +87,9 @@ class Search:
         conditions = list(_conditions(query))
         body: Query = {
             "index": self._names.posts,
+            "ignore_unavailable": _EMPTY_IS_FINE,
             "size": size,
-            "sort": [{"event_at": "desc"}, {"revision": "desc"}],
+            "sort": [{"event_at": "desc"}, {"id": "asc"}],
             "track_total_hits": True,
             "highlight": _highlight(),
         }
@@ -103,7 +107,7 @@ class Search:
                 self._client.search(query=_all(conditions, but=signed), **body),
             )
             raw = folded["hits"]["hits"] + single["hits"]["hits"]
-            raw = sorted(raw, key=lambda hit: hit["sort"], reverse=True)[:size]
+            raw = sorted(raw, key=lambda hit: (-hit["sort"][0], hit["sort"][1]))[:size]
             copies = await self._copies(conditions, raw)
         total = sum(int(part["hits"]["total"]["value"]) for part in (folded, single))
         return Found(total, [_hit(hit, copies.get(_signature(hit), 0)) for hit in raw])
@@ -113,6 +117,7 @@ class Search:
         with self._elasticsearch.mapped():
             answer = await self._client.search(
                 index=self._names.posts,
+                ignore_unavailable=_EMPTY_IS_FINE,
                 query={"ids": {"values": [post_id]}},
                 sort=[{"revision": "desc"}],
                 size=1,
@@ -132,6 +137,7 @@ class Search:
         with self._elasticsearch.mapped():
             answer = await self._client.search(
                 index=self._names.incidents,
+                ignore_unavailable=_EMPTY_IS_FINE,
                 query=_all(conditions),
                 sort=[{"updated_at": "desc"}, {"id": "asc"}],
                 size=size,
@@ -156,7 +162,9 @@ class Search:
         query = _all([] if since is None else [_range("observed_at", gte=since)])
         with self._elasticsearch.mapped():
             opened = await self._client.open_point_in_time(
-                index=self._names.posts, keep_alive=_KEEP_ALIVE
+                index=self._names.posts,
+                keep_alive=_KEEP_ALIVE,
+                ignore_unavailable=_EMPTY_IS_FINE,
             )
         pit_id = str(opened["id"])
         after: list[Any] | None = None
@@ -170,13 +178,15 @@ class Search:
                         sort=["_shard_doc"],
                         search_after=after,
                         source=False,
+                        stored_fields="_none_",
+                        docvalue_fields=[{"field": "id"}],
                         track_total_hits=False,
-                        filter_path="pit_id,hits.hits._id,hits.hits._index,hits.hits.sort",
+                        filter_path="pit_id,hits.hits.fields,hits.hits._index,hits.hits.sort",
                     )
                 pit_id = str(answer.get("pit_id", pit_id))
                 hits = answer.get("hits", {}).get("hits", [])
                 for hit in hits:
-                    yield hit["_id"], hit["_index"]
+                    yield hit["fields"]["id"][0], hit["_index"]
                 if len(hits) < page:
                     return
                 after = hits[-1]["sort"]
@@ -192,6 +202,7 @@ class Search:
             return {}
         answer = await self._client.search(
             index=self._names.posts,
+            ignore_unavailable=_EMPTY_IS_FINE,
             query=_all([*conditions, {"terms": {"signature": shown}}]),
             size=0,
             aggs={"copies": {"terms": {"field": "signature", "size": len(shown)}}},

@@ -14,8 +14,10 @@ FORUMS = ("lunji", "baili")
 """Two invented forums: 轮迹社区 and 百里车友会."""
 PLATFORMS = ("weibo", "wechat", *FORUMS)
 
-# Accounts for each thousand posts: most people are heard once or twice in two weeks.
+# Accounts for each thousand posts: most people are heard once or twice in two weeks. The incidents
+# need their strangers in a small recording too.
 _DENSITY = {"weibo": 260, "wechat": 8, "lunji": 60, "baili": 50}
+_FEWEST = 20_000
 
 
 @dataclass(frozen=True, slots=True)
@@ -54,12 +56,15 @@ class People:
         self._pools = {
             platform: [
                 self._account(platform, self._name(), draws.heavy(90, 900_000, 0.95))
-                for _ in range(density * posts // 1_000)
+                for _ in range(density * max(posts, _FEWEST) // 1_000)
             ]
             for platform, density in _DENSITY.items()
         }
         self._unheard = {platform: list(pool) for platform, pool in self._pools.items()}
-        self.media = [self.named("weibo", name, 600_000, True) for name in people["media"]]
+        self.media = [
+            self.named("weibo", name, draws.whole(90, 2_100) * 1_000, True)
+            for name in people["media"]
+        ]
         self.journals = [self.named("wechat", name, None, True) for name in people["media"]]
 
     def anyone(self, platform: str) -> Account:
@@ -87,9 +92,9 @@ class People:
 
     def _name(self) -> str:
         draws = self._draws
-        name = draws.pick(self._heads) + draws.pick(self._tails)
+        plain = name = draws.pick(self._heads) + draws.pick(self._tails)
         while name in self._taken:
-            name += str(draws.whole(1, 99))
+            name = plain + str(draws.weighted({draws.whole(1, 99): 3, draws.whole(1978, 2008): 1}))
         self._taken.add(name)
         return name
 

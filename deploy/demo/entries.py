@@ -36,6 +36,8 @@ class Entry:
     model: str | None = None
     mood: str = "neutral"
     title: str | None = None
+    topic: str | None = None
+    """What an everyday thread is about."""
     parent: "Entry | None" = None
 
     @property
@@ -94,7 +96,6 @@ def _draft(
 ) -> PostDraft:
     root = entry.root
     native = ids[id(root if entry.platform in FORUMS else entry)].split(":")[1]
-    quotes = entry.platform == "weibo" and entry.parent is not None
     return PostDraft(
         id=ids[id(entry)],
         platform=entry.platform,
@@ -105,7 +106,7 @@ def _draft(
         published_at=START + timedelta(seconds=entry.at),
         parent_id=ids[id(entry.parent)] if entry.parent else None,
         root_id=ids[id(root)] if entry.parent else None,
-        root_text=root.text if quotes else None,
+        root_text=(root.title or root.text) if entry.parent else None,
         engagement=_engagement(entry, children, draws),
         region=None if entry.kind == "article" else entry.account.region,
         url=f"https://{entry.platform}.example/{native}",

@@ -16,10 +16,35 @@ END = DAYS * DAY
 
 # Relative number of posts by the hour of the day: quiet nights, peaks at lunch and after dinner.
 _WORKDAY = (9, 5, 3, 2, 2, 3, 8, 22, 36, 42, 46, 52, 66, 54, 44, 44, 46, 50, 54, 62, 76, 78, 60, 28)
-_WEEKEND = (14, 8, 5, 3, 2, 2, 4, 10, 22, 38, 52, 58, 60, 56, 60, 64, 66, 62, 56, 60, 72, 74, 64, 36)
+_WEEKEND = (
+    14,
+    8,
+    5,
+    3,
+    2,
+    2,
+    4,
+    10,
+    22,
+    38,
+    52,
+    58,
+    60,
+    56,
+    60,
+    64,
+    66,
+    62,
+    56,
+    60,
+    72,
+    74,
+    64,
+    36,
+)
 _PEAK = max(_WORKDAY)
 
-_ROOTS = {"weibo": 74, "lunji": 13, "baili": 10, "wechat": 3}
+_ROOTS = {"weibo": 74, "lunji": 12, "baili": 9, "wechat": 5}
 _NEW_MODEL_DAY = 7
 """From this day on the launched car is a topic like any other."""
 
@@ -32,6 +57,8 @@ class Everyday:
         self._writer = writer
         self._new_model = new_model
         self._draws = writer.draws
+        self._answers = {topic["name"]: topic["answers"] for topic in material["topic"]}
+        self._answers["news"] = material["news"]["answers"]
         self._officials = {
             brand.id: writer.people.named("weibo", brand.official, 1_200_000, True)
             for brand in writer.brands.values()
@@ -58,8 +85,9 @@ class Everyday:
             root = self._article(at)
         else:
             root = self._opening(platform, at)
-        most = 25 if platform in FORUMS else 40
-        size = draws.heavy(2.2 if platform in FORUMS else 0.32, most, 0.9)
+        # A post that forty people answer within the hour would be an incident of its own.
+        most = 6 if root.mood == "negative" else 12
+        size = draws.heavy(1.8 if platform in FORUMS else 0.5, most, 0.9)
         thread = [root]
         for at in sorted(self._delays(root.at, size)):
             thread.append(self._answer(thread, at))
@@ -78,7 +106,7 @@ class Everyday:
         draws = self._draws
         for _ in range(count):
             for _ in range(6):
-                at = start + 25 + draws.heavy(1_500, 3 * DAY, 1.1)
+                at = start + 25 + draws.heavy(2_700, 3 * DAY, 1.1)
                 if at < END and draws.unit() * _PEAK < 8 + _hours(at // DAY)[at % DAY // HOUR]:
                     yield at
                     break
@@ -106,14 +134,15 @@ class Everyday:
         model = self._car(account, at, topic)
         mood = draws.weighted(topic["moods"])
         brandless = topic.get("brandless", False)
-        title = None
+        title, longer = None, not brandless and draws.chance(0.35)
         for _ in range(20):
             facts = writer.facts(account, model)
             if platform in FORUMS:
                 title = writer.line(topic["complaint" if mood == "negative" else "title"], facts)
-                text = writer.say(account, mood, topic[mood], facts, draws.whole(2, 3))
+                bodies = 1 if brandless else draws.whole(2, 3)
+                text = writer.say(account, mood, topic[mood], facts, bodies)
             else:
-                text = writer.say(account, mood, topic[mood], facts, 1 + draws.chance(0.35))
+                text = writer.say(account, mood, topic[mood], facts, 1 + longer)
             if not brandless and not writer.names(f"{title} {text}", model):
                 text += f" #{model.full}#"
             if writer.claim(text):
@@ -130,6 +159,7 @@ class Everyday:
             None if brandless else model.name,
             mood,
             title,
+            topic["name"],
         )
 
     def _announcement(self, at: int) -> Entry:
@@ -139,9 +169,17 @@ class Everyday:
         account = draws.pick(writer.people.media) if news else self.official(model.brand)
         block = self._material["news" if news else "official"]["words"]
         text = writer.line(block, writer.facts(account, model))
-        mood = "neutral"
         return Entry(
-            at, "weibo", "post", account, text, "everyday", model.brand, model.name, mood
+            at,
+            "weibo",
+            "post",
+            account,
+            text,
+            "everyday",
+            model.brand,
+            model.name,
+            "neutral",
+            topic="news",
         )
 
     def _article(self, at: int) -> Entry:
@@ -150,7 +188,7 @@ class Everyday:
         model = self._car(account, at, {})
         articles = self._material["article"]
         cell = articles[draws.weighted({n: row["weight"] for n, row in enumerate(articles)})]
-        title, text = writer.article(cell, writer.facts(account, model), 4)
+        title, text = writer.article(cell, writer.facts(account, model), 7)
         return Entry(
             at,
             "wechat",
@@ -162,6 +200,7 @@ class Everyday:
             model.name,
             cell["mood"],
             title,
+            "news",
         )
 
     def _answer(self, thread: list[Entry], at: int) -> Entry:
@@ -175,13 +214,7 @@ class Everyday:
         if root.platform in FORUMS:
             kind = "reply"
         parent = self._parent(thread, kind)
-        choices = self._material["repost" if repost else "reply"]
-        fitting = {
-            n: row["weight"]
-            for n, row in enumerate(choices)
-            if row.get("to", root.mood) == root.mood
-        }
-        cell = choices[draws.weighted(fitting)]
+        cell = self._way_to_answer(root, "repost" if repost else "reply")
         if repost and draws.chance(0.25):
             words = ""
         else:
@@ -199,9 +232,24 @@ class Everyday:
             root.brand,
             root.model,
             cell["mood"],
-            root.title if kind == "reply" else None,
-            parent,
+            topic=root.topic,
+            parent=parent,
         )
+
+    def _way_to_answer(self, root: Entry, which: str) -> Mapping[str, Any]:
+        """A row of the phrase file that fits the root's mood and topic."""
+        rows: list[dict[str, Any]] = self._material[which]
+        fitting = {
+            n: row["weight"]
+            for n, row in enumerate(rows)
+            if row.get("to", root.mood) == root.mood
+            and root.topic in row.get("topics", [root.topic])
+            and root.topic not in row.get("not_topics", [])
+        }
+        row = rows[self._draws.weighted(fitting)]
+        if which == "repost" or "tail" in row:
+            return row
+        return {**row, "tail": self._answers[root.topic]}
 
     def _parent(self, thread: list[Entry], kind: PostKind) -> Entry:
         """The root, or an answer of the same kind: nobody comments a repost here."""

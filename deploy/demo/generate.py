@@ -29,18 +29,18 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-HERE = Path(__file__).parent
-sys.path.append(str(HERE.parents[1]))  # a plain script: schemas need not be installed
+sys.path.append(str(Path(__file__).parents[2]))  # a plain script: schemas need not be installed
 
 from accounts import People
 from entries import DAYS, START, Entry, publish, save
 from everyday import Everyday
 from incidents import Crisis, flood, launch
 from wording import Draws
-from writer import Model, Writer, read_brands
+from writer import Writer, read_brands, read_model
 
 from schemas.post import PostDraft
 
+HERE = Path(__file__).parent
 POSTS = 25_000
 FEWEST_POSTS = 8_000
 SEED = 11
@@ -65,7 +65,7 @@ def record(posts: int = POSTS, seed: int = SEED) -> Recording:
     people = People(material, models, posts, draws)
     writer = Writer(material, brands, people, draws)
     part = material["launch"]
-    new_model = Model(part["brand"], part["model"], part["full"], "ev")
+    new_model = read_model(part["brand"], part["model"])
     writer.add_model(new_model)
 
     everyday = Everyday(material, writer, new_model)

@@ -20,13 +20,13 @@ _LAUNCH_HOURS = (
     40, 150, 430, 380, 270, 190, 100, 45, 20, 10, 6, 6, 14, 34, 62,
     74, 78, 74, 68, 70, 72, 66, 58, 52, 50, 56, 62, 60, 48, 34,
 )  # fmt: skip
-_LAUNCH_WAYS = {"post": 46, "comment": 22, "repost": 13, "forum": 8, "reply": 9, "article": 2}
+_LAUNCH_WAYS = {"post": 38, "comment": 27, "repost": 16, "forum": 8, "reply": 9, "article": 2}
 
 
 def launch(material: Mapping[str, Any], writer: Writer, official: Account) -> list[Entry]:
     """A new car is shown: loud, happy, and by many different people."""
     part, draws, people = material["launch"], writer.draws, writer.people
-    model = writer.models[part["model"]]
+    model = writer.models[part["model"]["name"]]
     opened, priced, thanked = (_LAUNCH_AT + minutes * 60 for minutes in (0, 132, 270))
 
     def entry(at: int, platform: str, kind: PostKind, who: Account, text: str, mood: str) -> Entry:
@@ -40,7 +40,7 @@ def launch(material: Mapping[str, Any], writer: Writer, official: Account) -> li
     hubs = {"weibo": entries[:], **{forum: [] for forum in FORUMS}}
     for at in _moments(_LAUNCH_AT, _LAUNCH_HOURS, writer):
         way = draws.weighted(_LAUNCH_WAYS)
-        mood = draws.weighted({"excited": 68, "asking": 24, "sceptical": 6})
+        mood = draws.weighted({"excited": 70, "asking": 24, "sceptical": 5})
         feeling = {"excited": "positive", "asking": "neutral", "sceptical": "negative"}[mood]
         platform = draws.pick(FORUMS) if way in ("forum", "reply") else "weibo"
         roots = [root for root in hubs[platform][-12:] if root.at < at]
@@ -68,10 +68,11 @@ def launch(material: Mapping[str, Any], writer: Writer, official: Account) -> li
             if way != "repost" or draws.chance(0.7):
                 cell = part["cheer"] if mood == "excited" else part[mood]
                 text = _unsaid(writer, who, feeling, cell, model)
+            kind: PostKind = "reply" if platform in FORUMS else "comment"
             if way == "repost":
-                text = writer.passed_on(text, parent)
-            new = entry(at, platform, way, who, text, feeling)  # type: ignore[arg-type]
-            new.parent, new.title = parent, parent.title
+                kind, text = "repost", writer.passed_on(text, parent)
+            new = entry(at, platform, kind, who, text, feeling)
+            new.parent = parent
         entries.append(new)
     return entries
 
@@ -96,9 +97,7 @@ def flood(material: Mapping[str, Any], writer: Writer) -> list[Entry]:
             "at": [" ".join(f"@{writer.people.anyone('weibo').name}" for _ in range(3))],
         }
         words = writer.line(text, {**writer.facts(account, model), **changing})
-        return Entry(
-            at, "weibo", "post", account, words, "flood", model.brand, model.name, mood
-        )
+        return Entry(at, "weibo", "post", account, words, "flood", model.brand, model.name, mood)
 
     adverts = [
         copy(
@@ -134,8 +133,9 @@ _UPDATE = _clock(2, 10, 0)
 
 # Posts by the hour, from 09:00 of the first day to midnight of the third.
 _CRISIS_HOURS = (
-    *(0, 3, 3, 14, 46, 105, 165, 265, 260, 220, 215, 225, 185, 115, 60),
-    *(28, 13, 7, 5, 4, 5, 13, 32, 46, 48, 100, 70, 50, 36, 30, 28, 24, 22, 20, 20, 22, 18, 10, 6),
+    *(0, 3, 3, 28, 84, 115, 165, 250, 245, 205, 200, 205, 170, 110, 76),
+    *(56, 42, 34, 28, 14, 9, 16, 36, 46, 48),
+    *(100, 70, 50, 36, 30, 28, 24, 22, 20, 20, 22, 18, 10, 6),
     *(2, 1, 0, 0, 0, 1, 2, 5, 7, 8, 14, 9, 7, 6, 5, 5, 4, 4, 4, 4, 5, 4, 2, 1),
 )  # fmt: skip
 
@@ -148,7 +148,13 @@ _AFTERMATH = {
     "distrust": 26, "calm": 28, "story": 6, "anger": 8, "fear": 4, "asking": 11,
     "answer": 6, "repost": 5, "bare": 3, "defend": 2, "article": 1,
 }  # fmt: skip
-_MOODS = {"asking": "neutral", "defend": "neutral", "calm": "neutral", "early": "neutral"}
+_MOODS = {
+    "asking": "neutral",
+    "defend": "neutral",
+    "calm": "neutral",
+    "early": "neutral",
+    "bare": "neutral",
+}
 _ANSWERS = ("answer", "repost", "bare", "early")
 
 
@@ -167,7 +173,8 @@ class Crisis:
         spark = named("weibo", part["spark_author"], 48_600, True, "浙江")
         press = writer.people.media[0]
         self.first = self._new(_FIRST, teller, part["first_text"], part["first_title"])
-        self.second = self._new(_SECOND, second, part["second_text"], part["second_title"])
+        self.second = self._new(_SECOND, second, part["second_text"], None, "lunji")
+        self.second.kind, self.second.parent = "reply", self.first
         self.spark = self._new(_SPARK, spark, part["spark_text"])
         self.media = self._new(_MEDIA, press, part["media_text"])
         self.statement = self._new(_STATEMENT, official, part["statement"])
@@ -199,12 +206,12 @@ class Crisis:
     def _next(self, at: int) -> Entry:
         """What somebody does at this moment, of what is possible by then."""
         if at < _SECOND:
-            return self._respond("early" if self._draws.chance(0.7) else "answer", "lunji", at)
+            return self._respond("early" if self._draws.chance(0.85) else "answer", "lunji", at)
         if at < _SPARK:
-            way, platform = self._draws.weighted({"answer": 6, "early": 2, "story": 1}), "lunji"
-        else:
-            way = self._draws.weighted(_OUTRAGE if at < _STATEMENT else _AFTERMATH)
-            platform = self._draws.weighted({"weibo": 76, "lunji": 14, "baili": 10})
+            way = self._draws.weighted({"answer": 8, "early": 1, "fear": 3})
+            return self._respond(way, "lunji", at)
+        way = self._draws.weighted(_OUTRAGE if at < _STATEMENT else _AFTERMATH)
+        platform = self._draws.weighted({"weibo": 76, "lunji": 14, "baili": 10})
         if way == "article":
             return self._article(at)
         if way in ("repost", "bare"):
@@ -224,8 +231,7 @@ class Crisis:
             facts = self._writer.facts(who, self._model)
             title = "title" if mood == "negative" else "calm_title"
             new.title = self._writer.line(self._part["topics"][title], facts)
-        while not new.text or not self._writer.claim(new.text):
-            new.text = self._text(who, way, mood)
+        new.text = self._text(who, way, mood)
         if not self._writer.names(f"{new.title} {new.text}", self._model):
             new.text += " #启澜QL6刹车#"
         if way == "story" or platform in FORUMS:
@@ -236,6 +242,7 @@ class Crisis:
         """A comment, reply or repost: under the turning posts, or under a fresh story."""
         who, mood = self._people.stranger(platform), _MOODS.get(way, "negative")
         known = [root for root in self._heard if root.platform == platform and root.at < at - 20]
+        known = [root for root in known if root.parent is None or way in ("answer", "early")]
         if not known:
             return self._speak("anger" if way in _ANSWERS else way, platform, at)
         turning = [root for root in known if root in self.milestones.values()]
@@ -244,15 +251,21 @@ class Crisis:
         kind: PostKind = "reply" if platform in FORUMS else "comment"
         if way in ("repost", "bare"):
             kind = "repost"
-        words = ""
-        while way != "bare" and (not words or not self._writer.claim(words)):
-            words = self._text(who, way, mood)
+        words = "" if way == "bare" else self._text(who, way, mood)
         text = self._writer.passed_on(words, parent) if kind == "repost" else words
-        new = self._new(at, who, text, parent.title, platform, mood)
+        new = self._new(at, who, text, None, platform, mood)
         new.kind, new.parent = kind, parent
         return new
 
     def _text(self, who: Account, way: str, mood: str) -> str:
+        """What nobody has said yet: in the crisis every voice is independent."""
+        for _ in range(500):
+            text = self._draft(who, way, mood)
+            if self._writer.claim(text):
+                return text
+        raise RuntimeError(f"incidents.toml has too few phrases for [crisis.{way}]")
+
+    def _draft(self, who: Account, way: str, mood: str) -> str:
         cell = self._part[way]
         facts = self._writer.facts(who, self._model)
         if way == "story":
@@ -265,11 +278,13 @@ class Crisis:
         who = self._draws.pick([*self._people.journals, self._people.anyone("wechat")])
         new = self._new(at, who, "", None, "wechat", "negative")
         new.kind = "article"
-        while not new.text or not self._writer.claim(new.text):
+        for _ in range(500):
             facts = self._writer.facts(who, self._model)
             # An article speaks of many towns, not of its writer's.
             facts["city"] = self._writer.towns
             new.title, new.text = self._writer.article(self._part["article"], facts, 5)
+            if self._writer.claim(new.text):
+                break
         return new
 
     def _new(

@@ -19,7 +19,16 @@ _SLOT = re.compile(r"\{([^{}]+)\}")
 _RANGE = re.compile(r"(\d+)-(\d+)")
 _DECIMALS = re.compile(r"(\d+\.\d)-(\d+\.\d)")
 
-_TYPOS = (("没有", "木有"), ("已经", "以经"), ("一样", "一洋"), ("的时候", "滴时候"), ("真的", "真滴"))
+# QL6 and 24天 would run together.
+_CODE_BEFORE_FIGURE = re.compile(r"([A-Za-z0-9]|\{(?:car|full|brand|rival)\})(?=\{\d)")
+_QUESTIONS = ("吗", "多少", "怎么样", "怎么选", "怎么办", "哪里", "哪个大", "哪种尺寸", "怎么看")
+_TYPOS = (
+    ("没有", "木有"),
+    ("已经", "以经"),
+    ("一样", "一洋"),
+    ("的时候", "滴时候"),
+    ("真的", "真滴"),
+)
 _PARTICLES = {
     "positive": ("哈哈", "嘿嘿", "呀", "啦", "~~"),
     "neutral": ("哈", "呢", "哦", "...", "嗯"),
@@ -77,7 +86,7 @@ def expand(phrase: str, facts: Mapping[str, Sequence[str]], draws: Draws) -> str
     """Resolve every choice and slot of a phrase."""
 
     def choose(match: re.Match[str]) -> str:
-        return draws.pick(match[1].split("|"))
+        return draws.pick(str(match[1]).split("|"))
 
     def fill(match: re.Match[str]) -> str:
         if bounds := _RANGE.fullmatch(match[1]):
@@ -87,7 +96,8 @@ def expand(phrase: str, facts: Mapping[str, Sequence[str]], draws: Draws) -> str
             return f"{tenths // 10}.{tenths % 10}"
         return draws.pick(facts[match[1]])
 
-    return _SLOT.sub(fill, _CHOICE.sub(choose, phrase))
+    chosen = _CODE_BEFORE_FIGURE.sub(r"\1 ", _CHOICE.sub(choose, phrase))
+    return _SLOT.sub(fill, chosen)
 
 
 @dataclass(frozen=True, slots=True)
@@ -104,26 +114,37 @@ class Voice:
         self, parts: Sequence[str], mood: str, emoji: Mapping[str, Sequence[str]], draws: Draws
     ) -> str:
         """Join phrases into a text of this person's."""
-        text = self.stop.join(part.replace("，", self.comma) for part in parts if part)
+        text = "".join(self._phrase(part) for part in parts if part)
+        text = text.removesuffix(self.stop)
         if draws.chance(self.slips):
             for right, wrong in _TYPOS:
                 text = text.replace(right, wrong)
         if draws.chance(self.particle):
             particle = draws.pick(_PARTICLES[mood])
             front = particle in ("唉", "哎", "哈哈", "嘿嘿", "嗯")
-            text = f"{particle}{self.comma}{text}" if front else text + particle
-        elif self.stop in "。！" and draws.chance(0.7):
+            if front:
+                text = f"{particle}{self.comma}{text}"
+            elif not text.endswith(("？", *_QUESTIONS)):
+                text += particle
+        elif self.stop in "。！" and text[-1] not in "？#" and draws.chance(0.7):
             text += self.stop
         if draws.chance(self.emoji):
             text += draws.pick(emoji[mood]) * (2 if draws.chance(0.2) else 1)
         return text
 
+    def _phrase(self, part: str) -> str:
+        """One phrase with its punctuation; a question gets its mark, a tag none."""
+        text = part.replace("，", self.comma)
+        if part.endswith("#"):
+            return text + " "
+        return text + ("？" if part.endswith(_QUESTIONS) and self.stop in "。！" else self.stop)
+
 
 def draw_voice(draws: Draws) -> Voice:
     """The habits of a new person."""
     return Voice(
-        comma=draws.weighted({"，": 7, " ": 2, "、": 0.3, "…": 0.4, ",": 1}),
-        stop=draws.weighted({"。": 5, "，": 3, "！": 2, " ": 2, "～": 0.4, "\n": 0.3}),
+        comma=draws.weighted({"，": 7, " ": 2, "…": 0.4, ",": 1}),
+        stop=draws.weighted({"。": 5, "，": 3, "！": 2, " ": 2, "～": 0.4}),
         emoji=draws.pick((0.0, 0.0, 0.05, 0.2, 0.5, 0.8)),
         particle=draws.pick((0.0, 0.05, 0.1, 0.3)),
         slips=draws.pick((0.0, 0.0, 0.0, 0.02, 0.4)),

@@ -1,5 +1,6 @@
 """Puts phrases into people's mouths: which car, which town, how long, in whose voice."""
 
+import re
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
@@ -8,9 +9,12 @@ from accounts import Account, People
 from entries import BARE_REPOST, Entry
 from wording import Draws, expand, lines
 
-__all__ = ["Brand", "Facts", "Model", "Writer", "read_brands"]
+__all__ = ["Brand", "Facts", "Model", "Writer", "read_brands", "read_model"]
 
 Facts = dict[str, Sequence[str]]
+
+_CODE = re.compile(r"\[\w+\]")
+_NO_LETTERS = re.compile(r"[\W\d_]+")
 
 
 @dataclass(frozen=True, slots=True)
@@ -21,6 +25,8 @@ class Model:
     name: str
     full: str
     energy: str
+    price: tuple[int, int]
+    """What people pay, in 10,000 yuan."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -42,10 +48,16 @@ def read_brands(material: Mapping[str, Any]) -> dict[str, Brand]:
             row["share"],
             tuple(row["call"]),
             row["official"],
-            tuple(Model(row["id"], **model) for model in row["models"]),
+            tuple(read_model(row["id"], model) for model in row["models"]),
         )
         for row in material["brand"]
     }
+
+
+def read_model(brand: str, row: Mapping[str, Any]) -> Model:
+    """A car as the phrase files write it."""
+    low, high = row["price"]
+    return Model(brand, row["name"], row["full"], row["energy"], (low, high))
 
 
 class Writer:
@@ -68,7 +80,7 @@ class Writer:
         self.models[model.name] = model
 
     def facts(self, account: Account, model: Model) -> Facts:
-        """What the slots of one text stand for; the car and the rival stay the same in it."""
+        """What the slots of one text stand for; car, rival, town and colour stay the same in it."""
         rivals = [other for other in self.models.values() if other.brand != model.brand]
         rival = self.draws.pick(rivals)
         brand = self.brands[model.brand]
@@ -78,7 +90,9 @@ class Writer:
             "full": (model.full,),
             "brand": brand.call,
             "rival": (rival.full, rival.name),
-            "city": account.cities,
+            "city": (self.draws.pick(account.cities),),
+            "colour": (self.draws.pick(self._slots["colour"]),),
+            "price": [self._price(model) for _ in range(3)],
         }
 
     def names(self, text: str, model: Model) -> bool:
@@ -110,15 +124,19 @@ class Writer:
             return self._voiced(account, mood, [draws.pick(lines(cell["words"]))], facts)
         parts = [draws.pick(lines(cell["lead"])), draws.pick(lines(cell["tail"]))]
         shape = draws.unit()
-        return self._voiced(
-            account, mood, parts[:1] if shape < 0.05 else parts[shape < 0.3 :], facts
-        )
+        if shape < 0.05 and mood != "neutral":  # a bare feeling says enough, a bare 路过 does not
+            parts.pop()
+        elif shape < 0.3:
+            parts.pop(0)
+        return self._voiced(account, mood, parts, facts)
 
     def story(self, account: Account, cell: Mapping[str, str], facts: Facts) -> str:
         """What happened to an owner: when, what, how close, how it felt, what came after."""
         draws = self.draws
         order = ["when", "hit"]
-        order += [step for step, share in (("close_call", 0.7), ("feel", 0.85)) if draws.chance(share)]
+        order += [
+            step for step, share in (("close_call", 0.7), ("feel", 0.85)) if draws.chance(share)
+        ]
         if "feel" not in order or draws.chance(0.5):
             order.append("after")
         if draws.chance(0.45):
@@ -133,7 +151,7 @@ class Writer:
 
     def article(self, cell: Mapping[str, str], facts: Facts, most: int) -> tuple[str, str]:
         """Title and text of an article."""
-        body = self.draws.some(lines(cell["body"]), self.draws.whole(3, most))
+        body = self.draws.some(lines(cell["body"]), self.draws.whole(4, most))
         paragraphs = [
             self.line(cell["open"], facts),
             *(expand(paragraph, facts, self.draws) for paragraph in body),
@@ -149,11 +167,16 @@ class Writer:
         return (words or BARE_REPOST) + (tail if len(tail) <= 120 else tail[:119] + "…")
 
     def claim(self, text: str) -> bool:
-        """False when somebody said exactly this before."""
-        if text in self._said:
+        """False when somebody said this before; figures, signs and emoji make no difference."""
+        letters = _NO_LETTERS.sub("", _CODE.sub("", text)).lower()
+        if letters in self._said:
             return False
-        self._said.add(text)
+        self._said.add(letters)
         return True
+
+    def _price(self, model: Model) -> str:
+        low, high = model.price
+        return f"{self.draws.whole(low, high - 1)}.{self.draws.whole(1, 9)}"
 
     def _voiced(self, account: Account, mood: str, parts: Sequence[str], facts: Facts) -> str:
         spoken = [expand(part, facts, self.draws) for part in parts]

@@ -15,10 +15,10 @@ from pathlib import Path
 from typing import Annotated, Any, TypeVar
 from zoneinfo import ZoneInfo
 
-import click
 import typer
 from rich.console import Console
 
+from pipeline.logs import quiet_logs
 from pipeline.loop import EXIT_FATAL
 from pipeline.settings import Settings, load_settings
 from schemas.errors import TingchaoError
@@ -42,7 +42,10 @@ EXIT_INTERRUPTED = 130
 
 T = TypeVar("T")
 
-console = Console(highlight=False)
+# A pipe has no width; a table that is cut to 80 columns would hide what a script looks for.
+WIDTH = None if sys.stdout.isatty() else 160
+
+console = Console(highlight=False, width=WIDTH)
 errors = Console(stderr=True, highlight=False)
 
 app = typer.Typer(
@@ -103,23 +106,18 @@ def settings_file_of(context: typer.Context) -> Path | None:
 
 def run(arguments: Sequence[str]) -> int:
     """Run one command line; returns the exit code."""
+    quiet_logs()
     try:
-        result = app(list(arguments), standalone_mode=False)
-        return result if isinstance(result, int) else 0
+        app(list(arguments))
+    except SystemExit as done:
+        return done.code if isinstance(done.code, int) else 0
     except TingchaoError as error:
         errors.print(str(error), markup=False, soft_wrap=True)
         return EXIT_FATAL
-    except click.exceptions.Exit as error:
-        return error.exit_code
-    except click.exceptions.NoArgsIsHelpError as error:
-        console.print(error.format_message(), markup=False)
-        return 2
-    except click.ClickException as error:
-        error.show(sys.stderr)
-        return error.exit_code
-    except (KeyboardInterrupt, click.exceptions.Abort):
+    except KeyboardInterrupt:
         errors.print(say("已中断。", "Interrupted."))
         return EXIT_INTERRUPTED
+    return 0
 
 
 def wait_for(work: Coroutine[Any, Any, T]) -> T:

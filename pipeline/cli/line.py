@@ -1,9 +1,9 @@
 """Commands that run the line: services, topics, worker, up, demo."""
 
 import asyncio
+import logging
 import signal
 from collections.abc import Mapping
-from pathlib import Path
 from typing import Annotated
 
 import typer
@@ -22,16 +22,13 @@ from pipeline.cli.common import (
     wait_for,
 )
 from pipeline.endpoints import kafka_of, services_config
+from pipeline.line import child_environment, children_of, prepare, settings_with
 from pipeline.logs import configure_logs
-from pipeline.rules import publish_rules, read_rule_file
 from pipeline.services.progress import ShownProgress
-from pipeline.settings import Settings
-from pipeline.supervisor import Child, Supervisor, end_with_supervisor
+from pipeline.supervisor import Supervisor, end_with_supervisor
 from schemas.errors import FatalError
 from schemas.language import say
 from schemas.topics import TOPICS
-
-__all__ = ["child_environment", "children_of", "prepare"]
 
 _COLOURS = {
     "ingest": "cyan",
@@ -196,6 +193,7 @@ def worker(
         )
     end_with_supervisor()
     configure_logs()
+    logging.getLogger("aiokafka").setLevel(logging.NOTSET)
     run_worker(role, settings_of(context))
 
 
@@ -226,48 +224,6 @@ async def _until_signal(supervisor: Supervisor) -> None:
     for number in (signal.SIGINT, signal.SIGTERM):
         asyncio.get_running_loop().add_signal_handler(number, stop.set)
     await supervisor.run(stop)
-
-
-def child_environment(
-    settings: Settings, running: services.RunningServices, settings_file: Path | None
-) -> dict[str, str]:
-    """What the workers need to know beyond the settings file: addresses, folder."""
-    environment = {"TINGCHAO_FOLDER": str(settings.folder.resolve())}
-    if settings_file:
-        environment["TINGCHAO_SETTINGS"] = str(settings_file.resolve())
-    if running.kafka_bootstrap:
-        environment["TINGCHAO_KAFKA__BOOTSTRAP"] = running.kafka_bootstrap
-    if running.elasticsearch_url:
-        environment["TINGCHAO_ELASTICSEARCH__URL"] = running.elasticsearch_url
-    return environment
-
-
-def settings_with(settings: Settings, environment: Mapping[str, str]) -> Settings:
-    """The settings with the addresses of running services filled in."""
-    kafka, index = settings.kafka, settings.elasticsearch
-    if address := environment.get("TINGCHAO_KAFKA__BOOTSTRAP"):
-        kafka = kafka.model_copy(update={"bootstrap": address})
-    if url := environment.get("TINGCHAO_ELASTICSEARCH__URL"):
-        index = index.model_copy(update={"url": url})
-    return settings.model_copy(update={"kafka": kafka, "elasticsearch": index})
-
-
-async def prepare(settings: Settings) -> None:
-    """Topics, and the rule file's rules where one is configured."""
-    kafka = kafka_of(settings)
-    await kafka.create_topics()
-    if settings.rules.file:
-        await publish_rules(kafka, read_rule_file(settings.rules.file))
-
-
-def children_of(settings: Settings, *, without: tuple[str, ...] = ()) -> list[Child]:
-    """The processes that the settings ask for."""
-    return [
-        Child(role, instance)
-        for role, count in settings.up.model_dump().items()
-        if role not in without
-        for instance in range(1, count + 1)
-    ]
 
 
 def line_printer(out: Console) -> "Printer":
@@ -310,6 +266,6 @@ def demo(
     ] = False,
 ) -> None:
     """Run the demo; exit code 0 only if everything holds."""
-    from pipeline.demo import run_demo
+    from pipeline.cli.demo import run_demo
 
     raise typer.Exit(run_demo(settings_of(context), console, keep=keep))

@@ -1,21 +1,16 @@
 """Commands that bring posts in and find them again: replay, import, search."""
 
-import asyncio
-from collections.abc import AsyncIterator
-from contextlib import asynccontextmanager
 from datetime import datetime
 from pathlib import Path
 from typing import Annotated, Any
 from zoneinfo import ZoneInfo
 
-import httpx
 import typer
-from rich.progress import BarColumn, MofNCompleteColumn, Progress, SpinnerColumn, TextColumn
 from rich.text import Text
 
-from connectors.base import Connector, Context
 from connectors.file import File
 from connectors.replay import Replay
+from pipeline.bring_in import bring_in
 from pipeline.cli.common import (
     JsonOption,
     app,
@@ -25,18 +20,16 @@ from pipeline.cli.common import (
     settings_of,
     wait_for,
 )
-from pipeline.clock import now
 from pipeline.components import configure
-from pipeline.endpoints import elasticsearch_client, kafka_of
-from pipeline.ingest import Ingest, read_cursors
-from pipeline.ingest import Progress as SourceProgress
+from pipeline.endpoints import elasticsearch_client
+from pipeline.ingest import Progress
 from pipeline.settings import Settings
 from schemas.enriched import Mood
 from schemas.errors import FatalError
 from schemas.language import say
 from sinks.search import Hit, PostQuery, Search
 
-__all__ = ["bring_in"]
+__all__ = ["print_hit"]
 
 MOODS = {"negative": ("负面", "red"), "neutral": ("中性", "white"), "positive": ("正面", "green")}
 
@@ -88,7 +81,14 @@ def replay(
     config = configure("replay", Replay.Config, options)
     name = f"replay:{file.name}"
     done = wait_for(
-        bring_in(settings, name, "replay", lambda c: Replay(name, config, c), resume, json_output)
+        bring_in(
+            settings,
+            name,
+            "replay",
+            lambda context: Replay(name, config, context),
+            resume=resume,
+            console=None if json_output else console,
+        )
     )
     _told(done, json_output)
 
@@ -129,7 +129,14 @@ def import_file(
     config = configure("import", File.Config, options | {"original_times": original_times})
     name = f"import:{file.name}"
     done = wait_for(
-        bring_in(settings, name, "file", lambda c: File(name, config, c), not again, json_output)
+        bring_in(
+            settings,
+            name,
+            "file",
+            lambda context: File(name, config, context),
+            resume=not again,
+            console=None if json_output else console,
+        )
     )
     _told(done, json_output)
 
@@ -140,45 +147,7 @@ def mapping_for(file: Path) -> Path | None:
     return beside if beside.is_file() else None
 
 
-async def bring_in(
-    settings: Settings, name: str, kind: str, build: Any, resume: bool, quiet: bool
-) -> SourceProgress:
-    """Run one connector to its end with a progress bar; returns what it did."""
-    kafka = kafka_of(settings)
-    await kafka.create_topics()
-    known = await read_cursors(kafka) if resume else {}
-    cursor = known[name].cursor if name in known else {}
-    async with _ingest(kafka) as ingest, httpx.AsyncClient() as client:
-        connector: Connector = build(Context(client, now, asyncio.sleep))
-        with Progress(
-            SpinnerColumn(),
-            TextColumn("{task.description}"),
-            BarColumn(),
-            MofNCompleteColumn(),
-            TextColumn("{task.fields[clock]}"),
-            console=console,
-            disable=quiet or not console.is_terminal,
-        ) as bar:
-            row = bar.add_task(say("写入帖子", "posts written"), total=None, clock="")
-            progress = SourceProgress()
-            async for progress in ingest.run(name, kind, connector, cursor):
-                clock = local_time(progress.clock, settings) if progress.clock else ""
-                done = progress.posts + progress.rejected
-                bar.update(row, completed=done, total=connector.total(), clock=clock)
-        return progress
-
-
-@asynccontextmanager
-async def _ingest(kafka: Any) -> AsyncIterator[Ingest]:
-    ingest = Ingest(kafka)
-    await ingest.start()
-    try:
-        yield ingest
-    finally:
-        await ingest.stop()
-
-
-def _told(done: SourceProgress, json_output: bool) -> None:
+def _told(done: Progress, json_output: bool) -> None:
     if json_output:
         print_json({"posts": done.posts, "rejected": done.rejected})
         return

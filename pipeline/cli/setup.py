@@ -5,7 +5,7 @@ from typing import Annotated, Any
 
 import tomli_w
 import typer
-from rich.progress import Progress, SpinnerColumn, TextColumn
+from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn
 from rich.table import Table
 
 from pipeline.check import check_settings
@@ -146,20 +146,25 @@ def train_sentiment(
 
     settings_of(context)
     with Progress(
-        SpinnerColumn(),
         TextColumn("{task.description}"),
+        BarColumn(),
+        MofNCompleteColumn(),
         console=console,
         disable=json_output or not console.is_terminal,
     ) as bar:
-        row = bar.add_task("…")
-        report = train_files(files, out, lambda text: bar.update(row, description=text))
+        row = bar.add_task(say("训练", "training"))
+
+        def show(done: int, total: int) -> None:
+            bar.update(row, completed=done, total=total)
+
+        report = train_files(files, out, show)
     if json_output:
-        print_json(report)
+        print_json(report.sets)
         return
     table = Table(
         say("数据集", "Set"), say("行", "Rows"), say("交叉验证宏 F1", "Out-of-fold macro-F1")
     )
-    for name, rows, score in report.rows():
-        table.add_row(name, f"{rows:,}", f"{100 * score:.1f}")
+    for one in report.sets:
+        table.add_row(one.name, f"{one.rows:,}", f"{100 * one.macro_f1:.1f}")
     console.print(table)
     console.print(say(f"模型写到 {out}。", f"The model is in {out}."))

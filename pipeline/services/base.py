@@ -1,5 +1,6 @@
 """What one local service is: how it is started and how it answers."""
 
+import os
 from pathlib import Path
 from typing import Protocol
 
@@ -61,4 +62,5 @@ def environment() -> dict[str, str]:
 
     The fixed locale lets Java read file names in any language.
     """
-    return {"PATH": "/usr/local/bin:/usr/bin:/bin", "LC_ALL": "C.UTF-8"}
+    zone = {"TZ": os.environ["TZ"]} if "TZ" in os.environ else {}
+    return {"PATH": "/usr/local/bin:/usr/bin:/bin", "LC_ALL": "C.UTF-8", **zone}

@@ -9,6 +9,7 @@ and not in ``preexec_fn`` keeps them out of a forked copy of a process with thre
 4. wait for the parent's word, which comes once our process id is on disk: nothing untracked runs
 """
 
+import contextlib
 import ctypes
 import json
 import os
@@ -23,6 +24,10 @@ def main() -> None:
     order = json.loads(sys.argv[1])
     os.setsid()
     os.umask(0o022)
+    for number in [int(name) for name in os.listdir("/dev/fd")]:
+        if number > 2:  # whatever we were handed by accident; one of them is the listing itself
+            with contextlib.suppress(OSError):
+                os.close(number)
     output = os.open(
         order["output"], os.O_WRONLY | os.O_CREAT | os.O_TRUNC | os.O_APPEND | os.O_NOFOLLOW, 0o644
     )
@@ -44,7 +49,6 @@ def main() -> None:
     if os.read(0, 1) != b"\n":
         return  # the parent died before it wrote down who we are
     os.dup2(os.open(os.devnull, os.O_RDONLY), 0)
-    os.closerange(3, os.sysconf("SC_OPEN_MAX"))
     command = order["command"]
     os.execve(command[0], command, os.environ)
 

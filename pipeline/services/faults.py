@@ -6,7 +6,9 @@ from pathlib import Path
 __all__ = ["last", "read", "telling"]
 
 _STAMP = re.compile(r"^\d{4}-\d\d-\d\dT[\d:,.]+ ")
-_FAULT = re.compile(r"error|exception|fatal|could not|cannot|invalid|unrecognized|failed", re.I)
+_FAULT = re.compile(
+    r"caused by: |error|exception|fatal|could not|cannot|invalid|unrecognized|failed", re.I
+)
 _SAYS_NOTHING = re.compile(
     r"^(at |\.\.\. |error: *$|Error: (Could not create the Java|A fatal exception has)"
     r"|Error occurred during initialization)"

@@ -7,6 +7,7 @@ a lock, so that of two at once one waits and then finds the other's work.
 
 import contextlib
 import hashlib
+import os
 import shutil
 import time
 from collections.abc import Collection, Mapping
@@ -116,9 +117,10 @@ def start(
                 owned[service.name] = state.services[service.name].process
             _await(wanted, config, state, progress)
         except BaseException:  # Ctrl-C too: nothing half-started is left behind
+            state = load(config.folder)
             for service in missing:
-                if service.name in owned:
-                    state = _end(service, owned[service.name], config, state, silent)
+                if record := state.services.get(service.name):
+                    state = _end(service, record.process, config, state, silent)
             raise
     addresses = {s.name: s.address(state.services[s.name].port) for s in wanted}
     return RunningServices(
@@ -214,18 +216,6 @@ def _launch(
     else:
         kept = {service.second_port: chosen[service.second_port]}
     state = State(ports=state.ports | kept, services=state.services)
-    try:
-        launch = service.prepare(
-            config, chosen[service.name], chosen[service.second_port], home, java
-        )
-    except OSError as error:
-        raise ServiceError(
-            say(
-                f"无法准备 {service.title} 的目录：{error}",
-                f"The folders of {service.title} could not be prepared: {error}",
-            )
-        ) from error
-
     log = _log(service, config)
 
     def started(ref: ProcessRef) -> None:
@@ -243,7 +233,18 @@ def _launch(
         )
         save(config.folder, state)
 
-    process.spawn(launch, attached=attached, started=started)
+    try:
+        launch = service.prepare(
+            config, chosen[service.name], chosen[service.second_port], home, java
+        )
+        process.spawn(launch, attached=attached, started=started)
+    except OSError as error:
+        raise ServiceError(
+            say(
+                f"{service.title} 无法在 {config.folder} 中启动：{error}",
+                f"{service.title} could not be started in {config.folder}: {error}",
+            )
+        ) from error
     return state
 
 
@@ -306,7 +307,7 @@ def stop(
     only: Collection[ServiceName] | None = None,
 ) -> None:
     """Stop the services of this work folder, whoever started them; none running is fine."""
-    if not config.folder.exists():
+    if not os.path.exists(config.folder):  # also where we may not look
         return
     with _lock(config, progress):
         state = load(config.folder)

@@ -14,7 +14,7 @@ import sys
 import threading
 import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from concurrent.futures import Future
+from concurrent.futures import Future, wait
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -261,7 +261,11 @@ class _Keeper:
                 answer.set_exception(error)
 
         self._work.put(work)
-        return answer.result()
+        try:
+            return answer.result()
+        except BaseException:  # Ctrl-C: what is being started is started, and then known
+            wait([answer])
+            raise
 
     @staticmethod
     def _run(work: "queue.SimpleQueue[Callable[[], None]]") -> None:

@@ -257,7 +257,9 @@ NASTY = st.sampled_from(
 )
 
 
-@settings(max_examples=300, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@settings(
+    deadline=None, max_examples=200, suppress_health_check=[HealthCheck.function_scoped_fixture]
+)
 @given(st.lists(st.lists(NASTY, max_size=3).map(b"".join), max_size=12))
 @pytest.mark.parametrize(
     "format", [Format("csv", ("一", "二")), Format("tsv", header=False), JSONL, None]

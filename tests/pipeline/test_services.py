@@ -32,6 +32,7 @@ from pipeline.services import (
     ports,
     process,
 )
+from pipeline.services.base import mark
 from pipeline.services.process import Account, Launch, ProcessRef
 from pipeline.services.state import Record, State, load, save
 from schemas.language import use_language
@@ -92,7 +93,7 @@ def bare(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     folder.mkdir(parents=True)
     monkeypatch.setenv("PATH", str(folder))
     monkeypatch.delenv("JAVA_HOME", raising=False)
-    monkeypatch.setattr(java.os, "geteuid", lambda: 1000)
+    monkeypatch.setattr(os, "geteuid", lambda: 1000)
     return folder
 
 
@@ -129,7 +130,7 @@ def test_root_on_debian_installs_what_is_missing(
     bare: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     # Given a machine whose default Java is too old, as on Ubuntu 22.04
-    monkeypatch.setattr(java.os, "geteuid", lambda: 0)
+    monkeypatch.setattr(os, "geteuid", lambda: 0)
     monkeypatch.setattr(java, "_DEBIAN", tmp_path)
     fake_java(tmp_path / "packages" / "openjdk-17-jre-headless", "17")
     fake_java(tmp_path / "packages" / "default-jre-headless", "11")
@@ -308,7 +309,9 @@ def test_a_process_is_not_mistaken_for_a_later_one_with_its_id() -> None:
 def test_a_launcher_and_its_server_end_together(tmp_path: Path) -> None:
     # Given a launcher that ignores the request to end
     ref = process.spawn(
-        launch(tmp_path, "trap '' TERM; sleep 100 & sleep 100"), attached=False, started=lambda _: 0
+        launch(tmp_path, "trap '' TERM; sleep 100 & sleep 100"),
+        attached=False,
+        started=lambda _: None,
     )
     eventually(lambda: len(process.members(ref, "")) == 3)
     assert process.rss(process.members(ref, "")) > 0
@@ -484,7 +487,10 @@ def test_one_life_of_a_work_folder(config: ServicesConfig) -> None:
     assert sorted(first.ended()) == ["elasticsearch", "kafka"]
 
     # started by two processes at once: one starts, the other waits and uses it; ports and data stay
-    command = [sys.executable, "-c", START_ATTACHED, config.folder, config.artefacts_folder]
+    command = [
+        *(sys.executable, "-c", START_ATTACHED),
+        *(str(config.folder), str(config.artefacts_folder)),
+    ]
     rivals = [subprocess.Popen(command, cwd=ROOT, stdout=subprocess.PIPE) for _ in range(2)]
     try:
         counts = [int(p.stdout.readline()) for p in rivals if p.stdout]
@@ -498,7 +504,7 @@ def test_one_life_of_a_work_folder(config: ServicesConfig) -> None:
         for rival in rivals:
             rival.send_signal(signal.SIGKILL)
             rival.communicate()
-    tags = [services.local.mark(name, config.folder) for name in ("kafka", "elasticsearch")]
+    tags = [mark(name, config.folder) for name in ("kafka", "elasticsearch")]
     eventually(lambda: not any(process.find(tag) for tag in tags))
     assert len(pids) == 2
     assert not any(state.running for state in services.status(config))

@@ -1,16 +1,17 @@
 from datetime import UTC, datetime, timedelta
+from typing import Any
 
 import pytest
 
-from processors.buckets import MAX_OPENERS, MAX_POSTS, MAX_WORDS, Bucket, Tally
+from processors.buckets import MAX_OPENERS, MAX_POSTS, MAX_WORDS, Bucket, Counted, Tally
 from schemas.signals import Mention
 
 NOON = datetime(2026, 3, 2, 12, tzinfo=UTC)
 ROOM = 24_000
 
 
-def post(number, **changes):
-    fields = {
+def post(number: int, **changes: Any) -> Mention:
+    fields: dict[str, Any] = {
         "brand": "lantu",
         "role": "own",
         "post_id": f"weibo:{number}",
@@ -26,7 +27,7 @@ def post(number, **changes):
     return Mention(**{**fields, **changes})
 
 
-def filled(*mentions, room=ROOM):
+def filled(*mentions: Mention, room: int = ROOM) -> tuple[Bucket, list[Counted]]:
     bucket = Bucket(newest=NOON)
     return bucket, [bucket.add(mention, room) for mention in mentions]
 
@@ -49,13 +50,13 @@ def filled(*mentions, room=ROOM):
         (post(2, post_id="zhihu:2", platform="zhihu", author_id="user1"), "voice"),
     ],
 )
-def test_what_a_second_mention_counts_as(second, counted):
+def test_what_a_second_mention_counts_as(second: Mention, counted: str) -> None:
     _, kinds = filled(post(1), second)
 
     assert kinds == ["voice", counted]
 
 
-def test_an_echo_does_not_silence_its_author():
+def test_an_echo_does_not_silence_its_author() -> None:
     echo = post(1, author_id="same", kind="repost", signature=None, mood=None)
 
     bucket, kinds = filled(echo, post(2, author_id="same"))
@@ -64,7 +65,7 @@ def test_an_echo_does_not_silence_its_author():
     assert bucket.tally.numbers().copies == 1
 
 
-def test_one_copied_text_is_one_voice_however_many_accounts():
+def test_one_copied_text_is_one_voice_however_many_accounts() -> None:
     bucket, _ = filled(*(post(n, signature="同一段话", mood="negative") for n in range(300)))
 
     numbers = bucket.tally.numbers()
@@ -72,7 +73,7 @@ def test_one_copied_text_is_one_voice_however_many_accounts():
     assert bucket.tally.repeat_share == pytest.approx(299 / 300)
 
 
-def test_repeat_share_leaves_echoes_out():
+def test_repeat_share_leaves_echoes_out() -> None:
     echoes = [post(n, kind="repost", signature=None, mood=None) for n in range(10, 40)]
 
     bucket, _ = filled(post(1), post(2), post(3, signature="text1"), *echoes)
@@ -81,7 +82,7 @@ def test_repeat_share_leaves_echoes_out():
     assert bucket.tally.repeat_share == pytest.approx(1 / 3)
 
 
-def test_numbers_can_be_recounted_from_the_posts():
+def test_numbers_can_be_recounted_from_the_posts() -> None:
     moods = ["negative", "neutral", "positive", None]
     mentions = [
         post(n, mood=moods[n % 4], platform="weibo" if n % 3 else "zhihu", matches=("刹车", "刹车"))
@@ -99,7 +100,7 @@ def test_numbers_can_be_recounted_from_the_posts():
     assert bucket.newest == mentions[-1].event_at
 
 
-def test_named_posts_and_words_are_bounded():
+def test_named_posts_and_words_are_bounded() -> None:
     bucket, _ = filled(*(post(n, mood="negative", matches=(f"词{n}",)) for n in range(300)))
 
     assert len(bucket.posts) == len(bucket.voice_posts) == len(bucket.negative_posts) == MAX_POSTS
@@ -107,7 +108,7 @@ def test_named_posts_and_words_are_bounded():
     assert len(bucket.openers) == MAX_OPENERS
 
 
-def test_opener_of_a_word_is_its_earliest_negative_voice():
+def test_opener_of_a_word_is_its_earliest_negative_voice() -> None:
     bucket, _ = filled(
         post(5, matches=("异响",), mood="negative"),
         post(3, matches=("异响", "刹车"), mood="negative"),
@@ -117,7 +118,7 @@ def test_opener_of_a_word_is_its_earliest_negative_voice():
     assert bucket.openers["异响"].post_id == bucket.openers["刹车"].post_id == "weibo:3"
 
 
-def test_beyond_the_cap_mentions_are_counted_but_not_as_voices_or_copies():
+def test_beyond_the_cap_mentions_are_counted_but_not_as_voices_or_copies() -> None:
     # Given room for the hashes of 100 mentions
     mentions = [post(n) for n in range(150)]
 
@@ -130,7 +131,7 @@ def test_beyond_the_cap_mentions_are_counted_but_not_as_voices_or_copies():
     assert len(bucket.ids) == 300
 
 
-def test_tallies_add_up():
+def test_tallies_add_up() -> None:
     first, _ = filled(post(1, mood="negative", matches=("刹车",)), post(2, author_id="user1"))
     second, _ = filled(post(3, platform="zhihu", post_id="zhihu:3", matches=("刹车", "电池")))
 

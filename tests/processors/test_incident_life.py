@@ -1,18 +1,20 @@
 from datetime import UTC, datetime, timedelta
+from typing import Any
 
 import pytest
 
 from processors.brand_state import BrandState
 from processors.incident_life import MAX_PAST, MAX_TIMELINE
 from processors.surge import Surge
-from schemas.signals import Command, Mention
+from schemas.incident import Incident
+from schemas.signals import Command, CommandAction, Mention
 
 START = datetime(2026, 3, 2, tzinfo=UTC)
 NOON = START + timedelta(days=1, hours=12)
 
 
-def complaint(number, minute=0.0, **changes):
-    fields = {
+def complaint(number: int, minute: float = 0.0, **changes: Any) -> Mention:
+    fields: dict[str, Any] = {
         "brand": "lantu",
         "role": "own",
         "post_id": f"weibo:{number}",
@@ -32,20 +34,20 @@ def complaint(number, minute=0.0, **changes):
 class Watch:
     """A brand that was silent for a day and a half; everything emitted is kept."""
 
-    def __init__(self, **options):
+    def __init__(self, **options: Any) -> None:
         self.detector = Surge(Surge.Config(**options))
         self.state = self.detector.new_state("lantu", "own")
-        self.seen = []
+        self.seen: list[Incident] = []
         self.commands = 0
         self.posts = 0
         self.detector.advance(self.state, START)
         self.until(-15)
 
-    def until(self, minute):
+    def until(self, minute: float) -> list[Incident]:
         """All buckets that end by this minute are closed."""
         return self._keep(self.detector.advance(self.state, NOON + timedelta(minutes=minute + 10)))
 
-    def say(self, count, minute=0.0, **changes):
+    def say(self, count: int, minute: float = 0.0, **changes: Any) -> list[Incident]:
         out = []
         for _ in range(count):
             self.posts += 1
@@ -53,7 +55,13 @@ class Watch:
             out += self._keep(self.detector.mention(self.state, mention))
         return out
 
-    def order(self, action, minute=20.0, incident=None, **fields):
+    def order(
+        self,
+        action: CommandAction,
+        minute: float = 20.0,
+        incident: str | None = None,
+        **fields: Any,
+    ) -> list[Incident]:
         self.commands += 1
         command = Command(
             id=fields.pop("id", f"command{self.commands}"),
@@ -66,7 +74,7 @@ class Watch:
         )
         return self._keep(self.detector.command(self.state, command))
 
-    def _keep(self, incidents):
+    def _keep(self, incidents: list[Incident]) -> list[Incident]:
         self.seen += incidents
         # Every step goes through the bytes of a checkpoint.
         self.state = BrandState.from_line(self.state.to_line())
@@ -74,18 +82,18 @@ class Watch:
 
 
 @pytest.fixture
-def watch():
+def watch() -> Watch:
     found = Watch()
     found.say(10)
     assert [incident.kind for incident in found.seen] == ["crisis"]
     return found
 
 
-def events(incident):
+def events(incident: Incident) -> list[str]:
     return [entry.event for entry in incident.timeline]
 
 
-def test_a_crisis_opens_at_the_tenth_complaint_with_its_evidence(watch):
+def test_a_crisis_opens_at_the_tenth_complaint_with_its_evidence(watch: Watch) -> None:
     opened = watch.seen[0]
 
     assert (opened.revision, opened.state, opened.severity) == (1, "suspected", 1)
@@ -103,7 +111,7 @@ def test_a_crisis_opens_at_the_tenth_complaint_with_its_evidence(watch):
     assert events(opened) == ["first_post", "opened"]
 
 
-def test_the_next_bucket_confirms(watch):
+def test_the_next_bucket_confirms(watch: Watch) -> None:
     assert watch.say(9, minute=16) == []
 
     confirmed = watch.say(1, minute=17)
@@ -113,7 +121,7 @@ def test_the_next_bucket_confirms(watch):
     assert events(confirmed[0])[-2:] == ["confirmed", "grown"]
 
 
-def test_severity_confirms_without_a_second_bucket(watch):
+def test_severity_confirms_without_a_second_bucket(watch: Watch) -> None:
     grown = watch.say(60)
 
     assert [(i.severity, i.state) for i in grown] == [
@@ -124,7 +132,7 @@ def test_severity_confirms_without_a_second_bucket(watch):
     assert [i.totals.voices for i in grown] == [18, 36, 54]
 
 
-def test_a_revision_is_made_only_when_something_changed(watch):
+def test_a_revision_is_made_only_when_something_changed(watch: Watch) -> None:
     # Given 500 more complaints over two hours
     for minute in range(100):
         watch.say(5, minute=minute)
@@ -139,7 +147,7 @@ def test_a_revision_is_made_only_when_something_changed(watch):
     assert len({i.id for i in revisions}) == 1
 
 
-def test_peak_is_told_once_when_a_weaker_bucket_follows(watch):
+def test_peak_is_told_once_when_a_weaker_bucket_follows(watch: Watch) -> None:
     watch.say(30, minute=20)
     watch.say(12, minute=31)
     assert watch.until(30) == []
@@ -148,11 +156,29 @@ def test_peak_is_told_once_when_a_weaker_bucket_follows(watch):
 
     assert [events(i)[-1] for i in told] == ["peak"]
     assert told[0].evidence.window_start == NOON + timedelta(minutes=15)
+    assert told[0].evidence.numbers.negative == 30
     assert told[0].updated_at == NOON + timedelta(minutes=45)
     assert watch.until(90) == []
 
 
-def test_it_closes_six_hours_after_the_last_unusual_bucket(watch):
+def test_a_higher_peak_is_told_again(watch: Watch) -> None:
+    watch.until(30)
+    watch.say(90, minute=31)
+    watch.until(75)
+
+    told = [i for i in watch.seen if events(i)[-1] == "peak"]
+    assert [i.evidence.numbers.negative for i in told] == [10, 90]
+
+
+def test_time_never_goes_back_behind_a_command(watch: Watch) -> None:
+    watch.order("assign", minute=100, value="小王")
+
+    confirmed = watch.say(10, minute=16)
+
+    assert confirmed[0].updated_at == NOON + timedelta(minutes=100)
+
+
+def test_it_closes_six_hours_after_the_last_unusual_bucket(watch: Watch) -> None:
     assert [i.state for i in watch.until(15 + 359)] == ["suspected"]
 
     closed = watch.until(15 + 360)
@@ -162,7 +188,7 @@ def test_it_closes_six_hours_after_the_last_unusual_bucket(watch):
     assert watch.state.cases == []
 
 
-def test_totals_are_all_posts_since_the_opening_bucket(watch):
+def test_totals_are_all_posts_since_the_opening_bucket(watch: Watch) -> None:
     watch.say(4, minute=1, mood="positive")
     watch.say(1, minute=20, mood="neutral", platform="zhihu", post_id="zhihu:1")
     watch.say(3, minute=100, mood=None, kind="repost", signature=None)
@@ -174,7 +200,7 @@ def test_totals_are_all_posts_since_the_opening_bucket(watch):
     assert totals.platforms == {"weibo": 17, "zhihu": 1}
 
 
-def test_first_post_is_the_root_of_hours_before():
+def test_first_post_is_the_root_of_hours_before() -> None:
     # Given one complaint in the morning that nobody noticed
     watch = Watch()
     watch.say(1, minute=-9)
@@ -191,7 +217,7 @@ def test_first_post_is_the_root_of_hours_before():
     assert opened.timeline[0].at == NOON - timedelta(minutes=9)
 
 
-def test_first_post_without_a_thread_is_the_first_to_use_the_top_word():
+def test_first_post_without_a_thread_is_the_first_to_use_the_top_word() -> None:
     watch = Watch()
     watch.say(3, matches=("电池",))
     watch.say(7, minute=1, matches=("刹车",))
@@ -202,7 +228,7 @@ def test_first_post_without_a_thread_is_the_first_to_use_the_top_word():
 # -- commands
 
 
-def test_acknowledge_assign_silence_statement_verdict(watch):
+def test_acknowledge_assign_silence_statement_verdict(watch: Watch) -> None:
     until = NOON + timedelta(hours=3)
     watch.order("acknowledge")
     watch.order("assign", value="公关部 王芳")
@@ -219,7 +245,7 @@ def test_acknowledge_assign_silence_statement_verdict(watch):
     assert watch.state.counters.commands == 5
 
 
-def test_a_handled_incident_stays_handled_while_it_grows(watch):
+def test_a_handled_incident_stays_handled_while_it_grows(watch: Watch) -> None:
     watch.order("acknowledge")
     watch.say(10, minute=21)
     grown = watch.say(60, minute=22)
@@ -228,7 +254,7 @@ def test_a_handled_incident_stays_handled_while_it_grows(watch):
     assert grown[-1].severity == 3
 
 
-def test_a_command_delivered_twice_is_obeyed_once(watch):
+def test_a_command_delivered_twice_is_obeyed_once(watch: Watch) -> None:
     assert len(watch.order("acknowledge", id="same")) == 1
     assert watch.order("acknowledge", id="same") == []
     assert watch.state.counters.repeated_commands == 1
@@ -245,7 +271,9 @@ def test_a_command_delivered_twice_is_obeyed_once(watch):
         ("reopen", {}, "refused_commands"),
     ],
 )
-def test_a_command_without_sense_changes_nothing_and_is_counted(watch, action, fields, counter):
+def test_a_command_without_sense_is_only_counted(
+    watch: Watch, action: CommandAction, fields: dict[str, Any], counter: str
+) -> None:
     before = watch.state.cases[0]
 
     assert watch.order(action, **fields) == []
@@ -255,7 +283,7 @@ def test_a_command_without_sense_changes_nothing_and_is_counted(watch, action, f
     assert watch.state.counters.commands == 0
 
 
-def test_closed_by_hand_stays_closed_while_the_wave_goes_on(watch):
+def test_closed_by_hand_stays_closed_while_the_wave_goes_on(watch: Watch) -> None:
     closed = watch.order("close")[0]
     assert (closed.state, closed.closed_at) == ("closed", NOON + timedelta(minutes=20))
 
@@ -270,7 +298,7 @@ def test_closed_by_hand_stays_closed_while_the_wave_goes_on(watch):
     assert again[0].id != closed.id
 
 
-def test_closed_stays_known_for_a_verdict_and_keeps_its_numbers(watch):
+def test_closed_stays_known_for_a_verdict_and_keeps_its_numbers(watch: Watch) -> None:
     watch.order("close")
     watch.say(20, minute=5)
 
@@ -279,7 +307,7 @@ def test_closed_stays_known_for_a_verdict_and_keeps_its_numbers(watch):
     assert (told.state, told.verdict, told.totals.voices) == ("closed", False, 10)
 
 
-def test_reopen_goes_on_and_closes_after_another_six_hours(watch):
+def test_reopen_goes_on_and_closes_after_another_six_hours(watch: Watch) -> None:
     watch.until(600)
     assert watch.state.cases == []
 
@@ -292,7 +320,7 @@ def test_reopen_goes_on_and_closes_after_another_six_hours(watch):
     assert closed[0].closed_at == NOON + timedelta(minutes=600 + 15 + 360)
 
 
-def test_reopen_in_the_bucket_that_opened_it(watch):
+def test_reopen_in_the_bucket_that_opened_it(watch: Watch) -> None:
     watch.order("close")
     watch.until(15)
 
@@ -302,7 +330,7 @@ def test_reopen_in_the_bucket_that_opened_it(watch):
     assert reopened.evidence == watch.seen[0].evidence
 
 
-def test_reopen_is_refused_when_a_newer_one_took_its_place(watch):
+def test_reopen_is_refused_when_a_newer_one_took_its_place(watch: Watch) -> None:
     first = watch.seen[0].id
     watch.order("close")
     watch.until(60)
@@ -313,14 +341,14 @@ def test_reopen_is_refused_when_a_newer_one_took_its_place(watch):
     assert watch.state.counters.refused_commands == 1
 
 
-def test_a_reopened_handled_incident_is_confirmed(watch):
+def test_a_reopened_handled_incident_is_confirmed(watch: Watch) -> None:
     watch.order("acknowledge")
 
     assert watch.order("reopen")[0].state == "confirmed"
     assert len(watch.state.cases) == 1
 
 
-def test_timeline_is_bounded_and_keeps_how_it_began(watch):
+def test_timeline_is_bounded_and_keeps_how_it_began(watch: Watch) -> None:
     for number in range(80):
         watch.order("assign", value=f"同事{number}")
 
@@ -330,7 +358,7 @@ def test_timeline_is_bounded_and_keeps_how_it_began(watch):
     assert last.timeline[-1].note == "同事79"
 
 
-def test_closed_incidents_are_remembered_within_bounds(watch):
+def test_closed_incidents_are_remembered_within_bounds(watch: Watch) -> None:
     for turn in range(12):
         watch.until(60 * turn + 45)
         watch.say(10, minute=60 * turn + 61)

@@ -100,8 +100,8 @@ def test_where_a_word_is_found(word: str, text: str, expected: list[str]) -> Non
 
 def test_overlapping_words_are_all_found() -> None:
     assert places(keywords(("刹车", "刹车异响", "异响")), "刹车异响") == [
-        "刹车",
         "刹车异响",
+        "刹车",
         "异响",
     ]
 

@@ -1,0 +1,81 @@
+"""One real Kafka and one real Elasticsearch for the whole run, on free ports, in a folder of it.
+
+Each test takes its own prefix, so tests share the servers and nothing else. Without Java the tests
+that need them skip on a developer's machine and fail in CI.
+"""
+
+import os
+import uuid
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+from pipeline.services import RunningServices, ServicesConfig, erase, start
+from pipeline.settings import ElasticsearchSettings, KafkaSettings, Settings
+from schemas.errors import FatalError
+
+ROOT = Path(__file__).resolve().parents[1]
+SHARED = ROOT.parent / "shared"
+
+
+@pytest.fixture(scope="session")
+def local_services(tmp_path_factory: pytest.TempPathFactory) -> Iterator[RunningServices]:
+    config = ServicesConfig(
+        folder=tmp_path_factory.mktemp("services"),
+        artefacts=ROOT / ".tingchao" / "artefacts",
+        short_lived=True,
+    )
+    try:
+        running = start(config, attached=True)
+    except FatalError as error:
+        if os.environ.get("CI"):
+            raise
+        pytest.skip(f"local services cannot run here: {error}")
+    with running:
+        yield running
+    erase(config)
+
+
+@pytest.fixture(scope="session")
+def kafka_bootstrap(local_services: RunningServices) -> str:
+    assert local_services.kafka_bootstrap
+    return local_services.kafka_bootstrap
+
+
+@pytest.fixture(scope="session")
+def elasticsearch_url(local_services: RunningServices) -> str:
+    assert local_services.elasticsearch_url
+    return local_services.elasticsearch_url
+
+
+@pytest.fixture
+def unique_prefix() -> str:
+    """A prefix for indices; topics take it with a dot instead of the dash."""
+    return f"t{uuid.uuid4().hex[:8]}-"
+
+
+@pytest.fixture
+def line_settings(
+    local_services: RunningServices, unique_prefix: str, tmp_path: Path
+) -> Settings:
+    """Settings of a line of its own on the shared servers."""
+    return Settings(
+        language="en",
+        folder=tmp_path / "work",
+        kafka=KafkaSettings(
+            bootstrap=local_services.kafka_bootstrap, prefix=unique_prefix.replace("-", ".")
+        ),
+        elasticsearch=ElasticsearchSettings(
+            url=local_services.elasticsearch_url, prefix=unique_prefix
+        ),
+    )
+
+
+@pytest.fixture(scope="session")
+def shared_data() -> Path:
+    """The folder of real data beside the repository; the test skips where it is absent."""
+    folder = SHARED / "data"
+    if not folder.is_dir():
+        pytest.skip("the real data set (../shared/data) is not on this machine")
+    return folder
