@@ -10,7 +10,13 @@ from typing import Any
 
 from aiokafka import AIOKafkaConsumer, AIOKafkaProducer, TopicPartition
 from aiokafka.admin import AIOKafkaAdminClient, NewTopic
-from aiokafka.errors import KafkaConnectionError, KafkaError, TopicAlreadyExistsError, for_code
+from aiokafka.errors import (
+    KafkaConnectionError,
+    KafkaError,
+    KafkaTimeoutError,
+    TopicAlreadyExistsError,
+    for_code,
+)
 
 from pipeline.record import Record
 from pipeline.settings import KafkaSettings
@@ -43,7 +49,8 @@ async def mapped_errors(doing: str) -> AsyncIterator[None]:
     try:
         yield
     except KafkaError as error:
-        if getattr(error, "retriable", False) or isinstance(error, KafkaConnectionError):
+        passing = isinstance(error, KafkaConnectionError | KafkaTimeoutError)
+        if passing or getattr(error, "retriable", False):
             raise RetryableError(f"{doing}: {error!r}") from error
         raise
 
@@ -161,10 +168,11 @@ class Kafka:
         )
 
     async def create_topics(self) -> list[str]:
-        """Create the topics that are missing; returns their names.
+        """Create the topics that are missing; returns their names when they can be used.
 
         Raises:
-            FatalError: a topic exists with too few partitions to keep its promise.
+            FatalError: a topic can't be created, or exists with another number of partitions than
+                the topic that it must fit.
         """
         async with self.admin() as admin:
             present = set(await admin.list_topics())
@@ -180,7 +188,38 @@ class Kafka:
                                 f"Topic {name} cannot be created: {error.__name__} {rest}.",
                             )
                         )
-            return [self.topic(spec.name) for spec in missing]
+            counts = await self._partition_counts(admin)
+        for spec in TOPICS.values():
+            if spec.aligned_with:
+                self.check_aligned(spec, counts[spec.name], counts[spec.aligned_with])
+        return [self.topic(spec.name) for spec in missing]
+
+    async def _partition_counts(self, admin: AIOKafkaAdminClient) -> dict[str, int]:
+        """Partitions of each topic; a broker knows a new topic a moment after it was created."""
+        names = {self.topic(name): name for name in TOPICS}
+        async with asyncio.timeout(30):
+            while True:
+                found = await admin.describe_topics(list(names))
+                if not any(topic["error_code"] for topic in found):
+                    return {names[topic["topic"]]: len(topic["partitions"]) for topic in found}
+                await asyncio.sleep(0.05)
+
+    def check_aligned(self, spec: Topic, partitions: int, wanted: int) -> None:
+        """Whether a topic fits the one it is aligned with.
+
+        Raises:
+            FatalError: it has another number of partitions.
+        """
+        if partitions != wanted:
+            name, other = self.topic(spec.name), self.topic(spec.aligned_with or "")
+            raise FatalError(
+                say(
+                    f"topic {name} 有 {partitions} 个分区，必须和 {other} 一样有 {wanted} 个；"
+                    f"请删除 {name} 后运行 tingchao topics create。",
+                    f"Topic {name} has {partitions} partitions but must have {wanted}, as {other} "
+                    f"has; delete {name} and run `tingchao topics create`.",
+                )
+            )
 
     def _new_topic(self, spec: Topic) -> NewTopic:
         config = {

@@ -15,13 +15,16 @@ from pipeline import metrics
 from pipeline.record import Item, Record
 from pipeline.settings import NotifySettings
 from schemas.dead_letter import Stage as StageName
-from schemas.errors import RejectedError, RetryableError
+from schemas.errors import FatalError, RejectedError, RetryableError
 from schemas.incident import Incident
 from schemas.outcome import Done, Outcome, Rejected, Retry
 from sinks.base import Channel, Notice, NoticeReason
 from sinks.journal import Journal
 
 __all__ = ["NotifyStage", "reason_for"]
+
+#: How often a channel that only a person can mend is tried again; its notices wait meanwhile.
+BROKEN_CHANNEL_SECONDS = 60.0
 
 log = structlog.get_logger()
 
@@ -86,6 +89,13 @@ class NotifyStage:
             except RetryableError as error:
                 wait = Retry(str(error), error.retry_after_seconds)
                 outcomes += [wait] * (len(items) - len(outcomes))
+                break
+            except FatalError as error:
+                # A person has to act on this channel; the others, in this process, go on.
+                log.error("channel needs a person", channel=self._channel_name, reason=str(error))
+                wait = Retry(str(error), BROKEN_CHANNEL_SECONDS)
+                outcomes += [wait] * (len(items) - len(outcomes))
+                break
         return outcomes
 
     async def _tell(self, item: Item[Incident]) -> None:

@@ -13,11 +13,12 @@ import tomllib
 from pathlib import Path
 from typing import Annotated, Any, Literal
 
-from pydantic import BaseModel, ConfigDict, Field, SecretStr, ValidationError
+from pydantic import BaseModel, ConfigDict, Field, SecretStr, ValidationError, model_validator
 from pydantic_settings import (
     BaseSettings,
     PydanticBaseSettingsSource,
     SettingsConfigDict,
+    SettingsError,
 )
 
 from schemas.errors import FatalError
@@ -37,6 +38,13 @@ __all__ = [
 
 SETTINGS_FILE = "tingchao.toml"
 _SECRET_NAME = re.compile(r"(password|passwd|secret|secrets|api_key|token)$")
+_PATHS = {
+    "kafka": ("ca_file", "certificate_file", "key_file"),
+    "elasticsearch": ("ca_file",),
+    "services": ("artefacts",),
+    "rules": ("file",),
+}
+_SOURCE_PATHS = ("path", "mapping")
 
 
 class _Section(BaseModel):
@@ -134,6 +142,17 @@ class ComponentSettings(BaseModel):
     use: str
     """Name of the connector or channel."""
 
+    @model_validator(mode="before")
+    @classmethod
+    def _hide(cls, tree: Any) -> Any:
+        """A secret option that comes from the environment arrives as plain text."""
+        if not isinstance(tree, dict):
+            return tree
+        return {
+            key: SecretStr(value) if isinstance(value, str) and _is_secret((key,)) else value
+            for key, value in tree.items()
+        }
+
     @property
     def options(self) -> dict[str, Any]:
         """All keys but ``use``."""
@@ -226,6 +245,14 @@ def load_settings(path: Path | None = None) -> Settings:
         return Settings(**tree)
     except ValidationError as error:
         raise FatalError(_sentence(error, chosen)) from None  # the cause would show secrets
+    except SettingsError as error:
+        raise FatalError(
+            say(
+                f"环境变量 TINGCHAO_* 里有一节的值不是 JSON（{error}）；请用 TINGCHAO_节__键 逐个设置。",
+                f"environment (TINGCHAO_*): the value of a section is no JSON ({error}); set its "
+                "keys one by one as TINGCHAO_SECTION__KEY.",
+            )
+        ) from None
 
 
 def _path_from_environment() -> Path | None:
@@ -254,16 +281,21 @@ def _read(path: Path) -> dict[str, Any]:
         ) from None
     resolved = _resolve_secrets(tree, path, ())
     assert isinstance(resolved, dict)
-    for section, key in (("rules", "file"), ("services", "artefacts")):
-        _anchor(resolved.get(section), key, path.parent)
-    _anchor(resolved, "folder", path.parent)
+    _anchor(resolved, ("folder",), path.parent)
+    for section, keys in _PATHS.items():
+        _anchor(resolved.get(section), keys, path.parent)
+    sources = resolved.get("sources")
+    for source in sources.values() if isinstance(sources, dict) else ():
+        _anchor(source, _SOURCE_PATHS, path.parent)
     return resolved
 
 
-def _anchor(table: Any, key: str, folder: Path) -> None:
+def _anchor(table: Any, keys: tuple[str, ...], folder: Path) -> None:
     """A relative path in the file is meant relative to the file, not to where one stands."""
-    if isinstance(table, dict) and isinstance(table.get(key), str):
-        table[key] = str(folder / table[key])
+    if isinstance(table, dict):
+        for key in keys:
+            if isinstance(table.get(key), str):
+                table[key] = str(folder / table[key])
 
 
 def _resolve_secrets(value: Any, path: Path, keys: tuple[str, ...]) -> Any:
@@ -282,6 +314,15 @@ def _resolve_secrets(value: Any, path: Path, keys: tuple[str, ...]) -> Any:
             )
         return value
     if set(value) == {"env"} or (set(value) == {"file"} and _is_secret(keys)):
+        (named,) = value.values()
+        if not isinstance(named, str):
+            where = ".".join(keys)
+            raise FatalError(
+                say(
+                    f"{path}：{where} 里的 env 或 file 要写成带引号的文字。",
+                    f"{path}: env or file in {where} must be text in quotes.",
+                )
+            )
         found = _secret(value, path, ".".join(keys))
         return SecretStr(found) if _is_secret(keys) else found
     return {key: _resolve_secrets(item, path, (*keys, key)) for key, item in value.items()}

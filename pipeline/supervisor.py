@@ -6,6 +6,7 @@ appears once, behind the child's name.
 """
 
 import asyncio
+import contextlib
 import ctypes
 import os
 import signal
@@ -19,8 +20,10 @@ INSTANCE_VARIABLE = "TINGCHAO_INSTANCE"
 _SUPERVISOR_VARIABLE = "TINGCHAO_SUPERVISOR"
 _PR_SET_PDEATHSIG = 1
 STOP_SECONDS = 8.0
+KILL_SECONDS = 1.0
 HEALTHY_SECONDS = 60.0
 MOST_WAIT_SECONDS = 30.0
+MAX_LINE_BYTES = 16 * 1024 * 1024
 
 
 @dataclass(frozen=True)
@@ -64,28 +67,46 @@ class Supervisor:
             await stop.wait()
         finally:
             self._stopping.set()
-            await self._end_all()
-            await asyncio.gather(*keepers, return_exceptions=True)
+            await self._end_all(keepers)
 
     async def _keep(self, child: Child) -> None:
         wait = 1.0
         loop = asyncio.get_running_loop()
         while not self._stopping.is_set():
             began = loop.time()
-            code = await self._once(child)
+            how = await self._once(child)
             if self._stopping.is_set():
                 return
             if loop.time() - began > HEALTHY_SECONDS:
                 wait = 1.0
             self.restarts[child.name] += 1
-            self._say_line(child.name, f"ended with code {code}; starts again in {wait:.0f} s")
+            self._say_line(child.name, f"{how}; starts again in {wait:.0f} s")
             try:
                 await asyncio.wait_for(self._stopping.wait(), wait)
             except TimeoutError:
                 wait = min(2 * wait, MOST_WAIT_SECONDS)
 
-    async def _once(self, child: Child) -> int:
-        process = await asyncio.create_subprocess_exec(
+    async def _once(self, child: Child) -> str:
+        """Run the child to its end; returns how it ended."""
+        try:
+            process = await self._start(child)
+        except OSError as error:  # no memory, no processes left: that passes
+            return f"could not be started ({error})"
+        self.processes[child.name] = process
+        if self._stopping.is_set():  # it came to life while the others were being ended
+            process.send_signal(signal.SIGTERM)
+        assert process.stdout is not None
+        while True:
+            try:
+                line = await process.stdout.readline()
+            except ValueError:
+                line = b"(a line that is too long was left out)"
+            if not line:
+                return f"ended with code {await process.wait()}"
+            self._say_line(child.name, line.decode(errors="replace").rstrip())
+
+    async def _start(self, child: Child) -> asyncio.subprocess.Process:
+        return await asyncio.create_subprocess_exec(
             *self._command(child),
             env={
                 **os.environ,
@@ -97,24 +118,23 @@ class Supervisor:
             stdout=asyncio.subprocess.PIPE,
             stderr=asyncio.subprocess.STDOUT,
             start_new_session=True,  # Ctrl-C reaches us alone; we stop the children in order
-            limit=16 * 1024 * 1024,
+            limit=MAX_LINE_BYTES,
         )
-        self.processes[child.name] = process
-        assert process.stdout is not None
-        async for line in process.stdout:
-            self._say_line(child.name, line.decode(errors="replace").rstrip())
-        return await process.wait()
 
-    async def _end_all(self) -> None:
-        running = [p for p in self.processes.values() if p.returncode is None]
-        for process in running:
-            process.send_signal(signal.SIGTERM)
-        waits = [asyncio.create_task(process.wait()) for process in running]
-        if waits:
-            await asyncio.wait(waits, timeout=STOP_SECONDS)
-        for process in running:
+    async def _end_all(self, keepers: Sequence["asyncio.Task[None]"]) -> None:
+        for process in self.processes.values():
             if process.returncode is None:
-                process.kill()
+                process.send_signal(signal.SIGTERM)
+        _, deaf = await asyncio.wait(keepers, timeout=STOP_SECONDS) if keepers else ((), set())
+        if deaf:
+            for process in self.processes.values():
+                # The whole group: a child of a child that holds the output would keep us waiting.
+                with contextlib.suppress(ProcessLookupError):
+                    os.killpg(process.pid, signal.SIGKILL)
+            await asyncio.wait(deaf, timeout=KILL_SECONDS)
+        for keeper in keepers:
+            keeper.cancel()
+        await asyncio.gather(*keepers, return_exceptions=True)
 
 
 def end_with_supervisor() -> None:

@@ -3,7 +3,7 @@
 from collections.abc import Iterable, Mapping, Sequence
 from datetime import UTC, datetime
 from difflib import get_close_matches
-from typing import Any, cast
+from typing import Any
 
 from pydantic import ValidationError
 
@@ -98,10 +98,9 @@ def build_chain(
 
 
 def _build(name: str, options: Mapping[str, Any], rules: RuleSet) -> Enricher:
-    enricher = ENRICHERS[name]
-    # To mypy a nested class is no class variable, so the protocol can't name Config.
-    config: type[ComponentConfig] = cast(Any, enricher).Config
-    return enricher(_configure(name, config, options), rules)
+    kind = ENRICHERS[name]
+    enricher: Enricher = kind(_configure(name, kind.Config, options), rules)
+    return enricher
 
 
 def _configure(

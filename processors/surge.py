@@ -122,7 +122,11 @@ class Surge:
             0.3, ge=0, le=1, description="A praise surge has a smaller share of negative voices."
         )
         close_after_hours: float = Field(
-            6, gt=0, le=24, description="Hours without an unusual bucket that close an incident."
+            12,
+            gt=0,
+            le=48,
+            description="Hours without an unusual bucket that close an incident: longer than a "
+            "night, in which every crisis pauses.",
         )
         ids_per_bucket: int = Field(
             24_000,

@@ -8,7 +8,7 @@ The story, in China time, from Monday 2026-10-05 on (a replay moves it by whole 
                    星禾 (ours) 200 times: many posts, hardly a voice
     day 11, 09:41  an owner of a 启澜 QL6 (ours) writes on the forum 轮迹社区 that since the
                    V3.2 update the brakes are longer; a handful of cautious replies
-           12:04   a second owner, in another town
+           12:04   a second owner, in another town, answers; the thread fills
            13:19   a car blogger of middling reach takes both to Weibo; now strangers tell the
                    same in their own words, others are afraid or angry
            16:03   a magazine writes of it

@@ -35,7 +35,7 @@ class Watch:
     """A brand that was silent for a day and a half; everything emitted is kept."""
 
     def __init__(self, **options: Any) -> None:
-        self.detector = Surge(Surge.Config(**options))
+        self.detector = Surge(Surge.Config(**({"close_after_hours": 6} | options)))
         self.state = self.detector.new_state("lantu", "own")
         self.seen: list[Incident] = []
         self.commands = 0

@@ -512,10 +512,11 @@ def test_twenty_days_in_one_step(learned: bytes) -> None:
     # When twenty days pass at once
     closed = detector.advance(state, EVENT + timedelta(days=20))
 
-    # Then it closed six hours after its last bucket, and the brand is learned anew
+    # Then it closed when its hours of calm were over, and the brand is learned anew
     assert closed[-1].state == "closed"
     assert closed[-1].closed_at is not None
-    assert closed[-1].closed_at - EVENT < timedelta(hours=7, minutes=15)
+    calm_hours = Surge.Config().close_after_hours
+    assert closed[-1].closed_at - EVENT < timedelta(hours=calm_hours + 1, minutes=15)
     assert (state.cases, state.buckets, state.threads) == ([], {}, {})
     assert len(state.history) == 0
     later = wave("z", EVENT + timedelta(days=20), 10, ["negative"] * 50)

@@ -28,7 +28,7 @@ def test_a_rule_set_names_itself_with_its_version() -> None:
 
     assert rules.label == "main@3"
     assert RuleSet.from_line(rules.to_line()) == rules
-    assert '"changed_at":"2026-03-05T04:00:00Z"'.encode() in rules.to_line()
+    assert b'"changed_at":"2026-03-05T04:00:00Z"' in rules.to_line()
 
 
 @pytest.mark.parametrize(
