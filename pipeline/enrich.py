@@ -8,7 +8,7 @@ repeats.
 import time
 from collections import defaultdict
 from collections.abc import Callable, Sequence
-from datetime import UTC, datetime, timedelta
+from datetime import UTC, datetime
 
 from pipeline import metrics
 from pipeline.kafka import Entry, LineWriter
@@ -31,7 +31,7 @@ RawLine = Post | Tick | SourceGap
 
 #: Wall-clock time in ms of the record in posts.raw: the start of every latency.
 RECEIVED_HEADER = "received-ms"
-MAX_AHEAD = timedelta(hours=1)
+MAX_AHEAD_MS = 3_600_000
 
 
 class EnrichStage:
@@ -65,20 +65,20 @@ class EnrichStage:
         # The producer writes `type` first and posts have no such field, so one look decides.
         if raw.startswith(b'{"type":"tick"'):
             tick = Tick.from_line(raw)
-            self._refuse_future(tick.at, "at", record)
+            self._refuse_future("at", int(tick.at.timestamp() * 1000), record)
             # The lane is a fact of where the tick was found, not of what it says.
             return Tick(at=tick.at, lane=record.partition, lanes=self._lanes)
         if raw.startswith(b'{"type":"gap"'):
             return SourceGap.from_line(raw)
         post = Post.from_line(raw)
-        self._refuse_future(post.observed_at, "observed_at", record)
+        self._refuse_future("observed_at", post.revision, record)
         return post
 
-    def _refuse_future(self, at: datetime, field: str, record: Record) -> None:
-        written = datetime.fromtimestamp(record.timestamp_ms / 1000, UTC)
-        if at > written + MAX_AHEAD:
+    def _refuse_future(self, field: str, at_ms: int, record: Record) -> None:
+        if at_ms > record.timestamp_ms + MAX_AHEAD_MS:
+            at = datetime.fromtimestamp(at_ms / 1000, UTC).isoformat()
             raise RejectedError(
-                "future", f"field {field!r}: {at.isoformat()} is later than when it was written"
+                "future", f"field {field!r}: {at} is later than when it was written"
             )
 
     async def apply(self, items: Sequence[Item[RawLine]]) -> Sequence[Outcome]:

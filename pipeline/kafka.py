@@ -197,12 +197,15 @@ class Kafka:
     async def _partition_counts(self, admin: AIOKafkaAdminClient) -> dict[str, int]:
         """Partitions of each topic; a broker knows a new topic a moment after it was created."""
         names = {self.topic(name): name for name in TOPICS}
-        async with asyncio.timeout(30):
-            while True:
-                found = await admin.describe_topics(list(names))
-                if not any(topic["error_code"] for topic in found):
-                    return {names[topic["topic"]]: len(topic["partitions"]) for topic in found}
-                await asyncio.sleep(0.05)
+        try:
+            async with asyncio.timeout(30):
+                while True:
+                    found = await admin.describe_topics(list(names))
+                    if not any(topic["error_code"] for topic in found):
+                        return {names[topic["topic"]]: len(topic["partitions"]) for topic in found}
+                    await asyncio.sleep(0.05)
+        except TimeoutError as error:
+            raise self.unreachable(error) from error
 
     def check_aligned(self, spec: Topic, partitions: int, wanted: int) -> None:
         """Whether a topic fits the one it is aligned with.

@@ -22,6 +22,7 @@ from pydantic_settings import (
 )
 
 from schemas.errors import FatalError
+from schemas.incident import IncidentKind
 from schemas.language import say
 
 __all__ = [
@@ -162,7 +163,7 @@ class ComponentSettings(BaseModel):
 class NotifySettings(_Section):
     """Which incidents are told to people."""
 
-    kinds: tuple[str, ...] = ("crisis",)
+    kinds: tuple[IncidentKind, ...] = ("crisis",)
     """Kinds of incident that are worth a notice."""
     min_severity: Annotated[int, Field(ge=1, le=5)] = 1
     """Least severity."""
@@ -248,7 +249,8 @@ def load_settings(path: Path | None = None) -> Settings:
     except SettingsError as error:
         raise FatalError(
             say(
-                f"环境变量 TINGCHAO_* 里有一节的值不是 JSON（{error}）；请用 TINGCHAO_节__键 逐个设置。",
+                f"环境变量 TINGCHAO_* 里有一节的值不是 JSON（{error}）；"
+                "请用 TINGCHAO_节__键 逐个设置。",
                 f"environment (TINGCHAO_*): the value of a section is no JSON ({error}); set its "
                 "keys one by one as TINGCHAO_SECTION__KEY.",
             )

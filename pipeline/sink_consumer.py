@@ -15,8 +15,12 @@ from aiokafka.errors import CommitFailedError, IllegalStateError, KafkaError
 from pipeline import metrics
 from pipeline.kafka import Kafka, TopicPartition, to_record
 from pipeline.loop import EXIT_BUG, SafeLoop, end_process
+from schemas.errors import FatalError
 
 __all__ = ["SinkConsumer"]
+
+#: How long the running batch may still take; the supervisor kills after 8 s.
+STOP_SECONDS = 5.0
 
 log = structlog.get_logger()
 
@@ -43,24 +47,48 @@ class SinkConsumer:
         self._max_records = max_records
 
     async def run(self, stop: asyncio.Event) -> None:
-        """Run until ``stop`` is set; the running batch is finished first."""
-        consumer = self._kafka.consumer(*self._topics, group=self._group)
+        """Run until ``stop`` is set; the running batch is finished first, if it can be soon.
+
+        Raises:
+            FatalError: the cluster can't be reached.
+        """
         await self._loop.start()
+        consumer = self._kafka.consumer(*self._topics, group=self._group)
         try:
-            await consumer.start()
-        except KafkaError as error:
-            raise self._kafka.unreachable(error) from error
-        log.info("reading", group=self._group, topics=self._topics)
-        try:
-            while not stop.is_set():
-                await self._once(consumer)
-        except (asyncio.CancelledError, SystemExit):
+            try:
+                await consumer.start()
+            except KafkaError as error:
+                raise self._kafka.unreachable(error) from error
+            log.info("reading", group=self._group, topics=self._topics)
+            await self._read_until(stop, consumer)
+        except (asyncio.CancelledError, SystemExit, FatalError):
             raise
         except BaseException as error:  # noqa: BLE001 - a consumer in an unknown state
             end_process(EXIT_BUG, f"{type(error).__name__}: {error}")
         finally:
             await consumer.stop()
             await self._loop.stop()
+
+    async def _read_until(self, stop: asyncio.Event, consumer: AIOKafkaConsumer) -> None:
+        reading = asyncio.create_task(self._read(stop, consumer))
+        stopping = asyncio.create_task(stop.wait())
+        try:
+            await asyncio.wait((reading, stopping), return_when=asyncio.FIRST_COMPLETED)
+            # A batch that is tried again for ever has no end: it is given up, comes again after the
+            # start, and is no death (pipeline/crash_log.py), as a kill would be.
+            await asyncio.wait((reading,), timeout=STOP_SECONDS)
+            if reading.done():
+                reading.result()
+            else:
+                log.info("batch given up, it comes again", group=self._group)
+        finally:
+            reading.cancel()
+            stopping.cancel()
+            await asyncio.wait((reading, stopping))
+
+    async def _read(self, stop: asyncio.Event, consumer: AIOKafkaConsumer) -> None:
+        while not stop.is_set():
+            await self._once(consumer)
 
     async def _once(self, consumer: AIOKafkaConsumer) -> None:
         batches = await consumer.getmany(timeout_ms=500, max_records=self._max_records)

@@ -67,7 +67,7 @@ def live_workers(folder: Path) -> list[Worker]:
 async def sample(workers: list[Worker]) -> dict[int, Sample]:
     """The counters of each worker, by pid; one that does not answer is left out."""
     samples: dict[int, Sample] = {}
-    async with httpx.AsyncClient(timeout=2.0) as client:
+    async with httpx.AsyncClient(timeout=2.0, trust_env=False) as client:
         for worker in workers:
             try:
                 answer = await client.get(f"http://127.0.0.1:{worker.metrics_port}/metrics")

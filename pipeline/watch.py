@@ -27,12 +27,12 @@ from processors.brand_state import BrandState
 from processors.surge import Surge
 from schemas.checkpoint import WatchPosition
 from schemas.dead_letter import Stage as StageName
-from schemas.errors import FatalError
+from schemas.errors import FatalError, RejectedError
 from schemas.incident import Incident
 from schemas.language import say
 from schemas.outcome import Done, Outcome
 from schemas.signals import Command, Mention, SourceGap, Tick, parse_signal
-from schemas.topics import partition_of
+from schemas.topics import TOPICS, partition_of
 
 __all__ = ["WatchStage"]
 
@@ -57,9 +57,7 @@ class _Owned:
     def watermark(self) -> datetime | None:
         """Up to where every lane has told all; None until each lane was heard."""
         lanes = self.position.lanes
-        return min(lanes.values()) if lanes and len(lanes) >= self.lane_count else None
-
-    lane_count: int = 1
+        return min(lanes.values()) if lanes and len(lanes) >= self.position.lane_count else None
 
 
 class WatchStage:
@@ -85,9 +83,15 @@ class WatchStage:
         self._stale = False
 
     async def start(self) -> None:
-        """Learn how many partitions there are."""
-        async with self._kafka.reader("signals") as (_, partitions):
+        """Learn how many partitions there are.
+
+        Raises:
+            FatalError: the checkpoints' topic has another number of partitions.
+        """
+        async with self._kafka.reader("signals") as (consumer, partitions):
             self._partitions = len(partitions)
+            checkpoints = await self._kafka.partitions_of(consumer, "watch.checkpoints")
+        self._kafka.check_aligned(TOPICS["watch.checkpoints"], len(checkpoints), self._partitions)
 
     async def stop(self) -> None:
         """Let go of every partition; whatever was not committed comes again."""
@@ -125,39 +129,36 @@ class WatchStage:
         return [Done()] * len(items)
 
     def _apply_one(self, owned: _Owned, item: Item[Signal]) -> None:
-        position = owned.position
         here = (item.record.offset, item.line)
-        if here <= (position.offset, position.line):
+        if here <= (owned.position.offset, owned.position.line):
             return  # applied before the last crash or rebalance
-        lanes = position.lanes
         signal = item.value
         if isinstance(signal, Tick):
-            lanes = self._tick(owned, signal)
+            self._tick(owned, signal)
         elif isinstance(signal, Mention):
             self._mention(owned, signal)
         elif isinstance(signal, Command):
             self._command(owned, signal)
         # A SourceGap is only carried in the log so far: no baseline reads it yet.
-        owned.position = position.model_copy(
-            update={"offset": here[0], "line": here[1], "lanes": lanes}
-        )
+        owned.position = owned.position.replaced(offset=here[0], line=here[1])
 
-    def _tick(self, owned: _Owned, tick: Tick) -> dict[str, datetime]:
-        owned.lane_count = tick.lanes
+    def _tick(self, owned: _Owned, tick: Tick) -> None:
         before = owned.watermark()
+        lanes = dict(owned.position.lanes)
         lane = str(tick.lane)
-        known = owned.position.lanes.get(lane)
-        if known is not None and tick.at <= known:
-            return owned.position.lanes  # repeated, or another source that lags behind
-        lanes = {**owned.position.lanes, lane: tick.at}
-        after = min(lanes.values()) if len(lanes) >= tick.lanes else None
+        # An older one is a repetition, or another source that lags behind.
+        lanes[lane] = max(tick.at, lanes.get(lane, tick.at))
+        owned.position = owned.position.model_copy(
+            update={"lanes": lanes, "lane_count": tick.lanes}
+        )
+        after = owned.watermark()
         if after is not None and after != before:
-            for brand, state in owned.brands.items():
+            # Sorted: the order in which brands were first heard of does not survive a restart.
+            for brand, state in sorted(owned.brands.items()):
                 closed_before = state.closed_before
                 self._emit(owned, self._detector.advance(state, after))
                 if state.closed_before != closed_before:
                     owned.changed.add(brand)
-        return lanes
 
     def _mention(self, owned: _Owned, mention: Mention) -> None:
         state = owned.brands.get(mention.brand)
@@ -182,8 +183,12 @@ class WatchStage:
         producer = self._kafka.producer(
             transactional_id=f"{self._kafka.group('watch')}-{number}", transaction_timeout_ms=60_000
         )
-        await producer.start()  # fences the owner before us
-        position, brands = await self._read_state(number)
+        try:
+            await producer.start()  # fences the owner before us
+            position, brands = await self._read_state(number)
+        except BaseException:
+            await producer.stop()
+            raise
         owned = _Owned(number, producer, position, brands)
         self._owned[number] = owned
         log.info("took over", partition=number, brands=len(brands), offset=position.offset)
@@ -195,8 +200,16 @@ class WatchStage:
         values: dict[bytes, bytes | None] = {}
         async for record in self._kafka.read_all("watch.checkpoints", only=number):
             values[record.key or b""] = record.value
-        if (line := values.pop(POSITION_KEY, None)) is not None:
-            position = WatchPosition.from_line(line)
+        try:
+            if (line := values.pop(POSITION_KEY, None)) is not None:
+                position = WatchPosition.from_line(line)
+            brands = {
+                key.decode(): BrandState.from_line(line)
+                for key, line in values.items()
+                if line is not None
+            }
+        except RejectedError as error:
+            raise FatalError(self._unreadable(number, error)) from error
         if (position.topic, position.partitions) != (source, self._partitions):
             raise FatalError(
                 say(
@@ -209,12 +222,16 @@ class WatchStage:
                     "or start anew with another kafka.prefix.",
                 )
             )
-        brands = {
-            key.decode(): BrandState.from_line(line)
-            for key, line in values.items()
-            if line is not None
-        }
         return position, brands
+
+    def _unreadable(self, number: int, error: RejectedError) -> str:
+        topic = self._kafka.topic("watch.checkpoints")
+        return say(
+            f"读不懂 {topic} 分区 {number} 里的存档（{error}）；请换回写它的版本，"
+            "或换一个 kafka.prefix 重新开始。",
+            f"A checkpoint in {topic}, partition {number}, cannot be read ({error}): go back to "
+            "the version that wrote it, or start anew with another kafka.prefix.",
+        )
 
     async def _commit(self, owned: _Owned, group: Sequence[Item[Signal]]) -> None:
         """One transaction: incidents, states, position, source offset."""

@@ -44,7 +44,7 @@ class Brands:
 
     def enrich(self, posts: Sequence[EnrichedPost]) -> list[EnrichedPost | None]:
         """New records with ``brands`` in the rule set's order."""
-        return [post.model_copy(update={"brands": self._tags(post)}) for post in posts]
+        return [post.replaced(brands=self._tags(post)) for post in posts]
 
     def _tags(self, post: EnrichedPost) -> tuple[BrandTag, ...]:
         named = self._find(post, _OWN_FIELDS)

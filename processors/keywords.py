@@ -42,7 +42,7 @@ class Keywords:
 
     def enrich(self, posts: Sequence[EnrichedPost]) -> list[EnrichedPost | None]:
         """New records with ``matches`` in the rule set's order."""
-        return [post.model_copy(update={"matches": self._matches(post)}) for post in posts]
+        return [post.replaced(matches=self._matches(post)) for post in posts]
 
     def _matches(self, post: EnrichedPost) -> tuple[Match, ...]:
         found = self._scanner.find(post, _FIELDS, max_spans=self._max_spans)

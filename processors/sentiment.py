@@ -160,7 +160,7 @@ class LinearSentiment:
         judged = [judged_text(post) for post in posts]
         moods = iter(to_sentiments(self._model.shares([text for text in judged if text])))
         return [
-            post.model_copy(update={"sentiment": next(moods) if text else None})
+            post.replaced(sentiment=next(moods) if text else None)
             for post, text in zip(posts, judged, strict=True)
         ]
 

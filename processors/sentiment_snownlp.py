@@ -59,7 +59,7 @@ class SnownlpSentiment:
         judged = [judged_text(post) for post in posts]
         moods = iter(to_sentiments(self._shares([text for text in judged if text])))
         return [
-            post.model_copy(update={"sentiment": next(moods) if text else None})
+            post.replaced(sentiment=next(moods) if text else None)
             for post, text in zip(posts, judged, strict=True)
         ]
 

@@ -38,7 +38,7 @@ class Signature:
 
     def enrich(self, posts: Sequence[EnrichedPost]) -> list[EnrichedPost | None]:
         """New records with ``signature``."""
-        return [post.model_copy(update={"signature": _signature(post.text)}) for post in posts]
+        return [post.replaced(signature=_signature(post.text)) for post in posts]
 
 
 def _signature(text: str) -> str | None:

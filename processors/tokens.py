@@ -56,7 +56,7 @@ class Tokens:
 
     def enrich(self, posts: Sequence[EnrichedPost]) -> list[EnrichedPost | None]:
         """New records with ``words``."""
-        return [post.model_copy(update={"words": self._words(post)}) for post in posts]
+        return [post.replaced(words=self._words(post)) for post in posts]
 
     def _words(self, post: EnrichedPost) -> tuple[str, ...]:
         text = f"{post.title}\n{post.text}" if post.title else post.text

@@ -24,5 +24,7 @@ class WatchPosition(Record):
     """Last applied line of that record."""
     lanes: dict[str, UtcTime] = Field(default_factory=dict)
     """Newest tick of each lane."""
+    lane_count: Annotated[int, Field(ge=1)] = 1
+    """How many lanes there are, as the newest tick says: time stands still until all were heard."""
     late: int = 0
     """Signals that named no time that still counts, so far."""

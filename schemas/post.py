@@ -140,7 +140,6 @@ class Post(PostDraft):
         derived["event_at"] = event_at
         derived["event_clamped"] = event_at != self.published_at
         derived["revision"] = max(0, (self.observed_at - _EPOCH) // _MILLISECOND)
-        self.__pydantic_fields_set__.update(("event_at", "event_clamped", "revision"))
         return self
 
     @property

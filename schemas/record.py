@@ -1,7 +1,7 @@
 """The base of every record: frozen, strict, one deterministic JSON line."""
 
 from datetime import UTC, datetime
-from typing import Annotated, Self
+from typing import Annotated, Any, Self
 
 from pydantic import AfterValidator, AwareDatetime, BaseModel, ConfigDict, Field, ValidationError
 
@@ -49,6 +49,20 @@ class Record(BaseModel):
             return cls.model_validate_json(line)
         except ValidationError as error:
             raise RejectedError(*explain(error)) from error
+
+    def replaced(self, **values: Any) -> Self:
+        """A copy with some fields replaced, unchecked: for values that our own code made.
+
+        ``model_copy`` also copies the set of fields that were set, once for every enricher and
+        post; a frozen record can share it.
+        """
+        copy = object.__new__(type(self))
+        put = object.__setattr__
+        put(copy, "__dict__", self.__dict__ | values)
+        put(copy, "__pydantic_fields_set__", self.__pydantic_fields_set__)
+        put(copy, "__pydantic_extra__", None)
+        put(copy, "__pydantic_private__", None)
+        return copy
 
     def to_line(self) -> bytes:
         """One JSON line in UTF-8, without the line break."""
