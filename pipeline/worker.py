@@ -6,7 +6,7 @@ import gc
 import json
 import os
 import signal
-from collections.abc import Callable, Coroutine
+from collections.abc import Callable, Coroutine, Sequence
 from pathlib import Path
 from typing import Any, Literal, get_args
 
@@ -26,7 +26,7 @@ from pipeline.faust_agent import create_app
 from pipeline.index import IndexStage, set_up
 from pipeline.ingest import Ingest, read_cursors
 from pipeline.kafka import Kafka, LineWriter
-from pipeline.loop import SafeLoop, Stage
+from pipeline.loop import EXIT_BUG, SafeLoop, Stage, end_process
 from pipeline.notify import NotifyStage
 from pipeline.rules import RuleFollower, no_rules
 from pipeline.settings import Settings
@@ -203,12 +203,25 @@ async def _ingest(settings: Settings, stop: asyncio.Event) -> None:
             connector = build_connector(name, section, context)
             cursor = known[name].cursor if name in known else {}
             tasks.append(asyncio.create_task(_drain(ingest, name, section.use, connector, cursor)))
-        waiting = asyncio.create_task(stop.wait())
-        await asyncio.wait([waiting], return_when=asyncio.FIRST_COMPLETED)
+        stopped = asyncio.create_task(stop.wait())
+        await _until_stopped(stopped, tasks)
         for task in tasks:
             task.cancel()
         await asyncio.gather(*tasks, return_exceptions=True)
         await ingest.stop()
+
+
+async def _until_stopped(
+    stopped: "asyncio.Task[Any]", tasks: Sequence["asyncio.Task[Any]"]
+) -> None:
+    """A task that dies of something unexpected takes the process with it: silence is no calm."""
+    running = {stopped, *tasks}
+    while not stopped.done():
+        done, running = await asyncio.wait(running, return_when=asyncio.FIRST_COMPLETED)
+        for task in done:
+            if (error := task.exception()) is not None:
+                log.error("ingest failed", exc_info=error)
+                end_process(EXIT_BUG, f"{type(error).__name__}: {error}")
 
 
 async def _drain(ingest: Ingest, name: str, kind: str, connector: Any, cursor: Any) -> None:
