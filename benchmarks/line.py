@@ -12,6 +12,7 @@ own, from /proc. It is a benchmark: nothing here decides whether a test passes.
 
 import argparse
 import asyncio
+import gzip
 import os
 import platform
 import subprocess
@@ -33,6 +34,7 @@ from pipeline.rules import publish_rules, read_rule_file
 from pipeline.settings import RulesSettings, ServicesSettings, Settings
 from pipeline.status import live_workers, reading
 from pipeline.supervisor import Supervisor
+from schemas.post import PostDraft
 from schemas.rules import KeywordRule, RuleSet
 
 ROOT = Path(__file__).resolve().parents[1]
@@ -74,13 +76,24 @@ def more_keywords(rules: RuleSet, wanted: int) -> RuleSet:
     return rules.model_copy(update={"keywords": rules.keywords + extra})
 
 
-def recording(posts: int, folder: Path) -> Path:
-    """The demo's talk, scaled up."""
-    path = folder / f"recording-{posts}.jsonl.gz"
-    if not path.exists():
-        command = [sys.executable, str(DEMO / "generate.py"), "--posts", str(posts)]
-        subprocess.run([*command, "--out", str(path)], check=True, stdout=subprocess.DEVNULL)
-    return path
+def recordings(posts: int, rounds: int, folder: Path) -> list[Path]:
+    """The demo's talk, scaled up; each round says it under ids of its own."""
+    first = folder / "recording.jsonl.gz"
+    command = [sys.executable, str(DEMO / "generate.py"), "--posts", str(posts)]
+    subprocess.run([*command, "--out", str(first)], check=True, stdout=subprocess.DEVNULL)
+    drafts = [PostDraft.from_line(line) for line in gzip.open(first)]
+    paths = []
+    for number in range(1, rounds + 1):
+        paths.append(folder / f"round-{number}.jsonl")
+        with paths[-1].open("wb") as out:
+            for draft in drafts:
+                ids = {
+                    name: f"{value}-{number}"
+                    for name in ("id", "root_id", "parent_id")
+                    if (value := getattr(draft, name)) is not None
+                }
+                out.write(draft.replaced(**ids).to_line() + b"\n")
+    return paths
 
 
 async def run(settings: Settings, environment: dict[str, str], args: argparse.Namespace) -> None:
@@ -100,9 +113,9 @@ async def run(settings: Settings, environment: dict[str, str], args: argparse.Na
     try:
         while not all([(await reading(settings.folder))[role] for role in ROLES]):
             await asyncio.sleep(0.5)
-        path = recording(args.posts, settings.folder)
-        print(f"{machine()}\n{args.posts:,} posts, {args.keywords:,} keywords")
-        for number in range(1, args.rounds + 1):
+        paths = recordings(args.posts, args.rounds, settings.folder)
+        print(f"{machine()}\n{args.posts:,} posts a round, {args.keywords:,} keywords")
+        for number, path in enumerate(paths, 1):
             await one_round(settings, kafka, path, number, args.posts)
     finally:
         stop.set()
@@ -111,7 +124,7 @@ async def run(settings: Settings, environment: dict[str, str], args: argparse.Na
 
 
 async def one_round(settings: Settings, kafka: Kafka, path: Path, number: int, posts: int) -> None:
-    """Replay once; the same ids again in a later round, as new revisions of warm processes."""
+    """Replay once and report; processes get warmer from round to round."""
     pids = {worker.role: worker.pid for worker in live_workers(settings.folder)}
     for status in services.status(services_config(settings)):
         if status.pid:
@@ -178,6 +191,7 @@ def main() -> None:
     parser.add_argument("--posts", type=int, default=50_000)
     parser.add_argument("--keywords", type=int, default=50_000)
     parser.add_argument("--rounds", type=int, default=2, help="the first one is cold")
+    parser.add_argument("--short-lived", action="store_true", help="compile with C1 only")
     parser.add_argument("--artefacts", type=Path, default=ROOT / ".tingchao" / "artefacts")
     args = parser.parse_args()
     with tempfile.TemporaryDirectory(prefix="tingchao-benchmark-") as name:
@@ -186,7 +200,7 @@ def main() -> None:
             services=ServicesSettings(artefacts=args.artefacts),
             rules=RulesSettings(id="demo"),
         )
-        config = replace(services_config(settings))
+        config = replace(services_config(settings), short_lived=args.short_lived)
         with services.start(config, attached=True) as running:
             environment = child_environment(settings, running, None)
             environment["TINGCHAO_RULES__ID"] = "demo"

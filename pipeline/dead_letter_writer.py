@@ -1,7 +1,7 @@
 """Writes dead letters; returns only when the broker has them."""
 
 import base64
-from collections.abc import Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from datetime import UTC, datetime
 from typing import Any
 
@@ -23,6 +23,8 @@ __all__ = ["MAX_KEPT_BYTES", "DeadLetterWriter", "post_id_of"]
 
 #: A longer line is cut (and says so): its dead letter must fit the topic.
 MAX_KEPT_BYTES = 4 * 1024 * 1024
+#: The same of a key, and of all headers together.
+MAX_BESIDE_BYTES = 64 * 1024
 
 log = structlog.get_logger()
 
@@ -102,9 +104,9 @@ def _letter(stage: Stage, line: Item[Any], why: Rejected) -> DeadLetter:
         partition=record.partition,
         offset=record.offset,
         line=line.line,
-        key=_base64(record.key),
+        key=None if record.key is None else _base64(record.key[:MAX_BESIDE_BYTES]),
         value=None if record.value is None else _base64(value[:MAX_KEPT_BYTES]),
-        headers=tuple((name, _base64(content) or "") for name, content in record.headers),
+        headers=tuple(_headers(record.headers)),
         size=len(value),
         post_id=post_id_of(value),
         schema_version=SCHEMA_VERSION,
@@ -112,8 +114,18 @@ def _letter(stage: Stage, line: Item[Any], why: Rejected) -> DeadLetter:
     )
 
 
-def _base64(value: bytes | None) -> str | None:
-    return None if value is None else base64.b64encode(value).decode()
+def _headers(headers: Iterable[tuple[str, bytes | None]]) -> Iterator[tuple[str, str]]:
+    """As many as there is room for; a header's value may be null."""
+    room = MAX_BESIDE_BYTES
+    for name, content in headers:
+        room -= len(name.encode()) + len(content or b"")
+        if room < 0:
+            return
+        yield name, _base64(content or b"")
+
+
+def _base64(value: bytes) -> str:
+    return base64.b64encode(value).decode()
 
 
 def post_id_of(raw: bytes) -> PostId | None:

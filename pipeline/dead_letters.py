@@ -1,5 +1,6 @@
 """Dead letters for people: list, show, put back."""
 
+import base64
 from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
@@ -50,6 +51,13 @@ async def retry(
     Raises:
         FatalError: a letter can't be put back; nothing was written then.
     """
+    if corrected is not None and len(chosen) != 1:
+        raise FatalError(
+            say(
+                f"改好的一行只能代替一条死信，而选中了 {len(chosen)} 条。",
+                f"A corrected line replaces one dead letter, but {len(chosen)} are chosen.",
+            )
+        )
     for listed in chosen:
         _check(listed, corrected)
     writer = LineWriter(kafka)
@@ -90,8 +98,9 @@ async def _put_back(writer: LineWriter, letter: DeadLetter, corrected: bytes | N
     partitions = await writer.partitions(topic)
     partition = letter.partition if letter.partition >= 0 else partition_of(letter.id, partitions)
     value = letter.raw if corrected is None else corrected
+    key = base64.b64decode(letter.key) if letter.key else None  # a compacted topic asks for it
     header = ("retry-of", letter.id.encode())
-    entry = Entry(partition % partitions, value, None, (header,))
+    entry = Entry(partition % partitions, value, key, (header,))
     await writer.write({topic: [entry]})
     note = Retry(
         dead_letter_id=letter.id,

@@ -2,8 +2,7 @@
 
 from pathlib import Path
 
-from pydantic import HttpUrl
-
+from pipeline.components import configure
 from pipeline.kafka import Kafka
 from pipeline.services import ServicesConfig, status
 from pipeline.settings import Settings
@@ -45,20 +44,20 @@ def elasticsearch_client(settings: Settings) -> Elasticsearch:
     """Elasticsearch as configured, or the running local one.
 
     Raises:
-        FatalError: neither; says how to start it.
+        FatalError: neither, or an option is wrong; says what to do.
     """
     section = settings.elasticsearch
-    config = Elasticsearch.Config(
-        url=HttpUrl(section.url or _local(settings, "elasticsearch")),
-        prefix=section.prefix,
-        api_key=section.api_key,
-        username=section.username,
-        password=section.password,
-        ca_certs=section.ca_file,
-        shards=section.shards,
-        replicas=section.replicas,
-    )
-    return Elasticsearch(config)
+    options = {
+        "url": section.url or _local(settings, "elasticsearch"),
+        "prefix": section.prefix,
+        "api_key": section.api_key,
+        "username": section.username,
+        "password": section.password,
+        "ca_certs": section.ca_file,
+        "shards": section.shards,
+        "replicas": section.replicas,
+    }
+    return Elasticsearch(configure("elasticsearch", Elasticsearch.Config, options))
 
 
 def _local(settings: Settings, service: str) -> str:

@@ -1,9 +1,12 @@
 """How far each role is behind: end of the topic minus what its group committed."""
 
+import asyncio
 from dataclasses import dataclass
 from datetime import UTC, datetime
+from typing import Any
 
 from aiokafka import AIOKafkaConsumer
+from aiokafka.errors import KafkaError
 
 from pipeline.kafka import Kafka, TopicPartition
 
@@ -15,6 +18,11 @@ READS: dict[str, tuple[str, ...]] = {
     "index": ("posts.enriched", "incidents"),
 }
 """Group to the topics it reads; ``notify-<channel>`` groups read ``incidents``."""
+
+TRANSACTIONAL = ("incidents",)
+
+#: Half seconds that a broker is given to find its group coordinator.
+PATIENCE = 60
 
 
 @dataclass(frozen=True)
@@ -42,8 +50,7 @@ async def group_lag(kafka: Kafka, group: str, *, age: bool = True) -> GroupLag:
     """
     records = committed_total = 0
     oldest: datetime | None = None
-    async with kafka.admin() as admin:
-        offsets = await admin.list_consumer_group_offsets(kafka.group(group))
+    offsets = await _committed(kafka, group)
     for topic in READS.get(group, ("incidents",)):
         async with kafka.reader(topic) as (consumer, partitions):
             ends = await consumer.end_offsets(partitions)
@@ -52,13 +59,32 @@ async def group_lag(kafka: Kafka, group: str, *, age: bool = True) -> GroupLag:
                 known = offsets.get(tp)
                 committed = known.offset if known and known.offset >= 0 else begins[tp]
                 committed_total += committed
-                behind = max(0, ends[tp] - max(committed, begins[tp]))
-                if behind and (behind > 1 or not await _only_markers(consumer, tp, committed)):
-                    records += behind
-                    if age:
-                        written = await _written_at(consumer, tp, max(committed, begins[tp]))
-                        oldest = min(filter(None, (oldest, written)), default=None)
+                start, end = max(committed, begins[tp]), ends[tp]
+                if start >= end:
+                    continue
+                written: datetime | None = None
+                if age or topic in TRANSACTIONAL:
+                    written = await _next_written_at(consumer, tp, start, end)
+                if written is not None or topic not in TRANSACTIONAL:
+                    records += end - start
+                    oldest = min(filter(None, (oldest, written)), default=None)
     return GroupLag(group, records, committed_total, oldest)
+
+
+async def _committed(kafka: Kafka, group: str) -> dict[TopicPartition, Any]:
+    """The group's offsets; a broker that just started does not know its groups at once."""
+    async with kafka.admin() as admin:
+        for left in range(PATIENCE, -1, -1):
+            try:
+                found: dict[TopicPartition, Any] = await admin.list_consumer_group_offsets(
+                    kafka.group(group)
+                )
+                return found
+            except KafkaError as error:
+                if not left or not getattr(error, "retriable", False):
+                    raise kafka.unreachable(error) from error
+                await asyncio.sleep(0.5)
+    raise AssertionError("unreachable")
 
 
 async def total_lag(kafka: Kafka, groups: tuple[str, ...]) -> int:
@@ -66,16 +92,16 @@ async def total_lag(kafka: Kafka, groups: tuple[str, ...]) -> int:
     return sum([(await group_lag(kafka, group, age=False)).records for group in groups])
 
 
-async def _written_at(
-    consumer: AIOKafkaConsumer, tp: TopicPartition, offset: int
+async def _next_written_at(
+    consumer: AIOKafkaConsumer, tp: TopicPartition, start: int, end: int
 ) -> datetime | None:
-    consumer.seek(tp, offset)
-    batches = await consumer.getmany(tp, timeout_ms=1_000, max_records=1)
-    for messages in batches.values():
-        return datetime.fromtimestamp(messages[0].timestamp / 1000, UTC)
+    """When the next record was written; None when nothing but marks of transactions is left.
+
+    A transaction ends with a mark, and one that was taken back leaves its records too: they take
+    offsets, but nobody reads them.
+    """
+    consumer.seek(tp, start)
+    while await consumer.position(tp) < end:
+        for messages in (await consumer.getmany(tp, timeout_ms=1_000, max_records=1)).values():
+            return datetime.fromtimestamp(messages[0].timestamp / 1000, UTC)
     return None
-
-
-async def _only_markers(consumer: AIOKafkaConsumer, tp: TopicPartition, committed: int) -> bool:
-    """A transaction ends with a marker that takes an offset but is no record."""
-    return tp.topic.endswith("incidents") and await _written_at(consumer, tp, committed) is None

@@ -32,7 +32,7 @@ from pipeline.latency import Latency, latencies
 from pipeline.line import child_environment, children_of, prepare, settings_with
 from pipeline.rules import read_rule_file
 from pipeline.services.progress import ShownProgress
-from pipeline.settings import RulesSettings, ServicesSettings, Settings
+from pipeline.settings import KafkaSettings, RulesSettings, ServicesSettings, Settings
 from pipeline.status import live_workers, reading
 from pipeline.supervisor import Supervisor
 from schemas.errors import FatalError
@@ -100,11 +100,15 @@ def _demo_settings(settings: Settings) -> Settings:
             elasticsearch_user=settings.services.elasticsearch_user,
             artefacts=artefacts.resolve(),
         ),
+        # One partition: at this speed a batch holds hours, and several partitions would hand them
+        # to watch in turns, so that the alarm's minute would differ from run to run.
+        kafka=KafkaSettings(partitions=1),
         rules=RulesSettings(file=DEMO / "rules.toml", id="demo"),
     )
     folder.mkdir(parents=True, exist_ok=True)
     file = {
         "folder": ".",
+        "kafka": {"partitions": 1},
         "services": {"artefacts": str(artefacts.resolve())},
         "rules": {"file": str(DEMO / "rules.toml"), "id": "demo"},
     }

@@ -105,7 +105,18 @@ def test_a_suspect_that_passed_is_none_any_more(tmp_path: Path) -> None:
 
 @pytest.mark.parametrize(
     "content",
-    [b"", b"{", b"null", b"5", b'"x"', b"[1]", b"[[1,2]]", b'[["t",0,"x",0,1,1]]', b"\xff\xfe", b"[{}]"],
+    [
+        b"",
+        b"{",
+        b"null",
+        b"5",
+        b'"x"',
+        b"[1]",
+        b"[[1,2]]",
+        b'[["t",0,"x",0,1,1]]',
+        b"\xff\xfe",
+        b"[{}]",
+    ],
 )
 def test_unreadable_notes_start_anew(tmp_path: Path, content: bytes) -> None:
     path = tmp_path / "notes.json"

@@ -263,7 +263,8 @@ async def test_the_longest_wait_that_was_asked_for_counts(rig: Rig) -> None:
 
 
 async def test_one_batch_may_deliver_reject_and_retry_at_once(rig: Rig) -> None:
-    first = iter([[Done(stale=True), Rejected("mapping", "no"), Retry("busy")]])
+    once: list[Outcome] = [Done(stale=True), Rejected("mapping", "no"), Retry("busy")]
+    first = iter([once])
     rig.stage.script = lambda items: next(first, [Done()] * len(items))
 
     await rig.handle(lines("a", "b", "c"))

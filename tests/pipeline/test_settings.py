@@ -5,7 +5,8 @@ from pathlib import Path
 import pytest
 from pydantic import SecretStr
 
-from pipeline.settings import Settings, load_settings
+from pipeline.endpoints import elasticsearch_client
+from pipeline.settings import ElasticsearchSettings, Settings, load_settings
 from schemas.errors import FatalError
 from schemas.language import use_language
 
@@ -287,6 +288,26 @@ def test_a_secret_that_is_not_there_is_named(write: Write, reference: str, named
 
     assert named in message
     assert "kafka.sasl_password" in message
+
+
+@pytest.mark.parametrize(
+    ("changes", "named"),
+    [
+        ({"url": f"http://me:{SECRET}@localhost:9200"}, "username"),
+        ({"url": f"localhost:9200/{SECRET}"}, "elasticsearch.url"),
+        ({"url": "http://localhost:9200", "password": SECRET}, "username"),
+    ],
+)
+def test_an_index_that_is_wrongly_described_is_refused_without_showing_the_secret(
+    changes: dict[str, str], named: str
+) -> None:
+    settings = Settings(elasticsearch=ElasticsearchSettings.model_validate(changes))
+
+    with pytest.raises(FatalError) as caught:
+        elasticsearch_client(settings)
+
+    assert named in str(caught.value)
+    assert SECRET not in str(caught.value) + repr(caught.value.__context__)
 
 
 # --- paths ------------------------------------------------------------------------------------

@@ -153,9 +153,7 @@ async def test_all_is_delivered_once_and_committed_and_a_restart_repeats_nothing
     async with Running(kafka, tmp_path / "notes", most=7) as first:
         await first.stage.until(lambda: len(first.stage.got) == 81)
 
-    assert sorted(first.stage.got) == sorted(
-        [f"{n}{x}" for n in range(40) for x in "ab"] + ["i"]
-    )
+    assert sorted(first.stage.got) == sorted([f"{n}{x}" for n in range(40) for x in "ab"] + ["i"])
     for partition in (0, 1):  # order within a partition
         mine = [int(v[:-1]) for v in first.stage.got if v != "i" and int(v[:-1]) % 2 == partition]
         assert mine == sorted(mine)

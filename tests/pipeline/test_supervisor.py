@@ -85,9 +85,7 @@ async def test_every_line_arrives_once_behind_the_right_name() -> None:
     supervisor = Supervisor(children, {"PYTHONIOENCODING": "utf-8"}, lines.say, python(code))
 
     async with running(supervisor):
-        await lines.until(
-            lambda said: sum(line == "last without a break" for _, line in said) == 3
-        )
+        await lines.until(lambda said: sum(line == "last without a break" for _, line in said) == 3)
 
     for name, instance in (("enrich", 1), ("enrich-2", 2), ("index", 1)):
         said = [line for line in lines.of(name) if "starts again" not in line]
@@ -103,7 +101,9 @@ async def test_children_get_the_environment_and_their_number() -> None:
         "flush=True); time.sleep(600)"
     )
 
-    async with running(Supervisor([Child("enrich", 3)], {"WANTED": "岚图"}, lines.say, python(code))):
+    async with running(
+        Supervisor([Child("enrich", 3)], {"WANTED": "岚图"}, lines.say, python(code))
+    ):
         await lines.until(lambda said: len(said) == 1)
 
     assert lines[0] == ("enrich-3", "岚图 3")

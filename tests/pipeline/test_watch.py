@@ -84,7 +84,9 @@ def story() -> list[bytes]:
                 signals.append(mention(f"{brand}-{slot}", at + timedelta(minutes=1), brand))
             if slot in (18, 19):
                 signals += [
-                    mention(f"{brand}-{slot}-{n}", at + timedelta(seconds=20 * n), brand, "negative")
+                    mention(
+                        f"{brand}-{slot}-{n}", at + timedelta(seconds=20 * n), brand, "negative"
+                    )
                     for n in range(8)
                 ]
         if slot == 20:
@@ -212,9 +214,7 @@ async def new_stage(kafka: Kafka, detector: Surge | None = None, **more: Any) ->
 async def committed(kafka: Kafka, partition: int = 0) -> int:
     async with kafka.admin() as admin:
         offsets = await admin.list_consumer_group_offsets(kafka.group("watch"))
-    return next(
-        (found.offset for tp, found in offsets.items() if tp.partition == partition), 0
-    )
+    return next((found.offset for tp, found in offsets.items() if tp.partition == partition), 0)
 
 
 async def to_read(kafka: Kafka) -> list[Record]:

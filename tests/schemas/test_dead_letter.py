@@ -89,9 +89,7 @@ def test_retries_share_the_topic() -> None:
         b'{"type":"other"}',
         letter().to_line().replace(b'"kind":"json"', b'"kind":"Not One Word"'),
         letter().to_line().replace(b'"stage":"enrich"', b'"stage":"console"'),
-        Drop(
-            post_id="weibo:1", source="s", event_at=AT, enricher="noise", reason="广告"
-        ).to_line(),
+        Drop(post_id="weibo:1", source="s", event_at=AT, enricher="noise", reason="广告").to_line(),
     ],
 )
 def test_other_lines_are_rejected(line: bytes) -> None:

@@ -145,7 +145,7 @@ def test_clamping_is_total_and_changes_nothing_twice(published: datetime, seen: 
     ],
 )
 def test_what_breaks_the_vocabulary_is_refused_by_name(changes: dict[str, Any], named: str) -> None:
-    with pytest.raises(RejectedError, match="^") as caught:
+    with pytest.raises(RejectedError) as caught:
         parse(**changes)
 
     assert named in str(caught.value)

@@ -42,7 +42,9 @@ def test_checkpoints_have_the_partitions_of_what_they_stand_in() -> None:
 
 
 def test_a_dead_letter_holds_the_largest_line_of_any_topic() -> None:
-    largest = max(topic.max_message_bytes for topic in TOPICS.values() if topic.name != "dead-letters")
+    largest = max(
+        topic.max_message_bytes for topic in TOPICS.values() if topic.name != "dead-letters"
+    )
 
     assert TOPICS["dead-letters"].max_message_bytes > largest * 4 / 3
     assert largest > MAX_ENVELOPE_BYTES

@@ -1,0 +1,413 @@
+"""Ingest: the cursor never runs ahead of what the broker has, and time stands where it belongs."""
+
+import asyncio
+import base64
+from collections.abc import AsyncIterator, Callable, Mapping, Sequence
+from datetime import UTC, datetime, timedelta
+from typing import Any
+
+import pytest
+
+from connectors.base import Batch, Cursor, Seen, Unreadable
+from pipeline.backoff import Backoff
+from pipeline.dead_letters import read_dead_letters
+from pipeline.ingest import Ingest, read_cursors
+from pipeline.kafka import Entry, Kafka
+from pipeline.settings import KafkaSettings
+from schemas.envelope import split
+from schemas.errors import FatalError, RetryableError
+from schemas.post import Author, Post, PostDraft
+from schemas.signals import Tick
+from schemas.topics import partition_of
+
+pytestmark = pytest.mark.services
+
+NOW = datetime(2026, 3, 5, 4, 0, tzinfo=UTC)
+QUARTER = timedelta(minutes=15)
+LANES = 3
+
+
+def draft(number: int, at: datetime = NOW, **changes: Any) -> PostDraft:
+    fields: dict[str, Any] = {
+        "id": f"weibo:{number}",
+        "platform": "weibo",
+        "kind": "post",
+        "text": f"第 {number} 条",
+        "author": Author(id=f"u{number}"),
+        "published_at": at,
+        "source": "rec",
+    }
+    return PostDraft(**(fields | changes))
+
+
+class Script:
+    """A connector that yields what it is told, from where the cursor stands."""
+
+    def __init__(self, *steps: Batch | Exception) -> None:
+        self.steps = list(steps)
+        self.cursors: list[dict[str, str | int]] = []
+
+    async def batches(self, cursor: Cursor) -> AsyncIterator[Batch]:
+        self.cursors.append(dict(cursor))
+        place = int(cursor.get("place", 0))
+        while place < len(self.steps):
+            step = self.steps[place]
+            place += 1
+            if isinstance(step, Exception):
+                self.steps.remove(step)
+                raise step
+            yield step
+
+
+def batch(place: int, *numbers: int, **more: Any) -> Batch:
+    return Batch([Seen(draft(number), NOW) for number in numbers], {"place": place}, **more)
+
+
+async def quick(seconds: float) -> None:
+    await asyncio.sleep(0)
+
+
+@pytest.fixture
+async def kafka(kafka_bootstrap: str, unique_prefix: str) -> Kafka:
+    settings = KafkaSettings(prefix=unique_prefix.replace("-", "."), partitions=LANES)
+    kafka = Kafka(settings, kafka_bootstrap)
+    await kafka.create_topics()
+    return kafka
+
+
+NewIngest = Callable[[], Any]
+
+
+@pytest.fixture
+async def new_ingest(kafka: Kafka) -> AsyncIterator[NewIngest]:
+    made: list[Ingest] = []
+
+    async def new() -> Ingest:
+        ingest = Ingest(kafka, now=lambda: NOW, backoff=lambda: Backoff(sleep=quick))
+        made.append(ingest)
+        await ingest.start()
+        return ingest
+
+    yield new
+    for ingest in made:
+        await ingest.stop()
+
+
+async def run(ingest: Ingest, connector: Any, cursor: Cursor | None = None) -> None:
+    async for _ in ingest.run("rec", "script", connector, cursor or {}):
+        pass
+
+
+async def lanes(kafka: Kafka) -> dict[int, list[Post | Tick]]:
+    found: dict[int, list[Post | Tick]] = {lane: [] for lane in range(LANES)}
+    async for record in kafka.read_all("posts.raw"):
+        for raw in split(record.value or b""):
+            kind = Tick if raw.startswith(b'{"type":"tick"') else Post
+            found[record.partition].append(kind.from_line(raw))
+    return found
+
+
+async def posts(kafka: Kafka) -> list[str]:
+    return sorted(
+        line.id
+        for group in (await lanes(kafka)).values()
+        for line in group
+        if isinstance(line, Post)
+    )
+
+
+# --- what is written --------------------------------------------------------------------------
+
+
+async def test_posts_lie_in_their_threads_lane_in_order(
+    kafka: Kafka, new_ingest: NewIngest
+) -> None:
+    drafts = [draft(n, root_id=f"weibo:{n % 4}" if n % 4 != n else None) for n in range(40)]
+    connector = Script(Batch([Seen(d, NOW) for d in drafts], {"place": 1}))
+
+    await run(await new_ingest(), connector)
+
+    found = await lanes(kafka)
+    for lane, group in found.items():
+        assert [p.id for p in group if isinstance(p, Post)] == [
+            d.id for d in drafts if partition_of(d.root_id or d.id, LANES) == lane
+        ]
+    assert not any(isinstance(line, Tick) for group in found.values() for line in group)
+
+
+async def test_the_sighting_is_stamped_and_the_event_time_follows(
+    kafka: Kafka, new_ingest: NewIngest
+) -> None:
+    old = draft(1, datetime(1970, 1, 1, tzinfo=UTC))
+
+    await run(await new_ingest(), Script(Batch([Seen(old, NOW)], {})))
+
+    (post,) = [line for group in (await lanes(kafka)).values() for line in group]
+    assert isinstance(post, Post)
+    assert (post.observed_at, post.event_clamped) == (NOW, True)
+    assert post.event_at == NOW - timedelta(days=30)
+
+
+async def test_what_is_unreadable_becomes_a_dead_letter_and_its_neighbours_pass(
+    kafka: Kafka, new_ingest: NewIngest
+) -> None:
+    bad = [
+        Unreadable(3, b'{"id":"weibo:9","x":"\xff', "json", "not valid JSON"),
+        Unreadable(4, b'{"id":"weibo:8"}', "schema", "field 'text': Field required"),
+    ]
+
+    await run(await new_ingest(), Script(batch(1, 1, 2, unreadable=bad)))
+
+    assert await posts(kafka) == ["weibo:1", "weibo:2"]
+    found = [listed.letter for listed in await read_dead_letters(kafka)]
+    assert sorted((x.line, x.kind, x.raw, x.post_id) for x in found) == [
+        (3, "json", bad[0].raw, None),
+        (4, "schema", bad[1].raw, "weibo:8"),
+    ]
+    assert {(x.source, x.stage, x.partition, x.offset) for x in found} == {
+        ("rec", "ingest", -1, -1)
+    }
+    status = (await read_cursors(kafka))["rec"]
+    assert (status.posts, status.rejected) == (2, 2)
+
+
+async def test_the_same_item_again_is_the_same_letter_and_another_one_in_its_place_is_not(
+    kafka: Kafka, new_ingest: NewIngest
+) -> None:
+    # Given a source that is asked again and again: every answer has a first item
+    first = Unreadable(1, b"{first", "json", "?")
+    second = Unreadable(1, b"{second", "json", "?")
+    connector = Script(
+        batch(1, unreadable=[first]), batch(2, unreadable=[second]), batch(3, unreadable=[first])
+    )
+
+    await run(await new_ingest(), connector)
+
+    found = [listed.letter.raw for listed in await read_dead_letters(kafka)]
+    assert sorted(found) == [b"{first", b"{second"]
+
+
+async def test_an_item_longer_than_any_topic_holds_is_cut_and_says_so(
+    kafka: Kafka, new_ingest: NewIngest
+) -> None:
+    raw = b"x" * (9 * 1024 * 1024)
+
+    await run(await new_ingest(), Script(batch(1, 1, unreadable=[Unreadable(2, raw, "json", "?")])))
+
+    (listed,) = await read_dead_letters(kafka)
+    assert listed.letter.size == len(raw)
+    assert len(base64.b64decode(listed.letter.value or "")) < len(raw)
+    assert await posts(kafka) == ["weibo:1"]
+
+
+# --- cursor -----------------------------------------------------------------------------------
+
+
+class Fuse(BaseException):
+    """The process is gone."""
+
+
+def watch_writes(ingest: Ingest, hook: Callable[[str], None]) -> None:
+    """Calls ``hook`` with each topic before it is written."""
+    write = ingest._writer.write
+
+    async def hooked(writes: Mapping[str, Sequence[Entry]]) -> None:
+        for topic in writes:
+            hook(topic)
+        await write(writes)
+
+    ingest._writer.write = hooked  # type: ignore[method-assign]
+
+
+async def test_the_cursor_stands_behind_what_is_acknowledged(
+    kafka: Kafka, new_ingest: NewIngest
+) -> None:
+    ingest = await new_ingest()
+
+    await run(ingest, Script(batch(1, 1), batch(2, 2), batch(3)))
+
+    status = (await read_cursors(kafka))["rec"]
+    assert (status.state, status.cursor) == ("done", {"place": 3})
+    assert (status.connector, status.error, status.last_post_at) == ("script", None, NOW)
+    assert status.posts == 2
+
+
+@pytest.mark.parametrize("dies_at", range(7))
+async def test_wherever_it_dies_a_restart_from_the_cursor_loses_nothing_and_repeats_one_batch(
+    kafka: Kafka, new_ingest: NewIngest, dies_at: int
+) -> None:
+    steps = (batch(1, 1, 2), batch(2, 3, 4), batch(3, 5, 6))
+    writes = 0
+
+    def burn(topic: str) -> None:
+        nonlocal writes
+        if writes == dies_at:
+            raise Fuse
+        writes += 1
+
+    ingest = await new_ingest()
+    watch_writes(ingest, burn)
+    with pytest.raises(Fuse):
+        await run(ingest, Script(*steps))
+
+    known = await read_cursors(kafka)
+    cursor = known["rec"].cursor if "rec" in known else {}
+    written = await posts(kafka)
+    assert len(written) >= 2 * int(cursor.get("place", 0)), "the cursor ran ahead"
+    await run(await new_ingest(), Script(*steps), cursor)
+
+    again = await posts(kafka)
+    assert set(again) == {f"weibo:{n}" for n in range(1, 7)}
+    assert len(again) <= 6 + 2, "more than one batch came twice"
+
+
+@pytest.mark.parametrize("topic", ["posts.raw", "sources"])
+async def test_a_broker_that_is_away_is_waited_for_and_nothing_overtakes(
+    kafka: Kafka, new_ingest: NewIngest, topic: str
+) -> None:
+    order: list[str] = []
+    failures = 5
+
+    def fail(written: str) -> None:
+        nonlocal failures
+        if written == topic and failures:
+            failures -= 1
+            raise RetryableError("away")
+        order.append(written)
+
+    ingest = await new_ingest()
+    watch_writes(ingest, fail)
+    await run(ingest, Script(batch(1, 1), batch(2, 2)))
+
+    assert order == ["posts.raw", "sources", "posts.raw", "sources", "sources"]
+    assert failures == 0
+    assert await posts(kafka) == ["weibo:1", "weibo:2"]
+
+
+async def test_a_restart_goes_on_counting(kafka: Kafka, new_ingest: NewIngest) -> None:
+    await run(
+        await new_ingest(), Script(batch(1, 1, 2, unreadable=[Unreadable(3, b"{", "json", "?")]))
+    )
+
+    ingest = await new_ingest()
+    cursor = ingest.resume((await read_cursors(kafka))["rec"])
+    await run(ingest, Script(batch(1), batch(2, 4)), cursor)
+
+    status = (await read_cursors(kafka))["rec"]
+    assert (status.posts, status.rejected, status.cursor) == (3, 1, {"place": 2})
+
+
+async def test_a_topic_that_is_not_known_yet_is_waited_for(
+    kafka: Kafka, new_ingest: NewIngest
+) -> None:
+    ingest = await new_ingest()
+    partitions = ingest._writer.partitions
+    failures = 3
+
+    async def late(topic: str) -> int:
+        nonlocal failures
+        if topic == "sources" and failures:
+            failures -= 1
+            raise RetryableError("topic sources does not exist")
+        return int(await partitions(topic))
+
+    ingest._writer.partitions = late
+
+    await run(ingest, Script(batch(1, 1)))
+
+    assert await posts(kafka) == ["weibo:1"]
+    assert (await read_cursors(kafka))["rec"].cursor == {"place": 1}
+
+
+async def test_a_source_that_fails_is_asked_again_from_its_last_cursor(
+    kafka: Kafka, new_ingest: NewIngest
+) -> None:
+    connector = Script(batch(1, 1), RetryableError("断网"), RetryableError("断网"), batch(2, 2))
+
+    await run(await new_ingest(), connector)
+
+    assert connector.cursors == [{}, {"place": 1}, {"place": 1}]
+    assert await posts(kafka) == ["weibo:1", "weibo:2"]
+    statuses = [record.value or b"" async for record in kafka.read_all("sources")]
+    assert sum(b'"failing"' in line and "断网".encode() in line for line in statuses) == 2
+    assert (await read_cursors(kafka))["rec"].state == "done"
+
+
+async def test_a_source_that_needs_a_person_says_so_in_its_status(
+    kafka: Kafka, new_ingest: NewIngest
+) -> None:
+    with pytest.raises(FatalError, match="密钥"):
+        await run(await new_ingest(), Script(batch(1, 1), FatalError("密钥过期，请更换")))
+
+    status = (await read_cursors(kafka))["rec"]
+    assert (status.state, status.error, status.cursor) == (
+        "failing",
+        "密钥过期，请更换",
+        {"place": 1},
+    )
+    assert status.last_success_at is None
+
+
+# --- time -------------------------------------------------------------------------------------
+
+
+def recording(*minutes: float, clock: float | None = None, place: int = 1) -> Batch:
+    seen = []
+    for minute in minutes:
+        at = NOW + timedelta(minutes=minute)
+        seen.append(Seen(draft(int(minute * 10), at), at))
+    last = clock if clock is not None else max(minutes)
+    return Batch(seen, {"place": place}, clock=NOW + timedelta(minutes=last))
+
+
+async def test_a_tick_stands_before_the_first_post_of_each_quarter_in_every_lane(
+    kafka: Kafka, new_ingest: NewIngest
+) -> None:
+    minutes = [1, 2, 14.9, 15, 16, 31, 31.5, 75]
+    steps = [recording(*minutes[:4]), recording(*minutes[4:], place=2)]
+
+    await run(await new_ingest(), Script(*steps))
+
+    for lane, group in (await lanes(kafka)).items():
+        ticks = [line for line in group if isinstance(line, Tick)]
+        assert {(t.lane, t.lanes) for t in ticks} == {(lane, LANES)}
+        assert [t.at for t in ticks] == sorted({t.at for t in ticks}), "time never goes back"
+        for quarter in (0, 15, 30, 75):
+            assert NOW + timedelta(minutes=quarter) in [t.at for t in ticks]
+        clock = None
+        for line in group:
+            if isinstance(line, Tick):
+                clock = line.at
+            else:
+                assert clock is not None
+                assert line.observed_at - QUARTER < clock <= line.observed_at
+    assert (await lanes(kafka))[0][-1].at == NOW + timedelta(minutes=75)  # type: ignore[union-attr]
+
+
+async def test_a_quiet_stretch_of_a_recording_moves_the_clock(
+    kafka: Kafka, new_ingest: NewIngest
+) -> None:
+    quiet = Batch([], {"place": 2}, clock=NOW + timedelta(hours=2))
+
+    await run(await new_ingest(), Script(recording(1), quiet))
+
+    for group in (await lanes(kafka)).values():
+        last = group[-1]
+        assert isinstance(last, Tick)
+        assert last.at == NOW + timedelta(hours=2)
+
+
+async def test_a_live_source_has_no_clock_of_its_own_but_a_tick_comes_every_second(
+    kafka: Kafka, new_ingest: NewIngest
+) -> None:
+    ingest = await new_ingest()
+
+    ticking = asyncio.create_task(ingest.tick_for_ever())
+    async with asyncio.timeout(20):
+        while not all((await lanes(kafka)).values()):
+            await asyncio.sleep(0)
+    ticking.cancel()
+    await asyncio.gather(ticking, return_exceptions=True)
+
+    for lane, group in (await lanes(kafka)).items():
+        assert group[0] == Tick(at=NOW, lane=lane, lanes=LANES)
