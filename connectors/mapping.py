@@ -4,6 +4,7 @@ A complete one::
 
     [format]
     type = "csv"                # csv, tsv (no quoting) or jsonl
+    files = ["export_*.csv*"]   # names of files that this mapping is for (optional)
     header = true               # false: columns are "1", "2", ...; or a list of names
     encoding = "auto"           # auto, utf-8, gb18030
     delimiter = ","             # of csv

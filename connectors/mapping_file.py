@@ -99,7 +99,9 @@ class _Reader:
 
     def _read_format(self, tree: object) -> tuple[Format, frozenset[str]]:
         table = self._table("format", tree)
-        self._names("format", table, ("type", "header", "encoding", "delimiter", "empty"))
+        self._names("format", table, ("type", "files", "header", "encoding", "delimiter", "empty"))
+        if "files" in table:  # read by whoever looks for a mapping
+            self._texts("format.files", table["files"])
         kind = self._one_of("format.type", table.get("type"), ("csv", "tsv", "jsonl"))
         header = table.get("header", True)
         if isinstance(header, list):

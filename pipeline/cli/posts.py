@@ -23,6 +23,7 @@ from pipeline.cli.common import (
 from pipeline.components import configure
 from pipeline.endpoints import elasticsearch_client
 from pipeline.ingest import Progress
+from pipeline.mappings import mapping_for
 from pipeline.settings import Settings
 from schemas.enriched import Mood
 from schemas.errors import FatalError
@@ -139,12 +140,6 @@ def import_file(
         )
     )
     _told(done, json_output)
-
-
-def mapping_for(file: Path) -> Path | None:
-    """The mapping that lies beside a file: ``posts.csv`` and ``posts.mapping.toml``."""
-    beside = file.with_name(file.name.split(".")[0] + ".mapping.toml")
-    return beside if beside.is_file() else None
 
 
 def _told(done: Progress, json_output: bool) -> None:

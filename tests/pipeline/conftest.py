@@ -5,7 +5,7 @@ from typing import Any
 import pytest
 
 from pipeline.services import RunningServices
-from tests.pipeline.line_rig import Line, Proxy, Receiver
+from tests.pipeline.line_rig import Line, Receiver
 
 MakeLine = Callable[..., Line]
 
@@ -57,12 +57,3 @@ def receiver() -> Iterator[Receiver]:
     running = Receiver()
     yield running
     running.close()
-
-
-@pytest.fixture
-def elasticsearch_behind_a_proxy(elasticsearch_url: str) -> Iterator[Proxy]:
-    """The real Elasticsearch behind a port that refuses until it is opened."""
-    host, _, port = elasticsearch_url.removeprefix("http://").rpartition(":")
-    proxy = Proxy(host, int(port))
-    yield proxy
-    proxy.close()

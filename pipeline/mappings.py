@@ -1,0 +1,23 @@
+"""Finds the mapping of a file that comes without one."""
+
+import tomllib
+from fnmatch import fnmatchcase
+from pathlib import Path
+
+__all__ = ["SHIPPED", "mapping_for"]
+
+SHIPPED = Path(__file__).resolve().parents[1] / "deploy" / "mappings"
+
+
+def mapping_for(file: Path) -> Path | None:
+    """``posts.mapping.toml`` beside ``posts.csv``, else a shipped mapping whose ``format.files``
+    fits the file's name, else None: the file holds posts in our own form.
+    """
+    beside = file.with_name(file.name.split(".")[0] + ".mapping.toml")
+    if beside.is_file():
+        return beside
+    for mapping in sorted(SHIPPED.glob("*.toml")):
+        table = tomllib.loads(mapping.read_text(encoding="utf-8"))
+        if any(fnmatchcase(file.name, name) for name in table.get("format", {}).get("files", [])):
+            return mapping
+    return None

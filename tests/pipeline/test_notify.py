@@ -1,0 +1,192 @@
+"""Which revisions are told, and what happens when a channel can't."""
+
+from datetime import UTC, datetime, timedelta
+from typing import Any
+
+import pytest
+
+from pipeline.notify import BROKEN_CHANNEL_SECONDS, NotifyStage, reason_for
+from pipeline.record import Item, Record
+from pipeline.settings import NotifySettings
+from schemas.errors import FatalError, RejectedError, RetryableError
+from schemas.incident import (
+    Baseline,
+    Evidence,
+    Incident,
+    Numbers,
+    Quote,
+    TimelineEntry,
+    TimelineEvent,
+)
+from schemas.outcome import Done, Rejected, Retry
+from sinks.base import Notice
+
+AT = datetime(2026, 3, 1, 8, 0, tzinfo=UTC)
+NUMBERS = Numbers(mentions=9, voices=8, negative=7, positive=0, copies=1, platforms={"weibo": 9})
+
+
+def incident(*events: TimelineEvent, revision: int = 1, **changes: Any) -> Incident:
+    values: dict[str, Any] = {
+        "id": "i1",
+        "revision": revision,
+        "brand": "qilan",
+        "role": "own",
+        "kind": "crisis",
+        "severity": 2,
+        "state": "suspected",
+        "opened_at": AT,
+        "updated_at": AT,
+        "first_post": Quote(
+            post_id="weibo:1", platform="weibo", kind="post", at=AT, excerpt="刹车"
+        ),
+        "totals": NUMBERS,
+        "evidence": Evidence(
+            rule="surge.crisis",
+            rule_version=1,
+            window_start=AT,
+            window_end=AT + timedelta(minutes=15),
+            numbers=NUMBERS,
+            measured="negative",
+            baseline=Baseline(median=0, spread=1, buckets=96, days=10),
+            score=6,
+            threshold=5,
+            posts=("weibo:1",),
+        ),
+        "timeline": tuple(TimelineEntry(at=AT, event=event) for event in events),
+    }
+    return Incident(**(values | changes))
+
+
+class FakeJournal:
+    def __init__(self) -> None:
+        self.states: dict[str, str] = {}
+
+    async def claim(self, notice: Notice, channel: str, at: datetime) -> str:
+        return self.states.setdefault(notice.key, "new")
+
+    async def mark_sent(self, key: str, channel: str, at: datetime) -> None:
+        self.states[key] = "sent"
+
+    async def mark_rejected(self, key: str, channel: str, reason: str) -> None:
+        self.states[key] = "rejected"
+
+
+class FakeChannel:
+    def __init__(self, *faults: Exception) -> None:
+        self.faults = list(faults)
+        self.told: list[Notice] = []
+
+    async def deliver(self, notice: Notice) -> None:
+        if self.faults:
+            raise self.faults.pop(0)
+        self.told.append(notice)
+
+
+def stage(channel: FakeChannel, **settings: Any) -> tuple[NotifyStage, FakeJournal]:
+    journal = FakeJournal()
+    made = NotifyStage(
+        "crm",
+        channel,  # type: ignore[arg-type]
+        journal,  # type: ignore[arg-type]
+        NotifySettings(**settings),
+        lambda: {"qilan": "启澜汽车"},
+        now=lambda: AT.timestamp() + 60,
+    )
+    return made, journal
+
+
+def items(*incidents: Incident, written_at: datetime = AT) -> list[Item[Incident]]:
+    stamp = int(written_at.timestamp() * 1000)
+    return [
+        Item(Record("incidents", 0, n, stamp, b"k", one.to_line()), 1, one.to_line(), one)
+        for n, one in enumerate(incidents)
+    ]
+
+
+@pytest.mark.parametrize(
+    ("told", "reason"),
+    [
+        (incident("first_post", "opened"), "opened"),
+        (incident("opened", "confirmed", revision=2), "confirmed"),
+        (incident("grown", revision=3), "worse"),
+        (incident("closed", revision=4, state="closed"), "closed"),
+        (incident("peak", revision=3), None),
+        (incident("acknowledged", revision=3), None),
+    ],
+)
+def test_the_reason_follows_from_the_revision(told: Incident, reason: str | None) -> None:
+    assert reason_for(told) == reason
+
+
+async def test_a_notice_is_told_once_however_often_its_revision_comes() -> None:
+    channel = FakeChannel()
+    notify, journal = stage(channel)
+
+    first = await notify.apply(items(incident("opened")))
+    again = await notify.apply(items(incident("opened")))
+
+    assert first == again == [Done()]
+    assert [notice.key for notice in channel.told] == ["i1-1"]
+    assert channel.told[0].brand_name == "启澜汽车"
+    assert journal.states == {"i1-1": "sent"}
+
+
+async def test_a_passing_fault_holds_up_the_later_ones_and_keeps_their_order() -> None:
+    channel = FakeChannel(RetryableError("away", retry_after_seconds=7))
+    notify, _ = stage(channel)
+    both = items(incident("opened"), incident("grown", revision=2))
+
+    waiting = await notify.apply(both)
+    done = await notify.apply(both)
+
+    assert waiting == [Retry("away", 7), Retry("away", 7)]
+    assert done == [Done(), Done()]
+    assert [notice.key for notice in channel.told] == ["i1-1", "i1-2"]
+
+
+async def test_a_refused_notice_is_rejected_and_noted_and_the_next_one_goes_out() -> None:
+    channel = FakeChannel(RejectedError("http_400", "the receiver refused it"))
+    notify, journal = stage(channel)
+
+    outcomes = await notify.apply(items(incident("opened"), incident("grown", revision=2)))
+
+    assert outcomes == [Rejected("http_400", "the receiver refused it"), Done()]
+    assert journal.states == {"i1-1": "rejected", "i1-2": "sent"}
+
+
+async def test_a_broken_channel_waits_for_a_person_and_loses_nothing() -> None:
+    channel = FakeChannel(FatalError("the address is gone"))
+    notify, _ = stage(channel)
+
+    waiting = await notify.apply(items(incident("opened")))
+    done = await notify.apply(items(incident("opened")))
+
+    assert waiting == [Retry("the address is gone", BROKEN_CHANNEL_SECONDS)]
+    assert done == [Done()]
+    assert len(channel.told) == 1
+
+
+@pytest.mark.parametrize(
+    ("one", "settings"),
+    [
+        (incident("opened", kind="praise_surge"), {}),
+        (incident("opened"), {"min_severity": 3}),
+        (incident("opened", silenced_until=AT + timedelta(hours=1)), {}),
+    ],
+)
+async def test_what_nobody_asked_for_is_not_told(one: Incident, settings: dict[str, Any]) -> None:
+    channel = FakeChannel()
+    notify, journal = stage(channel, **settings)
+
+    assert await notify.apply(items(one)) == [Done()]
+    assert channel.told == []
+    assert journal.states == {}
+
+
+async def test_a_channel_added_today_does_not_ring_for_last_month() -> None:
+    channel = FakeChannel()
+    notify, _ = stage(channel)
+
+    await notify.apply(items(incident("opened"), written_at=AT - timedelta(days=30)))
+
+    assert channel.told == []
