@@ -48,7 +48,9 @@ def configure(where: str, config: type[ComponentConfig], options: dict[str, Any]
     try:
         return config(**options)
     except ValidationError as error:
-        first = error.errors(include_url=False, include_input=False, include_context=False)[0]
+        found = error.errors(include_url=False, include_input=False, include_context=False)
+        # A mistyped name first: it is also why a required one is missing.
+        first = min(found, key=lambda one: one["type"] != "extra_forbidden")
         key = ".".join([where, *map(str, first["loc"])])
         if first["type"] == "extra_forbidden":
             near = difflib.get_close_matches(str(first["loc"][-1]), config.model_fields, n=1)

@@ -9,6 +9,7 @@ from pipeline.kafka import Entry, Kafka, LineWriter
 from schemas.dead_letter import DeadLetter, Retry, parse_dead_letter_line
 from schemas.errors import FatalError, RejectedError
 from schemas.language import say
+from schemas.post import Post, PostDraft
 from schemas.topics import TOPICS, partition_of
 
 __all__ = ["Listed", "read_dead_letters", "retry"]
@@ -44,7 +45,8 @@ async def retry(
 ) -> list[Retry]:
     """Put lines back into the topic they came from, each as a record of its own.
 
-    ``corrected`` replaces the line (of a single chosen letter). The post's id makes a line that
+    ``corrected`` replaces the line (of a single chosen letter); for an item that a source gave it
+    is the post as recordings hold it, and counts as seen now. The post's id makes a line that
     comes in twice one document, so a retry is exactly once in its effect; a line that fails again
     becomes a new dead letter.
 
@@ -60,6 +62,8 @@ async def retry(
         )
     for listed in chosen:
         _check(listed, corrected)
+    if corrected is not None and chosen[0].letter.source not in TOPICS:
+        corrected = _seen_now(corrected)
     writer = LineWriter(kafka)
     await writer.start()
     done: list[Retry] = []
@@ -91,6 +95,25 @@ def _check(listed: Listed, corrected: bytes | None) -> None:
                 "kept; give the whole line with --with.",
             )
         )
+
+
+def _seen_now(line: bytes) -> bytes:
+    """A corrected line of a source, as ingest would have written it: a source's lines do not say
+    when they were seen.
+    """
+    try:
+        return Post.from_line(line).to_line()
+    except RejectedError:
+        pass  # a post that lacks only that, or no post
+    try:
+        draft = PostDraft.from_line(line)
+    except RejectedError as error:
+        raise FatalError(
+            say(
+                f"改好的这一行还不是帖子：{error}。", f"The corrected line is no post yet: {error}."
+            )
+        ) from error
+    return Post(**dict(draft), observed_at=datetime.now(UTC)).to_line()
 
 
 async def _put_back(writer: LineWriter, letter: DeadLetter, corrected: bytes | None) -> Retry:

@@ -74,7 +74,9 @@ def create_app(
         await loop.stop()
 
     async def count(*_: Any, assigned: Any = (), **__: Any) -> None:
-        metrics.ASSIGNED.labels(role).set(len(app.consumer.assignment()))
+        partitions = len(app.consumer.assignment())
+        metrics.ASSIGNED.labels(role).set(partitions)
+        log.info("reading", group=role, topic=topic, partitions=partitions)
 
     app.on_partitions_assigned.connect(count, weak=False)
     app.on_before_shutdown.connect(disconnect, weak=False)

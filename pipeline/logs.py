@@ -7,6 +7,8 @@ import structlog
 
 __all__ = ["configure_logs", "quiet_logs"]
 
+CLIENTS = ("aiokafka", "elastic_transport")
+
 
 def configure_logs(level: int = logging.INFO) -> None:
     """Log to standard error; Faust's and aiokafka's own lines from WARNING on."""
@@ -31,9 +33,12 @@ def configure_logs(level: int = logging.INFO) -> None:
         )
     )
     logging.basicConfig(handlers=[handler], level=logging.WARNING, force=True)
+    for client in CLIENTS:
+        logging.getLogger(client).setLevel(logging.NOTSET)
 
 
 def quiet_logs() -> None:
-    """For commands: only what a person has to know; the Kafka client's retries are no news."""
+    """For commands: only what a person has to know; the clients' own retries are no news."""
     configure_logs(logging.WARNING)
-    logging.getLogger("aiokafka").setLevel(logging.CRITICAL)
+    for client in CLIENTS:
+        logging.getLogger(client).setLevel(logging.CRITICAL)

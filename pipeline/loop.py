@@ -15,6 +15,7 @@ event whose agent raised.
 """
 
 import asyncio
+import contextlib
 import os
 import sys
 from collections.abc import Awaitable, Callable, Iterator, Sequence
@@ -40,6 +41,8 @@ EXIT_BUG = 70
 EXIT_FATAL = 78
 """A person has to act: wrong settings, missing topic, fenced off."""
 
+#: How long ``stop`` waits for the running batch; the supervisor kills after 8 s.
+STOP_SECONDS = 4.0
 MAX_SLICE_LINES = 1_000
 MAX_SLICE_BYTES = 5 * 1024 * 1024
 
@@ -102,6 +105,8 @@ class SafeLoop(Generic[T]):
         self._backoff = backoff
         self._end = end
         self._in_flight: list[Place] = []
+        self._handling = asyncio.Lock()
+        self._stopping = False
 
     async def start(self, prepare: Callable[[], Awaitable[None]] | None = None) -> None:
         """Connect the stage and the dead letters, after whatever ``prepare`` does."""
@@ -116,12 +121,29 @@ class SafeLoop(Generic[T]):
             self._end_for(error)
 
     async def stop(self) -> None:
-        """Disconnect both."""
+        """Disconnect both, after the running batch, if that ends soon; no other begins.
+
+        Faust asks for this while its agent still runs: a batch whose writers were closed under it
+        would look like a bug.
+        """
+        self._stopping = True
+        with contextlib.suppress(TimeoutError):
+            async with asyncio.timeout(STOP_SECONDS), self._handling:
+                pass
         await self.stage.stop()
         await self._dead_letters.stop()
 
     async def handle(self, records: Sequence[Record]) -> None:
-        """Decide every line of the records; ends the process on anything unexpected."""
+        """Decide every line of the records; ends the process on anything unexpected.
+
+        Does not return once ``stop`` was called: the records come again after the next start.
+        """
+        if self._stopping:
+            await asyncio.Event().wait()  # until cancelled: returning would acknowledge them
+        async with self._handling:
+            await self._handle(records)
+
+    async def _handle(self, records: Sequence[Record]) -> None:
         places = [_place(record) for record in records]
         try:
             if any(map(self._crash_log.suspicious, places)):
@@ -138,6 +160,8 @@ class SafeLoop(Generic[T]):
         except BaseException as error:  # noqa: BLE001 - the one broad catch: it ends the process
             if _of_the_surroundings(error):
                 self._crash_log.release()  # else restarts would make poison of innocent lines
+            if self._stopping and _of_the_surroundings(error):
+                await asyncio.Event().wait()  # its writers were closed: not decided, comes again
             self._end_for(error)
 
     def _begin(self, places: list[Place]) -> None:

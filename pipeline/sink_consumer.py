@@ -52,7 +52,29 @@ class SinkConsumer:
         Raises:
             FatalError: the cluster can't be reached.
         """
-        await self._loop.start()
+        working = asyncio.create_task(self._work(stop))
+        stopping = asyncio.create_task(stop.wait())
+        try:
+            await asyncio.wait((working, stopping), return_when=asyncio.FIRST_COMPLETED)
+            # A batch that is tried again for ever has no end, nor has a start while the index is
+            # away: it is given up, comes again after the start, and is no death
+            # (pipeline/crash_log.py), as a kill would be.
+            await asyncio.wait((working,), timeout=STOP_SECONDS)
+            if working.done():
+                working.result()
+            else:
+                log.info("batch given up, it comes again", group=self._group)
+        finally:
+            working.cancel()
+            stopping.cancel()
+            await asyncio.wait((working, stopping))
+
+    async def _work(self, stop: asyncio.Event) -> None:
+        try:
+            await self._loop.start()
+        except asyncio.CancelledError:
+            await self._loop.stop()
+            raise
         consumer = self._kafka.consumer(*self._topics, group=self._group)
         try:
             try:
@@ -60,7 +82,7 @@ class SinkConsumer:
             except KafkaError as error:
                 raise self._kafka.unreachable(error) from error
             log.info("reading", group=self._group, topics=self._topics)
-            await self._read_until(stop, consumer)
+            await self._read(stop, consumer)
         except (asyncio.CancelledError, SystemExit, FatalError):
             raise
         except BaseException as error:  # noqa: BLE001 - a consumer in an unknown state
@@ -68,23 +90,6 @@ class SinkConsumer:
         finally:
             await consumer.stop()
             await self._loop.stop()
-
-    async def _read_until(self, stop: asyncio.Event, consumer: AIOKafkaConsumer) -> None:
-        reading = asyncio.create_task(self._read(stop, consumer))
-        stopping = asyncio.create_task(stop.wait())
-        try:
-            await asyncio.wait((reading, stopping), return_when=asyncio.FIRST_COMPLETED)
-            # A batch that is tried again for ever has no end: it is given up, comes again after the
-            # start, and is no death (pipeline/crash_log.py), as a kill would be.
-            await asyncio.wait((reading,), timeout=STOP_SECONDS)
-            if reading.done():
-                reading.result()
-            else:
-                log.info("batch given up, it comes again", group=self._group)
-        finally:
-            reading.cancel()
-            stopping.cancel()
-            await asyncio.wait((reading, stopping))
 
     async def _read(self, stop: asyncio.Event, consumer: AIOKafkaConsumer) -> None:
         while not stop.is_set():

@@ -23,7 +23,7 @@ from pipeline.dead_letter_writer import DeadLetterWriter
 from pipeline.endpoints import elasticsearch_client, kafka_of
 from pipeline.enrich import EnrichStage
 from pipeline.faust_agent import create_app
-from pipeline.index import IndexStage, set_up
+from pipeline.index import IndexStage
 from pipeline.ingest import Ingest, read_cursors
 from pipeline.kafka import Kafka, LineWriter
 from pipeline.loop import EXIT_BUG, SafeLoop, Stage, end_process
@@ -175,7 +175,6 @@ async def _notify(settings: Settings, stop: asyncio.Event) -> None:
     index = elasticsearch_client(settings)
     async with httpx.AsyncClient() as client, contextlib.AsyncExitStack() as stack:
         stack.push_async_callback(index.close)
-        await set_up(index)  # the journal's mapping must be there before its first document
         stack.push_async_callback(follower.stop)
         consumers = []
         for name, section in settings.channels.items():
@@ -203,6 +202,7 @@ async def _ingest(settings: Settings, stop: asyncio.Event) -> None:
             connector = build_connector(name, section, context)
             cursor = known[name].cursor if name in known else {}
             tasks.append(asyncio.create_task(_drain(ingest, name, section.use, connector, cursor)))
+        log.info("listening", sources=sorted(settings.sources) or "none, only time passes")
         stopped = asyncio.create_task(stop.wait())
         await _until_stopped(stopped, tasks)
         for task in tasks:

@@ -67,7 +67,7 @@ class Chain:
     def _run(self, posts: Sequence[Post]) -> list[EnrichedPost | Drop]:
         results: list[EnrichedPost | Drop] = []
         blank = {**_NO_FINDINGS, "models": self.models}
-        kept = [_BLANK.replaced(**post.__dict__, **blank) for post in posts]
+        kept = [_BLANK.replaced(**(post.__dict__ | blank)) for post in posts]
         results.extend(kept)
         places: list[int] = list(range(len(kept)))
         for name, enricher in self._enrichers.items():

@@ -56,9 +56,7 @@ def unique_prefix() -> str:
 
 
 @pytest.fixture
-def line_settings(
-    local_services: RunningServices, unique_prefix: str, tmp_path: Path
-) -> Settings:
+def line_settings(local_services: RunningServices, unique_prefix: str, tmp_path: Path) -> Settings:
     """Settings of a line of its own on the shared servers."""
     return Settings(
         language="en",

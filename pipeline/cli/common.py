@@ -45,8 +45,9 @@ T = TypeVar("T")
 # A pipe has no width; a table that is cut to 80 columns would hide what a script looks for.
 WIDTH = None if sys.stdout.isatty() else 160
 
-console = Console(highlight=False, width=WIDTH)
-errors = Console(stderr=True, highlight=False)
+# What people wrote is printed as it stands: not ":100:" as an emoji, not "[b]" as a style.
+console = Console(highlight=False, markup=False, emoji=False, width=WIDTH)
+errors = Console(stderr=True, highlight=False, markup=False, emoji=False)
 
 app = typer.Typer(
     name="tingchao",

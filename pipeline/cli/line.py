@@ -240,7 +240,7 @@ class Printer:
     def __call__(self, name: str, line: str) -> None:
         """Print one line."""
         role = name.split("-")[0]
-        self._out.print(f"[{_COLOURS.get(role, 'white')}]{name:>9}[/] ", end="")
+        self._out.print(f"[{_COLOURS.get(role, 'white')}]{name:>9}[/] ", end="", markup=True)
         self._out.print(line, markup=False, soft_wrap=True)
 
 

@@ -52,7 +52,9 @@ def incidents_list(
     brand: Annotated[
         str | None, typer.Option("--brand", help=say("品牌 id。", "Brand id."))
     ] = None,
-    limit: Annotated[int, typer.Option("--limit", min=1, max=1000)] = 20,
+    limit: Annotated[
+        int, typer.Option("--limit", min=1, max=1000, help=say("最多几条。", "At most."))
+    ] = 20,
     json_output: JsonOption = False,
 ) -> None:
     """List incidents."""
@@ -344,7 +346,9 @@ def letters_list(
     every: Annotated[
         bool, typer.Option("--all", help=say("也列出已放回的。", "Also those put back."))
     ] = False,
-    limit: Annotated[int, typer.Option("--limit", min=1, max=100_000)] = 50,
+    limit: Annotated[
+        int, typer.Option("--limit", min=1, max=100_000, help=say("最多几条。", "At most."))
+    ] = 50,
     json_output: JsonOption = False,
 ) -> None:
     """List dead letters."""

@@ -31,6 +31,7 @@ from pipeline.cli.common import run
 from pipeline.endpoints import elasticsearch_client, kafka_of
 from pipeline.kafka import Entry, LineWriter
 from pipeline.lag import total_lag
+from pipeline.logs import CLIENTS
 from pipeline.record import Record
 from pipeline.settings import Settings, load_settings
 from pipeline.supervisor import INSTANCE_VARIABLE
@@ -47,6 +48,7 @@ __all__ = [
     "Receiver",
     "Worker",
     "alive",
+    "clean_environment",
     "cli",
     "eventually",
 ]
@@ -179,7 +181,8 @@ def _logs_put_back() -> Iterator[None]:
     finally:
         root.handlers[:] = handlers
         root.setLevel(level)
-        logging.getLogger("aiokafka").setLevel(logging.NOTSET)
+        for client in CLIENTS:
+            logging.getLogger(client).setLevel(logging.NOTSET)
         structlog.reset_defaults()
         use_language(None)
 

@@ -15,7 +15,7 @@ from zoneinfo import ZoneInfo
 
 import orjson
 
-__all__ = ["BRANDS", "RULES", "Story", "post", "write_story"]
+__all__ = ["BEGIN", "BRANDS", "RULES", "Story", "post", "write_story"]
 
 BEGIN = datetime(2024, 3, 4, tzinfo=ZoneInfo("Asia/Shanghai"))
 HOURS = 50

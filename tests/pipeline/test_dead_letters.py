@@ -16,8 +16,16 @@ from pipeline.settings import KafkaSettings
 from schemas.dead_letter import DeadLetter, dead_letter_id
 from schemas.errors import FatalError
 from schemas.outcome import Rejected
+from schemas.post import Post, PostDraft
 
 AT = datetime(2026, 3, 5, 4, 0, tzinfo=UTC)
+
+
+DRAFT = (
+    b'{"id":"weibo:1","platform":"weibo","kind":"post","text":"x","author":{"id":"u"},'
+    b'"published_at":"2026-03-05T04:00:00Z","source":"weibo-main","deleted":false}'
+)
+POST = Post(**dict(PostDraft.from_line(DRAFT)), observed_at=AT).to_line()
 
 
 @pytest.mark.parametrize(
@@ -267,8 +275,27 @@ async def test_what_cannot_go_back_as_it_is_needs_a_correction_and_stops_the_oth
     assert named in str(caught.value)
     assert await records(kafka, "posts.raw") == []
 
-    await retry(kafka, [hard], b"corrected")
-    assert [record.value for record in await records(kafka, "posts.raw")] == [b"corrected"]
+    await retry(kafka, [hard], POST)
+    assert [record.value for record in await records(kafka, "posts.raw")] == [POST]
+
+
+@pytest.mark.services
+async def test_a_correction_of_a_sources_item_is_a_post_and_counts_as_seen_now(
+    kafka: Kafka, letters: DeadLetterWriter
+) -> None:
+    await letters.write_letters([letter(1, source="weibo-main", stage="ingest", partition=-1)])
+    (item,) = await read_dead_letters(kafka)
+
+    with pytest.raises(FatalError):
+        await retry(kafka, [item], b"no post")
+    assert await records(kafka, "posts.raw") == []
+
+    began = datetime.now(UTC)
+    await retry(kafka, [item], PostDraft.from_line(DRAFT).to_line())
+    (back,) = await records(kafka, "posts.raw")
+    post = Post.from_line(back.value or b"")
+    assert post.id == "weibo:1"
+    assert began <= post.observed_at <= datetime.now(UTC)
 
 
 @pytest.mark.services

@@ -336,6 +336,23 @@ def test_every_worker_ends_when_asked_to(disturbed: Run) -> None:
         assert "Traceback" not in worker.said()
 
 
+def test_workers_that_wait_for_elasticsearch_end_when_asked_to(make_line: MakeLine) -> None:
+    line = make_line(partitions=1, elasticsearch_url="http://127.0.0.1:1")
+    line.ok("topics", "create")
+    index, notify = line.start("index"), line.start("notify")
+    line.until(lambda: "index waits" in index.said(), "index says that it waits")
+    line.until(lambda: "reading" in notify.said(), "notify reads")
+
+    began = time.monotonic()
+    for worker in (index, notify):
+        worker.ask_to_end()
+
+    for worker in (index, notify):
+        left = max(0.1, began + STOP_SECONDS - time.monotonic())
+        assert worker.code(left) == 0, worker.said()
+        assert "Traceback" not in worker.said() and "Unclosed" not in worker.said()
+
+
 # --- several processes, Elasticsearch away, plain Faust -----------------------------------------
 
 

@@ -466,6 +466,20 @@ async def test_a_fault_that_is_not_the_lines_own_never_makes_dead_letters(
     assert rig.letters.taken == []
 
 
+@pytest.mark.parametrize("error", [FatalError("wrong settings"), ProducerFenced()])
+async def test_nor_while_a_suspect_is_handled_line_by_line(rig: Rig, error: Exception) -> None:
+    rig.stage.script = kills_at("a", ZeroDivisionError())
+    await rig.die(lines("a"), lines("b"), times=3)
+    rig.stage.script = kills_at("a", error)
+
+    for _ in range(8):
+        with pytest.raises(Ended):
+            await rig.handle(lines("a"), lines("b"))
+        rig.restart()
+
+    assert rig.letters.taken == []
+
+
 async def test_a_cancel_is_no_death(rig: Rig) -> None:
     rig.stage.script = kills_at("a", asyncio.CancelledError())
     for _ in range(8):

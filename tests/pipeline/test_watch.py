@@ -134,6 +134,8 @@ class Fuse:
 class MortalProducer(AIOKafkaProducer):  # type: ignore[misc]
     fuse: Fuse
     gate: asyncio.Event | None = None
+    """Where it is held right before its commit, as if it were frozen."""
+    at_gate: asyncio.Event
 
     async def send(self, *arguments: Any, **more: Any) -> Any:
         self.fuse.burn()
@@ -147,6 +149,7 @@ class MortalProducer(AIOKafkaProducer):  # type: ignore[misc]
     async def commit_transaction(self) -> None:
         self.fuse.burn()
         if self.gate is not None:
+            self.at_gate.set()
             await self.gate.wait()
         await super().commit_transaction()
         self.fuse.burn()
@@ -217,6 +220,13 @@ async def committed(kafka: Kafka, partition: int = 0) -> int:
     return next((found.offset for tp, found in offsets.items() if tp.partition == partition), 0)
 
 
+async def reaches(kafka: Kafka, offset: int, partition: int = 0) -> None:
+    """The group's committed offset becomes this one."""
+    async with asyncio.timeout(30):
+        while await committed(kafka, partition) != offset:
+            await asyncio.sleep(0.01)
+
+
 async def to_read(kafka: Kafka) -> list[Record]:
     """What a process that starts now is given."""
     begin = await committed(kafka)
@@ -235,24 +245,46 @@ async def work(stage: WatchStage, records: Sequence[Record], most: int = 1_000) 
         await stage.apply(list(items_of(records[start : start + most])))
 
 
+async def settled(kafka: Kafka, topic: str) -> None:
+    """A transaction that was committed is visible a moment later: its end is marked last."""
+    async with kafka.reader(topic) as (stable, partitions), asyncio.timeout(30):
+        written = kafka.consumer(isolation_level="read_uncommitted")
+        await written.start()
+        try:
+            written.assign(partitions)
+            while await stable.end_offsets(partitions) != await written.end_offsets(partitions):
+                await asyncio.sleep(0.01)
+        finally:
+            await written.stop()
+
+
 async def incidents(kafka: Kafka) -> list[tuple[bytes | None, bytes | None]]:
+    await settled(kafka, "incidents")
     return [(record.key, record.value) async for record in kafka.read_all("incidents")]
 
 
 async def states(kafka: Kafka) -> dict[bytes, bytes]:
     """The newest checkpoint of every brand; the position without the topic's own name."""
+    await settled(kafka, "watch.checkpoints")
     newest = {r.key or b"": r.value or b"" async for r in kafka.read_all("watch.checkpoints")}
     position = WatchPosition.from_line(newest[POSITION_KEY])
     newest[POSITION_KEY] = position.model_copy(update={"topic": "signals"}).to_line()
     return newest
 
 
+_told: dict[tuple[bytes, ...], tuple[Any, Any]] = {}
+
+
 async def undisturbed(make_kafka: MakeLine, values: Sequence[bytes]) -> tuple[Any, Any]:
+    """Incidents and states of a run of which nothing went wrong; run once for each story."""
+    if tuple(values) in _told:
+        return _told[tuple(values)]
     kafka = await make_kafka(values)
     stage = await new_stage(kafka)
     await work(stage, await to_read(kafka))
     await stage.stop()
-    return await incidents(kafka), await states(kafka)
+    _told[tuple(values)] = await incidents(kafka), await states(kafka)
+    return _told[tuple(values)]
 
 
 # --- what it does -----------------------------------------------------------------------------
@@ -287,7 +319,7 @@ async def test_batches_change_nothing(make_kafka: MakeLine) -> None:
 
     assert await incidents(kafka) == expected[0]
     assert await states(kafka) == expected[1]
-    assert await committed(kafka) == len(records)
+    await reaches(kafka, len(records))
 
 
 @pytest.mark.parametrize("seed", range(3))
@@ -410,19 +442,18 @@ async def test_state_outputs_and_offset_move_together(make_kafka: MakeLine) -> N
     stage = await new_stage(kafka)
     records = await to_read(kafka)
     await work(stage, records[:18])
+    await reaches(kafka, 18)
     before = await incidents(kafka), await states(kafka), await committed(kafka)
-    kafka.producers[0].gate = gate = asyncio.Event()
+    frozen = kafka.producers[0]
+    frozen.gate, frozen.at_gate = asyncio.Event(), asyncio.Event()
     dying = asyncio.create_task(work(stage, records[18:22]))
+    await frozen.at_gate.wait()
     next_stage = await new_stage(kafka)
-    while not kafka.producers[0]._txn_manager._pending_txn_offsets and not dying.done():
-        await asyncio.sleep(0.01)
-        if kafka.producers[0]._txn_manager.is_in_transaction():
-            break
 
     # Then nobody sees anything of it, before and after it is fenced
     await next_stage.apply(list(items_of(records[17:18])))
     assert (await incidents(kafka), await states(kafka), await committed(kafka)) == before
-    gate.set()
+    frozen.gate.set()
     with pytest.raises(KafkaError):
         await dying
     assert (await incidents(kafka), await states(kafka), await committed(kafka)) == before
@@ -488,7 +519,8 @@ async def test_partitions_do_not_disturb_each_other(make_kafka: MakeLine) -> Non
     await work(stage, await to_read(kafka), 5)
 
     assert sorted(await incidents(kafka)) == sorted(expected[0])
-    assert (await committed(kafka, 0), await committed(kafka, 1)) == (36, 1)
+    await reaches(kafka, 36, 0)
+    await reaches(kafka, 1, 1)
     await stage.stop()
 
 
