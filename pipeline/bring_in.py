@@ -3,6 +3,7 @@
 import asyncio
 from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager
+from dataclasses import replace
 from zoneinfo import ZoneInfo
 
 import httpx
@@ -10,7 +11,7 @@ from rich.console import Console
 from rich.progress import BarColumn, MofNCompleteColumn, SpinnerColumn, TextColumn
 from rich.progress import Progress as Bar
 
-from connectors.base import Connector, Context
+from connectors.base import Connector, Context, Cursor
 from pipeline.clock import now
 from pipeline.endpoints import kafka_of
 from pipeline.ingest import Ingest, Progress, read_cursors
@@ -30,7 +31,7 @@ async def bring_in(
     resume: bool = False,
     console: Console | None = None,
 ) -> Progress:
-    """Write all that a connector yields to ``posts.raw``; returns what it did.
+    """Write all that a connector yields to ``posts.raw``; returns what this run did.
 
     ``resume`` goes on from the cursor of the last time. Delivery: at least once.
 
@@ -40,10 +41,13 @@ async def bring_in(
     kafka = kafka_of(settings)
     await kafka.create_topics()
     known = await read_cursors(kafka) if resume else {}
-    cursor = known[name].cursor if name in known else {}
     zone = ZoneInfo(settings.time_zone)
-    progress = Progress()
+    before = progress = Progress()
     async with _started(kafka) as ingest, httpx.AsyncClient() as client:
+        cursor: Cursor = {}
+        if name in known:
+            cursor = ingest.resume(known[name])
+            before = progress = replace(ingest.progress[name])
         connector = build(Context(client, now, asyncio.sleep))
         with _bar(console) as bar:
             row = bar.add_task(say("写入帖子", "posts written"), total=None, clock="")
@@ -55,7 +59,11 @@ async def bring_in(
                     total=connector.total(),
                     clock=clock.astimezone(zone).strftime("%Y-%m-%d %H:%M") if clock else "",
                 )
-    return progress
+    return replace(
+        progress,
+        posts=progress.posts - before.posts,
+        rejected=progress.rejected - before.rejected,
+    )
 
 
 @asynccontextmanager

@@ -12,7 +12,7 @@ from datetime import UTC, datetime
 
 from pipeline import metrics
 from pipeline.kafka import Entry, LineWriter
-from pipeline.record import Item, Record
+from pipeline.record import RECEIVED_HEADER, Item, Record
 from processors.chain import Chain
 from processors.mentions import mentions
 from schemas.dead_letter import Drop
@@ -25,12 +25,10 @@ from schemas.post import Post
 from schemas.signals import SourceGap, Tick
 from schemas.topics import partition_of
 
-__all__ = ["RECEIVED_HEADER", "EnrichStage", "RawLine"]
+__all__ = ["EnrichStage", "RawLine"]
 
 RawLine = Post | Tick | SourceGap
 
-#: Wall-clock time in ms of the record in posts.raw: the start of every latency.
-RECEIVED_HEADER = "received-ms"
 MAX_AHEAD_MS = 3_600_000
 
 

@@ -12,7 +12,6 @@ import structlog
 
 from pipeline import metrics
 from pipeline.backoff import Backoff
-from pipeline.enrich import RECEIVED_HEADER
 from pipeline.record import Item, Record
 from schemas.dead_letter import Stage as StageName
 from schemas.errors import RetryableError
@@ -79,7 +78,7 @@ class IndexStage:
         outcomes = [outcome for answer in answers for outcome in answer]
         now_ms = time.time() * 1000
         for item, outcome in zip(items, outcomes, strict=True):
-            received = item.record.header(RECEIVED_HEADER)
-            if isinstance(outcome, Done) and received:
-                metrics.LATENCY.labels("searchable").observe((now_ms - int(received)) / 1000)
+            received_ms = item.record.received_ms()
+            if isinstance(outcome, Done) and received_ms is not None:
+                metrics.LATENCY.labels("searchable").observe((now_ms - received_ms) / 1000)
         return outcomes

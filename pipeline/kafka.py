@@ -250,7 +250,8 @@ class Kafka:
             ends = await consumer.end_offsets(partitions)
             begins = await consumer.beginning_offsets(partitions)
             waiting = {tp for tp in partitions if ends[tp] > begins[tp]}
-            await consumer.seek_to_beginning(*partitions)
+            for tp in partitions:
+                consumer.seek(tp, begins[tp])  # seek_to_beginning waits for the fetch in flight
             while waiting:
                 batches = await consumer.getmany(*waiting, timeout_ms=1_000)
                 for tp, messages in batches.items():

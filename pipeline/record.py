@@ -3,7 +3,10 @@
 from dataclasses import dataclass
 from typing import Generic, TypeVar
 
-__all__ = ["Item", "Record"]
+__all__ = ["RECEIVED_HEADER", "Item", "Record"]
+
+#: Wall-clock time in ms of the record in posts.raw.
+RECEIVED_HEADER = "received-ms"
 
 T = TypeVar("T")
 
@@ -20,6 +23,12 @@ class Record:
     key: bytes | None
     value: bytes | None
     headers: tuple[tuple[str, bytes], ...] = ()
+
+    def received_ms(self) -> int | None:
+        """When the post behind this record was written to ``posts.raw``; the start of latencies."""
+        value = self.header(RECEIVED_HEADER)
+        # Anybody may write to a topic: a header that is no number must not end a process.
+        return int(value) if value is not None and value.isdigit() else None
 
     def header(self, name: str) -> bytes | None:
         """The first header of that name."""

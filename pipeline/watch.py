@@ -20,7 +20,6 @@ import structlog
 from aiokafka import AIOKafkaProducer
 
 from pipeline import metrics
-from pipeline.enrich import RECEIVED_HEADER
 from pipeline.kafka import Kafka, TopicPartition
 from pipeline.record import Item, Record
 from processors.brand_state import BrandState
@@ -278,9 +277,9 @@ class WatchStage:
                 severity=incident.severity,
                 voices=incident.totals.voices,
             )
-            received = min(int(i.record.header(RECEIVED_HEADER) or 0) for i in group)
+            received = [ms for item in group if (ms := item.record.received_ms()) is not None]
             if received:
-                metrics.LATENCY.labels("alarm").observe(time.time() - received / 1000)
+                metrics.LATENCY.labels("alarm").observe(time.time() - min(received) / 1000)
 
 
 def _resume_offset(group: Sequence[Item[Signal]]) -> int:

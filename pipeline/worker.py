@@ -200,7 +200,7 @@ async def _ingest(settings: Settings, stop: asyncio.Event) -> None:
         tasks = [asyncio.create_task(ingest.tick_for_ever())]
         for name, section in settings.sources.items():
             connector = build_connector(name, section, context)
-            cursor = known[name].cursor if name in known else {}
+            cursor = ingest.resume(known[name]) if name in known else {}
             tasks.append(asyncio.create_task(_drain(ingest, name, section.use, connector, cursor)))
         log.info("listening", sources=sorted(settings.sources) or "none, only time passes")
         stopped = asyncio.create_task(stop.wait())

@@ -176,6 +176,41 @@ def test_the_enricher_of_readme_works() -> None:
     assert calm == posts[1]
 
 
+def test_the_mood_model_is_trained_on_files_of_one_s_own(tmp_path: Path) -> None:
+    rows = [
+        f'{{"text": "{text}，第{number}次", "label": {label}}}'
+        for number in range(12)
+        for text, label in (("太失望了", -1), ("今天去看车", 0), ("开心，很喜欢", 1))
+    ]
+    (tmp_path / "mine.jsonl").write_text("\n".join(rows), encoding="utf-8")
+
+    done = tingchao(["train", "sentiment", "mine.jsonl", "--out", "mine.npz"], tmp_path)
+
+    assert done.returncode == 0, done.stdout
+    assert (tmp_path / "mine.npz").stat().st_size > 0
+    assert "mine" in done.stdout
+
+
+@pytest.mark.services
+@pytest.mark.timeout(600)
+def test_the_benchmark_of_the_line_reports_every_role(tmp_path: Path) -> None:
+    small = ["--posts", "8000", "--keywords", "200", "--rounds", "1", "--short-lived"]
+
+    done = subprocess.run(
+        [sys.executable, "-m", "benchmarks.line", *small],
+        cwd=ROOT,
+        capture_output=True,
+        text=True,
+        timeout=500,
+        check=False,
+    )
+
+    assert done.returncode == 0, done.stdout + done.stderr
+    for role in ("ingest", "enrich", "index", "watch", "notify", "kafka", "elasticsearch"):
+        assert re.search(rf"^{role}\s", done.stdout, re.M), done.stdout
+    assert re.search(r"round 1: [\d,]+ posts/s", done.stdout)
+
+
 @pytest.mark.services
 @pytest.mark.timeout(600)
 async def test_live_records_fit_the_written_schemas(demo: Demo, tmp_path: Path) -> None:

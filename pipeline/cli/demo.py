@@ -228,7 +228,8 @@ def _show(outcome: Outcome, truth: dict[str, Any], settings: Settings, console: 
     zone = ZoneInfo(settings.time_zone)
     for incident in crises:
         _headline(console, say("警报", "The alarm"))
-        text = describe(incident, names.get(incident.brand, incident.brand), zone=zone)
+        name = names.get(incident.brand, incident.brand)
+        text = describe(incident, name, zone=zone, full=True)
         console.print(text, markup=False, soft_wrap=True)
     for query, found in outcome.searches:
         _headline(console, say(f"搜索“{query.text}”", f"Search for “{query.text}”"))

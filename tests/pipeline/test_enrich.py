@@ -8,9 +8,9 @@ from typing import Any
 
 import pytest
 
-from pipeline.enrich import RECEIVED_HEADER, EnrichStage
+from pipeline.enrich import EnrichStage
 from pipeline.kafka import Entry
-from pipeline.record import Item, Record
+from pipeline.record import RECEIVED_HEADER, Item, Record
 from processors.chain import Chain, build_chain
 from schemas.dead_letter import Drop
 from schemas.enriched import EnrichedPost

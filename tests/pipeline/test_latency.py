@@ -1,6 +1,7 @@
 import pytest
 
 from pipeline.latency import quantile
+from pipeline.record import Record
 
 INFINITE = float("inf")
 
@@ -17,3 +18,14 @@ def test_a_quantile_lies_linearly_within_its_bucket(share: float, seconds: float
 
 def test_beyond_the_last_bound_the_bound_itself_is_given() -> None:
     assert quantile([(0.1, 1.0), (1.0, 2.0), (INFINITE, 10.0)], 0.99) == 1.0
+
+
+@pytest.mark.parametrize(
+    ("value", "milliseconds"), [(b"1700000000000", 1_700_000_000_000), (b"soon", None), (b"", None)]
+)
+def test_a_strange_header_of_a_stranger_is_no_latency(
+    value: bytes, milliseconds: int | None
+) -> None:
+    record = Record("posts.enriched", 0, 0, 0, None, b"{}", (("received-ms", value),))
+
+    assert record.received_ms() == milliseconds
