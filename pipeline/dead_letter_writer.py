@@ -61,6 +61,8 @@ class DeadLetterWriter:
 
     async def write_letters(self, letters: Sequence[DeadLetter]) -> None:
         """Write ready dead letters (ingest makes its own: its items come from no topic)."""
+        if not letters:
+            return
         backoff = Backoff()
         while True:
             try:
@@ -80,16 +82,19 @@ class DeadLetterWriter:
                 await backoff.wait()
         for letter in letters:
             metrics.DEAD_LETTERS.labels(letter.stage, letter.kind).inc()
-            log.warning(
-                "dead letter",
-                id=letter.id,
-                kind=letter.kind,
-                message=letter.message,
-                source=letter.source,
-                partition=letter.partition,
-                offset=letter.offset,
-                line=letter.line,
-            )
+        # One line a batch: ten thousand bad rows of an import are one thing to know.
+        first = letters[0]
+        log.warning(
+            "dead letters",
+            lines=len(letters),
+            first=first.id,
+            kind=first.kind,
+            message=first.message,
+            source=first.source,
+            partition=first.partition,
+            offset=first.offset,
+            line=first.line,
+        )
 
 
 def _letter(stage: Stage, line: Item[Any], why: Rejected) -> DeadLetter:

@@ -118,8 +118,10 @@ def _answered(where: str, error: ApiError) -> TingchaoError:
 def away(where: str, error: TransportError) -> str:
     """The sentence for a server that gave no answer."""
     return say(
-        f"连不上 Elasticsearch（{where}）：{error.message}",
-        f"Elasticsearch at {where} can't be reached: {error.message}",
+        f"连不上 Elasticsearch（{where}）：{error.message}；请检查 elasticsearch.url 和网络，"
+        "或运行 tingchao services start。",
+        f"Elasticsearch at {where} can't be reached: {error.message}; check elasticsearch.url and "
+        "the network, or run `tingchao services start`.",
     )
 
 

@@ -1,7 +1,6 @@
 """Commands that run the line: services, topics, worker, up, demo."""
 
 import asyncio
-import logging
 import signal
 from collections.abc import Mapping
 from typing import Annotated
@@ -193,7 +192,6 @@ def worker(
         )
     end_with_supervisor()
     configure_logs()
-    logging.getLogger("aiokafka").setLevel(logging.NOTSET)
     run_worker(role, settings_of(context))
 
 
