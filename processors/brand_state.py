@@ -102,6 +102,8 @@ class Case:
     """The strongest closed window."""
     peak_told: bool = False
     closed_by_hand: bool = False
+    thread: str | None = None
+    """The thread that the wave began in, where one was found."""
 
 
 @dataclass(slots=True)

@@ -44,8 +44,8 @@ def evidence_of(finding: Finding, number: int, bucket: Bucket, bucket_minutes: i
     )
 
 
-def first_post(state: BrandState, finding: Finding, number: int) -> Quote:
-    """The earliest post of the thread or wave that makes the bucket stand out.
+def first_post(state: BrandState, finding: Finding, number: int) -> tuple[Quote, str | None]:
+    """The earliest post of the thread or wave that makes the bucket stand out, and the thread.
 
     The thread with most of the measured posts, if a third or more are in it: its root, or else its
     first known post, up to two days back. If there is no such thread: the earliest negative voice
@@ -60,13 +60,16 @@ def first_post(state: BrandState, finding: Finding, number: int) -> Quote:
     }
     largest = min(parts, key=lambda root: (-parts[root], root))
     if parts[largest] > 1 and parts[largest] * THREAD_PART >= bucket.tally.count(finding.measured):
-        return state.threads[largest].first
+        return state.threads[largest].first, largest
     if finding.kind == "crisis":
         top = _top_words(bucket.tally.negative_words)
         if top and top[0].word in bucket.openers:
-            return bucket.openers[top[0].word]
+            return bucket.openers[top[0].word], None
     first = sample_of(bucket, finding.kind).first
-    return first or min((state.threads[root].first for root in parts), key=lambda post: post.at)
+    return (
+        first or min((state.threads[root].first for root in parts), key=lambda post: post.at),
+        None,
+    )
 
 
 def sample_of(bucket: Bucket, kind: IncidentKind) -> Sample:
@@ -99,7 +102,22 @@ def recount(state: BrandState, case: Case) -> dict[str, object]:
         "evidence": max(windows, key=lambda window: window.score),
         "words": _top_words(tally.negative_words if kind == "crisis" else tally.words),
         "quotes": sample.quotes(),
+        "first_post": _earlier(case.incident.first_post, case.thread, state),
     }
+
+
+def _earlier(known: Quote, root: str | None, state: BrandState) -> Quote:
+    """The thread's beginning, if an earlier post of it arrived since.
+
+    After an outage the lanes are read one after the other. A thread that was forgotten and came
+    up again begins later; then what is known stays.
+    """
+    thread = state.threads.get(root) if root is not None else None
+    if thread is None or known.post_id == root:
+        return known
+    if thread.first.post_id == root or thread.first.at < known.at:
+        return thread.first
+    return known
 
 
 def _top_words(counts: dict[str, int]) -> tuple[WordCount, ...]:

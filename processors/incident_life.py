@@ -27,7 +27,7 @@ from processors.evidence import (
     start_of,
     total_voices,
 )
-from schemas.incident import Incident, TimelineEntry, TimelineEvent
+from schemas.incident import Incident, Quote, TimelineEntry, TimelineEvent
 from schemas.signals import Command
 
 __all__ = ["IncidentLife", "severity_of"]
@@ -59,7 +59,7 @@ class IncidentLife:
         """A bucket stands out and no incident of its kind is open."""
         bucket = state.buckets[number]
         evidence = evidence_of(finding, number, bucket, state.bucket_minutes)
-        first = first_post(state, finding, number)
+        first, thread = first_post(state, finding, number)
         at = bucket.newest
         incident = Incident(
             id=_incident_id(state.brand, finding, evidence.window_start),
@@ -79,7 +79,13 @@ class IncidentLife:
                 TimelineEntry(at=at, event="opened", voices=bucket.tally.voices),
             ),
         )
-        case = Case(finding=finding, incident=incident, opening=number, last_exceeded=number)
+        case = Case(
+            finding=finding,
+            incident=incident,
+            opening=number,
+            last_exceeded=number,
+            thread=thread,
+        )
         case.incident = incident.model_copy(update=recount(state, case))
         state.cases.append(case)
         return case.incident
@@ -215,10 +221,17 @@ def _revise(
             **changes,
             "revision": before.revision + 1,
             "updated_at": at,
-            "timeline": _bounded((*before.timeline, *steps)),
+            "timeline": _bounded((*_begun(before.timeline, counted.first_post), *steps)),
         }
     )
     return case.incident
+
+
+def _begun(timeline: tuple[TimelineEntry, ...], first: Quote) -> tuple[TimelineEntry, ...]:
+    """The timeline with the first post's time as it is known now."""
+    return tuple(
+        entry.replaced(at=first.at) if entry.event == "first_post" else entry for entry in timeline
+    )
 
 
 def _fold(case: Case, number: int, bucket: Bucket, bucket_minutes: int) -> None:

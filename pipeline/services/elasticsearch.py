@@ -161,8 +161,6 @@ def properties(port: int, transport_port: int, folder: Path) -> dict[str, str]:
         "transport.host": "127.0.0.1",
         "transport.port": str(transport_port),
         "xpack.security.enabled": "false",
-        # An index that nobody described would get guessed fields; ours are always described first.
-        "action.auto_create_index": "false",
         # a laptop's disk is often 90 % full; the watermarks would make every index read-only
         "cluster.routing.allocation.disk.threshold_enabled": "false",
     }

@@ -217,6 +217,22 @@ def test_first_post_is_the_root_of_hours_before() -> None:
     assert opened.timeline[0].at == NOON - timedelta(minutes=9)
 
 
+def test_an_earlier_post_of_the_thread_that_comes_late_becomes_the_first_post() -> None:
+    # Given an incident whose comments were read before the post that they answer
+    watch = Watch()
+    watch.say(10, minute=3, kind="comment", root_id="weibo:root")
+    assert watch.seen[0].first_post.post_id != "weibo:root"
+
+    # When that post arrives, and then more people speak
+    watch.say(1, minute=1, post_id="weibo:root", root_id="weibo:root")
+    watch.say(30, minute=8, kind="comment", root_id="weibo:root")
+
+    last = watch.seen[-1]
+    assert last.first_post.post_id == "weibo:root"
+    assert last.timeline[0].event == "first_post"
+    assert last.timeline[0].at == NOON + timedelta(minutes=1)
+
+
 def test_first_post_without_a_thread_is_the_first_to_use_the_top_word() -> None:
     watch = Watch()
     watch.say(3, matches=("电池",))
