@@ -254,6 +254,9 @@ def print_hit(hit: Hit, settings: Settings) -> None:
     if post.title:
         console.print(Text("  ") + _marked(post.title, hit, "title"))
     console.print(Text("  ") + _marked(post.text, hit, "text"))
+    if post.root_text and any(span.field == "root_text" for span in hit.marks):
+        quoted = Text(say("  ↳ 原帖：", "  ↳ in answer to: "), style="dim")
+        console.print(quoted + _marked(post.root_text, hit, "root_text"))
     if post.url:
         console.print(Text(f"  {post.url}", style="dim"))
 
