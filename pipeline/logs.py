@@ -1,13 +1,31 @@
-"""One readable log: time, level, event, details; the same shape in every process."""
+"""One readable log: time, level, event, details; the same shape in every process.
+
+Lines go to what `sys.stderr` is when they are written, not to what it was when logging was set up:
+who replaces the stream for a while (a test runner, a progress display) keeps both working.
+"""
 
 import logging
 import sys
 
 import structlog
 
-__all__ = ["configure_logs", "quiet_logs"]
+__all__ = ["CLIENTS", "configure_logs", "quiet_logs"]
 
 CLIENTS = ("aiokafka", "elastic_transport")
+
+
+class CurrentStderr:
+    """A stream that is always the present `sys.stderr`."""
+
+    def write(self, text: str) -> int:
+        return sys.stderr.write(text)
+
+    def flush(self) -> None:
+        sys.stderr.flush()
+
+
+def print_logger(*_: object) -> structlog.PrintLogger:
+    return structlog.PrintLogger(sys.stderr)
 
 
 def configure_logs(level: int = logging.INFO) -> None:
@@ -22,10 +40,10 @@ def configure_logs(level: int = logging.INFO) -> None:
     structlog.configure(
         processors=[*shared, structlog.processors.StackInfoRenderer(), renderer],
         wrapper_class=structlog.make_filtering_bound_logger(level),
-        logger_factory=structlog.PrintLoggerFactory(sys.stderr),
+        logger_factory=print_logger,
         cache_logger_on_first_use=False,
     )
-    handler = logging.StreamHandler(sys.stderr)
+    handler = logging.StreamHandler(CurrentStderr())
     handler.setFormatter(
         structlog.stdlib.ProcessorFormatter(
             foreign_pre_chain=shared,

@@ -4,19 +4,35 @@ Each test takes its own prefix, so tests share the servers and nothing else. Wit
 that need them skip on a developer's machine and fail in CI.
 """
 
+import logging
 import os
 import uuid
 from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
+import structlog
 
+from pipeline.logs import CLIENTS
 from pipeline.services import RunningServices, ServicesConfig, erase, start
 from pipeline.settings import ElasticsearchSettings, KafkaSettings, Settings
 from schemas.errors import FatalError
 
 ROOT = Path(__file__).resolve().parents[1]
 SHARED = ROOT.parent / "shared"
+
+
+@pytest.fixture(autouse=True)
+def own_logging() -> Iterator[None]:
+    """Put logging back after each test, so that no test hears another's settings."""
+    before, root = structlog.get_config(), logging.getLogger()
+    handlers, level = root.handlers[:], root.level
+    yield
+    structlog.configure(**before)
+    root.handlers[:] = handlers
+    root.setLevel(level)
+    for client in CLIENTS:
+        logging.getLogger(client).setLevel(logging.NOTSET)
 
 
 @pytest.fixture(scope="session")
