@@ -34,7 +34,7 @@ from schemas.envelope import split
 from schemas.errors import FatalError, RejectedError, RetryableError
 from schemas.outcome import Outcome, Rejected, Retry
 
-__all__ = ["EXIT_BUG", "EXIT_FATAL", "SafeLoop", "Stage", "end_process"]
+__all__ = ["EXIT_BUG", "EXIT_FATAL", "SLICE_LINES", "SafeLoop", "Stage", "end_process"]
 
 EXIT_BUG = 70
 """Something unexpected: a bug, or a fault that has no other way out than a fresh process."""
@@ -43,7 +43,7 @@ EXIT_FATAL = 78
 
 #: How long ``stop`` waits for the running batch; the supervisor kills after 8 s.
 STOP_SECONDS = 4.0
-MAX_SLICE_LINES = 1_000
+SLICE_LINES = 1_000
 MAX_SLICE_BYTES = 5 * 1024 * 1024
 
 log = structlog.get_logger()
@@ -98,12 +98,14 @@ class SafeLoop(Generic[T]):
         *,
         backoff: Callable[[], Backoff] = Backoff,
         end: Callable[[int, str], NoReturn] = end_process,
+        slice_lines: int = SLICE_LINES,
     ) -> None:
         self.stage = stage
         self._dead_letters = dead_letters
         self._crash_log = crash_log
         self._backoff = backoff
         self._end = end
+        self._slice_lines = slice_lines
         self._in_flight: list[Place] = []
         self._handling = asyncio.Lock()
         self._stopping = False
@@ -151,7 +153,7 @@ class SafeLoop(Generic[T]):
                     await self._handle_suspect(record)
             else:
                 self._begin(places)
-                for lines in _slices(records):
+                for lines in _slices(records, self._slice_lines):
                     await self._decide(lines)
             self._crash_log.done(places)
         except asyncio.CancelledError:
@@ -268,14 +270,14 @@ def _lines(record: Record) -> list[Item[bytes]]:
     ]
 
 
-def _slices(records: Sequence[Record]) -> Iterator[list[Item[bytes]]]:
+def _slices(records: Sequence[Record], most: int) -> Iterator[list[Item[bytes]]]:
     """Whole records in order, few enough lines to leave the event loop free in between."""
     batch: list[Item[bytes]] = []
     size = 0
     for record in records:
         lines = _lines(record)
         weight = len(record.value or b"")
-        if batch and (len(batch) + len(lines) > MAX_SLICE_LINES or size + weight > MAX_SLICE_BYTES):
+        if batch and (len(batch) + len(lines) > most or size + weight > MAX_SLICE_BYTES):
             yield batch
             batch, size = [], 0
         batch += lines

@@ -26,7 +26,7 @@ from pipeline.faust_agent import create_app
 from pipeline.index import IndexStage
 from pipeline.ingest import Ingest, read_cursors
 from pipeline.kafka import Kafka, LineWriter
-from pipeline.loop import EXIT_BUG, SafeLoop, Stage, end_process
+from pipeline.loop import EXIT_BUG, SLICE_LINES, SafeLoop, Stage, end_process
 from pipeline.notify import NotifyStage
 from pipeline.rules import RuleFollower, no_rules
 from pipeline.settings import Settings
@@ -44,6 +44,7 @@ __all__ = ["ROLES", "Role", "faust_app", "run_worker"]
 Role = Literal["ingest", "enrich", "index", "watch", "notify"]
 ROLES: tuple[Role, ...] = get_args(Role)
 
+#: Also the lines of one delivery: three requests of a thousand documents at a time.
 INDEX_MAX_RECORDS = 3_000
 NOTIFY_MAX_RECORDS = 50
 
@@ -88,12 +89,17 @@ async def _until_signal(run: Callable[[asyncio.Event], Coroutine[Any, Any, None]
 
 
 def _safe_loop(
-    stage: Stage[Any], kafka: Kafka, settings: Settings, name: str | None = None
+    stage: Stage[Any],
+    kafka: Kafka,
+    settings: Settings,
+    name: str | None = None,
+    slice_lines: int = SLICE_LINES,
 ) -> SafeLoop[Any]:
     instance = os.environ.get(INSTANCE_VARIABLE, "1")  # the next process of this place reads it
     note = f"{settings.kafka.prefix}{name or stage.name}-{instance}.json"
     path = settings.folder / "crashes" / note
-    return SafeLoop(stage, DeadLetterWriter(kafka, stage.name), CrashLog(path))
+    letters = DeadLetterWriter(kafka, stage.name)
+    return SafeLoop(stage, letters, CrashLog(path), slice_lines=slice_lines)
 
 
 # --- Faust roles ------------------------------------------------------------------------------
@@ -159,7 +165,7 @@ class _LiveChain:
 async def _index(settings: Settings, stop: asyncio.Event) -> None:
     kafka = kafka_of(settings)
     stage = IndexStage(elasticsearch_client(settings))
-    loop = _safe_loop(stage, kafka, settings)
+    loop = _safe_loop(stage, kafka, settings, slice_lines=INDEX_MAX_RECORDS)
     await SinkConsumer(
         kafka, "index", ("posts.enriched", "incidents"), loop, INDEX_MAX_RECORDS
     ).run(stop)
