@@ -55,6 +55,7 @@ class NotifyStage:
         journal: Journal,
         settings: NotifySettings,
         brand_names: Callable[[], Mapping[str, str]],
+        platform_names: Mapping[str, str],
         now: Callable[[], float] = time.time,
     ) -> None:
         self._channel_name = channel_name
@@ -62,6 +63,7 @@ class NotifyStage:
         self._journal = journal
         self._settings = settings
         self._brand_names = brand_names
+        self._platform_names = platform_names
         self._now = now
 
     async def start(self) -> None:
@@ -108,6 +110,7 @@ class NotifyStage:
             reason=reason,
             incident=incident,
             brand_name=self._brand_names().get(incident.brand, incident.brand),
+            platform_names=self._platform_names,
         )
         if await self._journal.claim(notice, self._channel_name, self._utc()) in (
             "sent",

@@ -212,6 +212,8 @@ class Settings(BaseSettings):
     watch: dict[str, Any] = Field(default_factory=dict)
     """Options of the crisis detector."""
     notify: NotifySettings = NotifySettings()
+    platforms: dict[str, str] = Field(default_factory=dict)
+    """What people call the platforms of your posts: id to name."""
     sources: dict[str, ComponentSettings] = Field(default_factory=dict)
     """Connectors that ``ingest`` runs, by a name of your choice."""
     channels: dict[str, ComponentSettings] = Field(

@@ -185,7 +185,9 @@ async def _notify(settings: Settings, stop: asyncio.Event) -> None:
         consumers = []
         for name, section in settings.channels.items():
             channel = build_channel(name, section, client)
-            stage = NotifyStage(name, channel, Journal(index), settings.notify, lambda: names)
+            stage = NotifyStage(
+                name, channel, Journal(index), settings.notify, lambda: names, settings.platforms
+            )
             loop = _safe_loop(stage, kafka, settings, f"notify-{name}")
             consumers.append(
                 SinkConsumer(kafka, f"notify-{name}", ("incidents",), loop, NOTIFY_MAX_RECORDS)

@@ -4,7 +4,8 @@ Two kinds: the index takes documents in bulk (``sinks/elasticsearch.py``); an al
 notices one at a time (``Channel``).
 """
 
-from dataclasses import dataclass
+from collections.abc import Mapping
+from dataclasses import dataclass, field
 from typing import Any, Literal, Protocol
 
 import httpx
@@ -26,6 +27,8 @@ class Notice:
     incident: Incident
     brand_name: str
     """The brand as people call it."""
+    platform_names: Mapping[str, str] = field(default_factory=dict)
+    """Platforms as people call them, where the user named them."""
 
 
 class Channel(Protocol):

@@ -6,7 +6,7 @@ terminal or turn a sentence around, are taken out.
 """
 
 import re
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from datetime import datetime, timedelta
 from zoneinfo import ZoneInfo
 
@@ -14,7 +14,7 @@ from schemas.incident import Evidence, Incident, Numbers, Quote, TimelineEntry
 from schemas.language import say
 from sinks.base import Notice
 
-__all__ = ["KINDS", "SHANGHAI", "STATES", "body", "describe", "title"]
+__all__ = ["KINDS", "SHANGHAI", "STATES", "body", "describe", "platform_name", "title"]
 
 SHANGHAI = ZoneInfo("Asia/Shanghai")
 
@@ -26,6 +26,8 @@ _WORDS = 5
 _UNWANTED = re.compile(
     r"[\s\x00-\x1f\x7f-\x9f\u061c\u200e\u200f\u2028\u2029\u202a-\u202e\u2066-\u2069\ufeff]+"
 )
+
+_NO_NAMES: Mapping[str, str] = {}
 
 Pair = tuple[str, str]
 
@@ -107,17 +109,32 @@ def body(notice: Notice, *, zone: ZoneInfo = SHANGHAI) -> str:
         f"详情：tingchao incidents show {notice.incident.id}",
         f"More: tingchao incidents show {notice.incident.id}",
     )
-    return f"{describe(notice.incident, notice.brand_name, zone=zone)}\n{pointer}"
+    text = describe(
+        notice.incident, notice.brand_name, zone=zone, platform_names=notice.platform_names
+    )
+    return f"{text}\n{pointer}"
 
 
 def describe(
-    incident: Incident, brand_name: str, *, zone: ZoneInfo = SHANGHAI, full: bool = False
+    incident: Incident,
+    brand_name: str,
+    *,
+    zone: ZoneInfo = SHANGHAI,
+    platform_names: Mapping[str, str] = _NO_NAMES,
+    full: bool = False,
 ) -> str:
     """The incident in words; ``full`` gives every quote and every step."""
-    return "\n".join(_lines(incident, _clean(brand_name), zone, full=full))
+    return "\n".join(_lines(incident, _clean(brand_name), zone, platform_names, full=full))
 
 
-def _lines(incident: Incident, brand: str, zone: ZoneInfo, *, full: bool) -> Iterator[str]:
+def platform_name(platform: str, own: Mapping[str, str] = _NO_NAMES) -> str:
+    """A platform as people call it: by the user's own names, then ours, else its id."""
+    return _clean(own.get(platform) or say(*_PLATFORMS.get(platform, (platform, platform))))
+
+
+def _lines(
+    incident: Incident, brand: str, zone: ZoneInfo, names: Mapping[str, str], *, full: bool
+) -> Iterator[str]:
     role = say("自有品牌", "own brand") if incident.role == "own" else say("竞品", "competitor")
     kind, state = say(*KINDS[incident.kind]), say(*STATES[incident.state])
     severity = _severity(incident)
@@ -131,16 +148,16 @@ def _lines(incident: Incident, brand: str, zone: ZoneInfo, *, full: bool) -> Ite
         )
         yield say(f"词语：{words}（提到它的声音数）", f"words: {words} (voices that used it)")
     yield _when(incident, zone)
-    yield from _size(incident.totals)
+    yield from _size(incident.totals, names)
     yield from _why(incident.evidence, zone)
     yield ""
     yield say("首帖：", "First post:")
-    yield from _quote(incident.first_post, zone)
+    yield from _quote(incident.first_post, zone, names)
     quotes = incident.quotes if full else incident.quotes[:_QUOTES]
     if quotes:
         yield say("其他声音：", "Other voices:")
         for quote in quotes:
-            yield from _quote(quote, zone)
+            yield from _quote(quote, zone, names)
     steps = incident.timeline if full else incident.timeline[-_STEPS:]
     if steps:
         yield say("进展：", "Steps:")
@@ -166,7 +183,7 @@ def _when(incident: Incident, zone: ZoneInfo) -> str:
     )
 
 
-def _size(totals: Numbers) -> Iterator[str]:
+def _size(totals: Numbers, names: Mapping[str, str]) -> Iterator[str]:
     yield say(
         f"规模：{totals.voices} 个独立声音，{_negative(totals)} 负面；"
         f"{totals.mentions} 条提及，其中 {totals.copies} 条为重复",
@@ -174,7 +191,9 @@ def _size(totals: Numbers) -> Iterator[str]:
         f"{totals.mentions} mentions, {totals.copies} of them repeats",
     )
     ranked = sorted(totals.platforms.items(), key=lambda entry: (-entry[1], entry[0]))
-    platforms = say("、", ", ").join(f"{_platform(name)} {count}" for name, count in ranked)
+    platforms = say("、", ", ").join(
+        f"{platform_name(name, names)} {count}" for name, count in ranked
+    )
     if platforms:
         yield say(f"平台：{platforms}", f"platforms: {platforms}")
 
@@ -210,17 +229,18 @@ def _why(evidence: Evidence, zone: ZoneInfo) -> Iterator[str]:
     )
 
 
-def _quote(quote: Quote, zone: ZoneInfo) -> Iterator[str]:
+def _quote(quote: Quote, zone: ZoneInfo, names: Mapping[str, str]) -> Iterator[str]:
     author = _clean(quote.author_name or "") or say("未署名", "unnamed")
     if quote.followers is not None:
         author += say(f"，{quote.followers} 粉丝", f", {quote.followers} followers")
     mood = "" if quote.mood is None else say("，", ", ") + say(*_MOODS[quote.mood])
+    platform = platform_name(quote.platform, names)
     text = _clean(quote.excerpt)
     if len(text) > _EXCERPT:
         text = text[:_EXCERPT] + "…"
     yield say(
-        f"  “{text}”（{author}，{_platform(quote.platform)}，{_time(quote.at, zone)}{mood}）",
-        f'  "{text}" ({author}, {_platform(quote.platform)}, {_time(quote.at, zone)}{mood})',
+        f"  “{text}”（{author}，{platform}，{_time(quote.at, zone)}{mood}）",
+        f'  "{text}" ({author}, {platform}, {_time(quote.at, zone)}{mood})',
     )
     yield f"    {_clean(quote.url or quote.post_id)}"
 
@@ -261,10 +281,6 @@ def _severity(incident: Incident) -> str:
 
 def _negative(numbers: Numbers) -> str:
     return f"{numbers.negative_share:.0%}"
-
-
-def _platform(name: str) -> str:
-    return say(*_PLATFORMS.get(name, (name, name)))
 
 
 def _time(at: datetime, zone: ZoneInfo) -> str:

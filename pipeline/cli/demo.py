@@ -48,6 +48,7 @@ DEMO = Path(__file__).resolve().parents[2] / "deploy" / "demo"
 
 #: A fortnight in about 40 seconds: fast enough to wait for, slow enough to measure latencies that
 #: are not mere queueing.
+FORUMS = {"lunji": "轮迹社区", "baili": "百里车友会"}
 SPEED = 30_000.0
 WAIT_SECONDS = 240.0
 
@@ -104,6 +105,7 @@ def _demo_settings(settings: Settings) -> Settings:
         # to watch in turns, so that the alarm's minute would differ from run to run.
         kafka=KafkaSettings(partitions=1),
         rules=RulesSettings(file=DEMO / "rules.toml", id="demo"),
+        platforms=FORUMS,
     )
     folder.mkdir(parents=True, exist_ok=True)
     file = {
@@ -111,6 +113,7 @@ def _demo_settings(settings: Settings) -> Settings:
         "kafka": {"partitions": 1},
         "services": {"artefacts": str(artefacts.resolve())},
         "rules": {"file": str(DEMO / "rules.toml"), "id": "demo"},
+        "platforms": FORUMS,
     }
     (folder / "tingchao.toml").write_text(tomli_w.dumps(file), encoding="utf-8")
     return demo
@@ -229,7 +232,7 @@ def _show(outcome: Outcome, truth: dict[str, Any], settings: Settings, console: 
     for incident in crises:
         _headline(console, say("警报", "The alarm"))
         name = names.get(incident.brand, incident.brand)
-        text = describe(incident, name, zone=zone, full=True)
+        text = describe(incident, name, zone=zone, platform_names=settings.platforms, full=True)
         console.print(text, markup=False, soft_wrap=True)
     for query, found in outcome.searches:
         _headline(console, say(f"搜索“{query.text}”", f"Search for “{query.text}”"))

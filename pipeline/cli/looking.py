@@ -110,7 +110,8 @@ def incidents_show(
         print_json(incident)
         return
     zone = ZoneInfo(settings.time_zone)
-    console.print(describe(incident, name, zone=zone, full=True), markup=False, soft_wrap=True)
+    text = describe(incident, name, zone=zone, platform_names=settings.platforms, full=True)
+    console.print(text, markup=False, soft_wrap=True)
 
 
 async def _incidents(settings: Settings, brand: str | None, limit: int) -> list[Incident]:

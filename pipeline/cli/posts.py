@@ -28,6 +28,7 @@ from pipeline.settings import Settings
 from schemas.enriched import Mood
 from schemas.errors import FatalError
 from schemas.language import say
+from sinks.notice_text import platform_name
 from sinks.search import Hit, PostQuery, Search
 
 __all__ = ["print_hit"]
@@ -242,7 +243,8 @@ def print_hit(hit: Hit, settings: Settings) -> None:
     """One post: when, where, who, mood, brands; the text with its marks; the address."""
     post = hit.post
     head = Text(local_time(post.event_at, settings), style="bold")
-    head.append(f"  {post.platform} {post.author.name or post.author.id}", style="cyan")
+    platform = platform_name(post.platform, settings.platforms)
+    head.append(f"  {platform} {post.author.name or post.author.id}", style="cyan")
     if post.sentiment:
         zh, colour = MOODS[post.sentiment.label]
         head.append("  " + say(zh, post.sentiment.label), style=colour)

@@ -90,6 +90,7 @@ def stage(channel: FakeChannel, **settings: Any) -> tuple[NotifyStage, FakeJourn
         journal,  # type: ignore[arg-type]
         NotifySettings(**settings),
         lambda: {"qilan": "启澜汽车"},
+        {"lunji": "轮迹社区"},
         now=lambda: AT.timestamp() + 60,
     )
     return made, journal
@@ -128,6 +129,7 @@ async def test_a_notice_is_told_once_however_often_its_revision_comes() -> None:
     assert first == again == [Done()]
     assert [notice.key for notice in channel.told] == ["i1-1"]
     assert channel.told[0].brand_name == "启澜汽车"
+    assert channel.told[0].platform_names == {"lunji": "轮迹社区"}
     assert journal.states == {"i1-1": "sent"}
 
 

@@ -8,7 +8,7 @@ import pytest
 from schemas.incident import Baseline, Incident, IncidentKind, IncidentState, TimelineEvent
 from schemas.language import Language, use_language
 from sinks.base import Notice, NoticeReason
-from sinks.notice_text import body, describe, title
+from sinks.notice_text import body, describe, platform_name, title
 
 MakeNotice = Callable[..., Notice]
 MakeIncident = Callable[..., Incident]
@@ -19,6 +19,14 @@ def chinese() -> Iterator[None]:
     use_language("zh")
     yield
     use_language(None)
+
+
+def test_platforms_carry_the_names_that_the_user_gave_them(make_notice: MakeNotice) -> None:
+    named = body(make_notice(platform_names={"wechat": "公众号\n后台", "weibo": ""}))
+    assert "平台：微博 70、公众号 后台 18\n" in named
+    use_language("en")
+    assert "platforms: Weibo 70, WeChat 18\n" in body(make_notice())
+    assert platform_name("tieba") == "tieba"
 
 
 def test_the_title_says_what_who_how_bad_and_how_big(make_notice: MakeNotice) -> None:
