@@ -240,7 +240,11 @@ async def _search(settings: Settings, query: PostQuery, limit: int) -> Any:
 
 
 def print_hit(hit: Hit, settings: Settings) -> None:
-    """One post: when, where, who, mood, brands; the text with its marks; the address."""
+    """One post: when, where, who, mood, brands; the text with its marks; the address.
+
+    The terminal wraps: rich breaks at spaces, of which Chinese has few, so it would leave a line
+    half empty before a long sentence.
+    """
     post = hit.post
     head = Text(local_time(post.event_at, settings), style="bold")
     platform = platform_name(post.platform, settings.platforms)
@@ -252,15 +256,15 @@ def print_hit(hit: Hit, settings: Settings) -> None:
         head.append("  " + " ".join(tag.brand for tag in post.brands), style="magenta")
     if hit.copies:
         head.append("  " + say(f"另有 {hit.copies} 条相同", f"+{hit.copies} copies"), style="dim")
-    console.print(head)
+    console.print(head, soft_wrap=True)
     if post.title:
-        console.print(Text("  ") + _marked(post.title, hit, "title"))
-    console.print(Text("  ") + _marked(post.text, hit, "text"))
+        console.print(Text("  ") + _marked(post.title, hit, "title"), soft_wrap=True)
+    console.print(Text("  ") + _marked(post.text, hit, "text"), soft_wrap=True)
     if post.root_text and any(span.field == "root_text" for span in hit.marks):
         quoted = Text(say("  ↳ 原帖：", "  ↳ in answer to: "), style="dim")
-        console.print(quoted + _marked(post.root_text, hit, "root_text"))
+        console.print(quoted + _marked(post.root_text, hit, "root_text"), soft_wrap=True)
     if post.url:
-        console.print(Text(f"  {post.url}", style="dim"))
+        console.print(Text(f"  {post.url}", style="dim"), soft_wrap=True)
 
 
 def _marked(text: str, hit: Hit, field: str) -> Text:
