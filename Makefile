@@ -4,6 +4,7 @@ PYTHON ?= python3
 VENV := .venv
 BIN := $(VENV)/bin
 READY := $(VENV)/.ready
+DEMO := .tingchao/demo/tingchao.toml
 
 .PHONY: demo test check format clean lock
 
@@ -35,7 +36,8 @@ $(READY): requirements-dev.lock pyproject.toml
 	@touch $(READY)
 
 clean:
-	-[ -x $(BIN)/tingchao ] && $(BIN)/tingchao services stop
+	-[ ! -x $(BIN)/tingchao ] || $(BIN)/tingchao services stop
+	-[ ! -x $(BIN)/tingchao ] || [ ! -f $(DEMO) ] || $(BIN)/tingchao --settings $(DEMO) services stop
 	rm -rf $(VENV) .tingchao build *.egg-info .mypy_cache .pytest_cache .ruff_cache .hypothesis
 
 # After a change of the dependencies in pyproject.toml. No addresses are written into the locks.

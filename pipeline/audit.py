@@ -5,6 +5,7 @@ Posts are told apart by id: a post that was seen five times is one. Only what ``
 holds can be audited. Memory: about 400 bytes a post.
 """
 
+import contextlib
 from collections import defaultdict
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
@@ -149,7 +150,7 @@ async def _produced(kafka: Kafka, report: AuditReport) -> _Lines:
         for number, raw in enumerate(lines, 1) if lines else [(0, b"")]:
             if raw.startswith((b'{"type":"tick"', b'{"type":"gap"')):
                 continue
-            place = dead_letter_id(record.topic, record.partition, record.offset, number)
+            place = dead_letter_id("enrich", record.topic, record.partition, record.offset, number)
             try:
                 line = _Produced.model_validate_json(raw)
             except ValidationError:
@@ -182,7 +183,8 @@ async def _dropped(kafka: Kafka) -> set[str]:
     dropped = set()
     async for record in kafka.read_all("posts.dropped"):
         for raw in split(record.value or b""):
-            dropped.add(Drop.from_line(raw).post_id)
+            with contextlib.suppress(RejectedError):  # somebody else's line
+                dropped.add(Drop.from_line(raw).post_id)
     return dropped
 
 

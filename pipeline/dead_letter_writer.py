@@ -36,15 +36,16 @@ class _Named(BaseModel):
 
 
 class DeadLetterWriter:
-    """One stage's way to ``dead-letters``.
+    """One stage's way to ``dead-letters``; ``reader`` tells groups of one stage apart.
 
     Delivery: at least once; a repeated line repeats its id. When the topic can't be written it
     waits for ever: a line may be late, but not lost.
     """
 
-    def __init__(self, kafka: Kafka, stage: Stage) -> None:
+    def __init__(self, kafka: Kafka, stage: Stage, reader: str | None = None) -> None:
         self._writer = LineWriter(kafka)
         self._stage = stage
+        self._reader = reader or stage
 
     async def start(self) -> None:
         """Connect."""
@@ -56,7 +57,7 @@ class DeadLetterWriter:
 
     async def write(self, rejected: Sequence[tuple[Item[Any], Rejected]]) -> None:
         """Write one dead letter for each line."""
-        letters = [_letter(self._stage, line, why) for line, why in rejected]
+        letters = [_letter(self._stage, self._reader, line, why) for line, why in rejected]
         await self.write_letters(letters)
 
     async def write_letters(self, letters: Sequence[DeadLetter]) -> None:
@@ -97,11 +98,11 @@ class DeadLetterWriter:
         )
 
 
-def _letter(stage: Stage, line: Item[Any], why: Rejected) -> DeadLetter:
+def _letter(stage: Stage, reader: str, line: Item[Any], why: Rejected) -> DeadLetter:
     record = line.record
     value = line.raw if line.line or record.value is None else record.value
     return DeadLetter(
-        id=dead_letter_id(record.topic, record.partition, record.offset, line.line),
+        id=dead_letter_id(reader, record.topic, record.partition, record.offset, line.line),
         stage=stage,
         kind=why.kind,
         message=why.message,

@@ -1,18 +1,21 @@
 """Dead letters for people: list, show, put back."""
 
 import base64
+import contextlib
 from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
 
 from pipeline.kafka import Entry, Kafka, LineWriter
+from pipeline.record import RETRY_HEADER
 from schemas.dead_letter import DeadLetter, Retry, parse_dead_letter_line
 from schemas.errors import FatalError, RejectedError
+from schemas.incident import Incident
 from schemas.language import say
 from schemas.post import Post, PostDraft
 from schemas.topics import TOPICS, partition_of
 
-__all__ = ["Listed", "read_dead_letters", "retry"]
+__all__ = ["Listed", "obstacle", "read_dead_letters", "retry"]
 
 
 @dataclass(frozen=True)
@@ -64,6 +67,7 @@ async def retry(
         _check(listed, corrected)
     if corrected is not None and chosen[0].letter.source not in TOPICS:
         corrected = _seen_now(corrected)
+    await _check_incidents(kafka, [one.letter for one in chosen], corrected)
     writer = LineWriter(kafka)
     await writer.start()
     done: list[Retry] = []
@@ -76,25 +80,59 @@ async def retry(
 
 
 def _check(listed: Listed, corrected: bytes | None) -> None:
-    letter = listed.letter
-    if letter.source not in TOPICS and corrected is None:
-        raise FatalError(
-            say(
-                f"死信 {letter.id} 来自数据源 {letter.source} 的第 {letter.line} 行，"
-                "没有进过 topic；请改好源文件再导入一次，或用 --with 给出改好的帖子。",
-                f"Dead letter {letter.id} is line {letter.line} of source {letter.source} and "
-                "never reached a topic; correct the file and import it again, or give the "
-                "corrected post with --with.",
-            )
+    if corrected is None and (sentence := obstacle(listed.letter)):
+        raise FatalError(sentence)
+
+
+def obstacle(letter: DeadLetter) -> str | None:
+    """Why the line can't go back as it is; None when it can."""
+    if letter.source not in TOPICS:
+        return say(
+            f"死信 {letter.id} 来自数据源 {letter.source} 的第 {letter.line} 行，"
+            "没有进过 topic；请改好源文件再导入一次，或用 --with 给出改好的帖子。",
+            f"Dead letter {letter.id} is line {letter.line} of source {letter.source} and "
+            "never reached a topic; correct the file and import it again, or give the "
+            "corrected post with --with.",
         )
-    if letter.size > len(letter.raw) and corrected is None:
-        raise FatalError(
-            say(
-                f"死信 {letter.id} 原文有 {letter.size} 字节，只保留了开头；请用 --with 给出全文。",
-                f"Dead letter {letter.id} had {letter.size} bytes and only their beginning was "
-                "kept; give the whole line with --with.",
-            )
+    if letter.size > len(letter.raw):
+        return say(
+            f"死信 {letter.id} 原文有 {letter.size} 字节，只保留了开头；请用 --with 给出全文。",
+            f"Dead letter {letter.id} had {letter.size} bytes and only their beginning was "
+            "kept; give the whole line with --with.",
         )
+    return None
+
+
+async def _check_incidents(
+    kafka: Kafka, letters: Sequence[DeadLetter], corrected: bytes | None
+) -> None:
+    """The last record of an incident is its truth for every reader: no older one may follow it."""
+    wanted = {}
+    for letter in letters:
+        if letter.source == "incidents":
+            with contextlib.suppress(RejectedError):  # still no incident: it becomes a new letter
+                incident = Incident.from_line(letter.raw if corrected is None else corrected)
+                wanted[letter.id] = incident
+    if not wanted:
+        return
+    newest: dict[str, int] = {}
+    async for record in kafka.read_all("incidents"):
+        with contextlib.suppress(RejectedError):
+            known = Incident.from_line(record.value or b"")
+            newest[known.id] = max(known.revision, newest.get(known.id, 0))
+    for letter_id, incident in wanted.items():
+        latest = newest.get(incident.id, 0)
+        if latest > incident.revision:
+            raise FatalError(
+                say(
+                    f"死信 {letter_id} 是事件 {incident.id} 的第 {incident.revision} 版，现在已有"
+                    f"第 {latest} 版；放回去会让读者退回旧版。请用 tingchao incidents show "
+                    f"{incident.id} 查看最新情况。",
+                    f"Dead letter {letter_id} is revision {incident.revision} of incident "
+                    f"{incident.id}, which is at revision {latest} by now; putting it back would "
+                    f"take readers back in time. See `tingchao incidents show {incident.id}`.",
+                )
+            )
 
 
 def _seen_now(line: bytes) -> bytes:
@@ -122,7 +160,7 @@ async def _put_back(writer: LineWriter, letter: DeadLetter, corrected: bytes | N
     partition = letter.partition if letter.partition >= 0 else partition_of(letter.id, partitions)
     value = letter.raw if corrected is None else corrected
     key = base64.b64decode(letter.key) if letter.key else None  # a compacted topic asks for it
-    header = ("retry-of", letter.id.encode())
+    header = (RETRY_HEADER, letter.id.encode())
     entry = Entry(partition % partitions, value, key, (header,))
     await writer.write({topic: [entry]})
     note = Retry(

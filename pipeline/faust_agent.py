@@ -7,6 +7,7 @@ unexpected. Scale = partitions x processes.
 """
 
 import asyncio
+import socket
 import ssl
 from collections.abc import Awaitable, Callable
 from pathlib import Path
@@ -129,9 +130,18 @@ def _settings(kafka: Kafka, folder: Path) -> dict[str, Any]:
         "store": "memory://",
         "processing_guarantee": "at_least_once",
         "web_enabled": False,
+        # The plain faust command turns the web server on again: then here, on any free port.
+        "web_bind": "127.0.0.1",
+        "web_port": _free_port(),
         "datadir": str(folder / "faust"),
         "cython_optimizations": False,
     }
+
+
+def _free_port() -> int:
+    with socket.create_server(("127.0.0.1", 0)) as server:
+        port: int = server.getsockname()[1]
+        return port
 
 
 def _credentials(kafka: Kafka) -> Any:

@@ -27,7 +27,7 @@ from pipeline.dead_letter_writer import MAX_KEPT_BYTES, DeadLetterWriter, post_i
 from pipeline.kafka import Entry, Kafka, LineWriter
 from schemas.dead_letter import DeadLetter, dead_letter_id
 from schemas.envelope import pack
-from schemas.errors import FatalError, RetryableError
+from schemas.errors import FatalError, RejectedError, RetryableError
 from schemas.post import Post
 from schemas.record import SCHEMA_VERSION, explain
 from schemas.signals import Tick
@@ -58,7 +58,10 @@ async def read_cursors(kafka: Kafka) -> dict[str, SourceStatus]:
     newest: dict[str, SourceStatus] = {}
     async for record in kafka.read_all("sources"):
         if record.key and record.value:
-            status = SourceStatus.from_line(record.value)
+            try:
+                status = SourceStatus.from_line(record.value)
+            except RejectedError:
+                continue  # somebody else's line: it must not keep every source from starting
             newest[status.name] = status
     return newest
 
@@ -226,7 +229,7 @@ def _letter(name: str, item: Unreadable, at: datetime) -> DeadLetter:
     # is polled, of a file before and after it was corrected.
     content = hashlib.sha256(item.raw).hexdigest()
     return DeadLetter(
-        id=dead_letter_id(f"{name}\x1f{content}", -1, -1, item.line),
+        id=dead_letter_id("ingest", f"{name}\x1f{content}", -1, -1, item.line),
         stage="ingest",
         kind=item.kind,
         message=item.message,

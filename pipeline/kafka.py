@@ -83,11 +83,27 @@ class Kafka:
         return arguments
 
     def ssl_context(self) -> ssl.SSLContext:
-        """Trust and identity from the settings' files."""
+        """Trust and identity from the settings' files.
+
+        Raises:
+            FatalError: a file is missing or no certificate.
+        """
         settings = self.settings
-        context = ssl.create_default_context(cafile=settings.ca_file)
-        if settings.certificate_file:
-            context.load_cert_chain(settings.certificate_file, settings.key_file)
+        try:
+            context = ssl.create_default_context(cafile=settings.ca_file)
+            if settings.certificate_file:
+                context.load_cert_chain(settings.certificate_file, settings.key_file)
+        except OSError as error:  # ssl.SSLError too
+            files = (settings.ca_file, settings.certificate_file, settings.key_file)
+            named = ", ".join(str(file) for file in files if file)
+            raise FatalError(
+                say(
+                    f"[kafka] 的证书文件用不了（{named}）：{error}；请检查 ca_file、"
+                    "certificate_file 和 key_file。",
+                    f"The certificate files of [kafka] cannot be used ({named}): {error}; check "
+                    "ca_file, certificate_file and key_file.",
+                )
+            ) from None
         return context
 
     def topic(self, name: str) -> str:

@@ -12,7 +12,7 @@ from datetime import UTC, datetime
 import structlog
 
 from pipeline import metrics
-from pipeline.record import Item, Record
+from pipeline.record import RETRY_HEADER, Item, Record
 from pipeline.settings import NotifySettings
 from schemas.dead_letter import Stage as StageName
 from schemas.errors import FatalError, RejectedError, RetryableError
@@ -31,7 +31,8 @@ log = structlog.get_logger()
 
 def reason_for(incident: Incident) -> NoticeReason | None:
     """Why this revision is worth a notice; None when it is not."""
-    events = {entry.event for entry in incident.timeline if entry.at == incident.updated_at}
+    # Not by time: a peak is often found at the very time of the step before, and is no news.
+    events = {entry.event for entry in incident.timeline if entry.revision == incident.revision}
     if incident.state == "closed" and "closed" in events:
         return "closed"
     if incident.revision == 1:
@@ -41,6 +42,11 @@ def reason_for(incident: Incident) -> NoticeReason | None:
     if "grown" in events:
         return "worse"
     return None
+
+
+def _was_put_back(record: Record) -> bool:
+    """A person asked for another try, after the channel had refused it for good."""
+    return record.header(RETRY_HEADER) is not None
 
 
 class NotifyStage:
@@ -112,10 +118,8 @@ class NotifyStage:
             brand_name=self._brand_names().get(incident.brand, incident.brand),
             platform_names=self._platform_names,
         )
-        if await self._journal.claim(notice, self._channel_name, self._utc()) in (
-            "sent",
-            "rejected",
-        ):
+        claim = await self._journal.claim(notice, self._channel_name, self._utc())
+        if claim == "sent" or (claim == "rejected" and not _was_put_back(item.record)):
             return
         try:
             await self._channel.deliver(notice)

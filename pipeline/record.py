@@ -3,10 +3,12 @@
 from dataclasses import dataclass
 from typing import Generic, TypeVar
 
-__all__ = ["RECEIVED_HEADER", "Item", "Record"]
+__all__ = ["RECEIVED_HEADER", "RETRY_HEADER", "Item", "Record"]
 
 #: Wall-clock time in ms of the record in posts.raw.
 RECEIVED_HEADER = "received-ms"
+#: Id of the dead letter that a person put back with this record.
+RETRY_HEADER = "retry-of"
 
 T = TypeVar("T")
 

@@ -11,6 +11,7 @@ from aiokafka.errors import KafkaError
 from pydantic import ValidationError
 
 from pipeline.kafka import Entry, Kafka, LineWriter
+from pipeline.loop import EXIT_BUG, end_process
 from pipeline.settings import Settings
 from schemas.errors import FatalError, RejectedError
 from schemas.language import say
@@ -39,7 +40,7 @@ def read_rule_file(path: Path) -> RuleSet:
         FatalError: no such file, no TOML, or no valid rule set; names file and field.
     """
     try:
-        tree: dict[str, Any] = tomllib.loads(path.read_text(encoding="utf-8"))
+        tree: dict[str, Any] = tomllib.loads(path.read_text(encoding="utf-8-sig"))
         return RuleSet.model_validate(tree, strict=False)
     except ValidationError as error:
         why = explain(error)[1]
@@ -132,6 +133,12 @@ async def publish_rules(kafka: Kafka, rules: RuleSet) -> bool:
     return True
 
 
+def _end_if_failed(task: asyncio.Task[None]) -> None:
+    """Rules that stay old for ever would look like calm: better a fresh process."""
+    if not task.cancelled() and (error := task.exception()) is not None:
+        end_process(EXIT_BUG, f"following the rules: {type(error).__name__}: {error}")
+
+
 class RuleFollower:
     """Keeps the newest rule set of one id; calls back when it changes.
 
@@ -152,6 +159,7 @@ class RuleFollower:
         self._current = live or no_rules(self._rule_set)
         self._use(self._current)
         self._task = asyncio.create_task(self._follow())
+        self._task.add_done_callback(_end_if_failed)
 
     async def stop(self) -> None:
         """Stop following."""

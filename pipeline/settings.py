@@ -12,8 +12,17 @@ import re
 import tomllib
 from pathlib import Path
 from typing import Annotated, Any, Literal
+from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
 
-from pydantic import BaseModel, ConfigDict, Field, SecretStr, ValidationError, model_validator
+from pydantic import (
+    BaseModel,
+    ConfigDict,
+    Field,
+    SecretStr,
+    ValidationError,
+    field_validator,
+    model_validator,
+)
 from pydantic_settings import (
     BaseSettings,
     PydanticBaseSettingsSource,
@@ -38,6 +47,8 @@ __all__ = [
 ]
 
 SETTINGS_FILE = "tingchao.toml"
+SETTINGS_VARIABLE = "TINGCHAO_SETTINGS"
+_PREFIX = "TINGCHAO_"
 _SECRET_NAME = re.compile(r"(password|passwd|secret|secrets|api_key|token)$")
 _PATHS = {
     "kafka": ("ca_file", "certificate_file", "key_file"),
@@ -191,8 +202,9 @@ class Settings(BaseSettings):
     """All settings; unknown keys are refused."""
 
     model_config = SettingsConfigDict(
-        env_prefix="TINGCHAO_",
+        env_prefix=_PREFIX,
         env_nested_delimiter="__",
+        env_ignore_empty=True,
         extra="forbid",
         frozen=True,
         use_attribute_docstrings=True,
@@ -222,6 +234,20 @@ class Settings(BaseSettings):
     """Ways to reach people, by a name of your choice."""
     up: UpSettings = UpSettings()
 
+    @field_validator("time_zone")
+    @classmethod
+    def _known_zone(cls, value: str) -> str:
+        try:
+            ZoneInfo(value)
+        except (ZoneInfoNotFoundError, ValueError, OSError):
+            raise ValueError(
+                say(
+                    f"没有时区 {value!r}；例如 'Asia/Shanghai'",
+                    f"no time zone {value!r}; an example is 'Asia/Shanghai'",
+                )
+            ) from None
+        return value
+
     @classmethod
     def settings_customise_sources(
         cls,
@@ -243,6 +269,7 @@ def load_settings(path: Path | None = None) -> Settings:
             valid name.
     """
     chosen = path or _path_from_environment()
+    _check_environment()
     tree = _read(chosen) if chosen else {}
     try:
         return Settings(**tree)
@@ -259,8 +286,35 @@ def load_settings(path: Path | None = None) -> Settings:
         ) from None
 
 
+def _check_environment() -> None:
+    """Refuse a misspelt section; pydantic-settings would pass over it in silence.
+
+    Other variables may begin alike (a secret's name, a supervisor's note), so a name without a
+    section has to resemble a setting to be called misspelt.
+    """
+    known = list(Settings.model_fields)
+    for name in sorted(os.environ):
+        if not name.startswith(_PREFIX) or name == SETTINGS_VARIABLE:
+            continue
+        section, has_key, key = name.removeprefix(_PREFIX).lower().partition("__")
+        if section in known:
+            continue
+        near = difflib.get_close_matches(section, known, n=1, cutoff=0.5 if has_key else 0.8)
+        if near or has_key:
+            better = _PREFIX + (near[0] + has_key + key).upper() if near else None
+            hint_zh, hint_en = (
+                (f"；是不是 {better}？", f"; did you mean {better}?") if better else ("。", ".")
+            )
+            raise FatalError(
+                say(
+                    f"环境变量 {name}：没有这个设置{hint_zh}",
+                    f"environment: {name} is no setting{hint_en}",
+                )
+            )
+
+
 def _path_from_environment() -> Path | None:
-    named = os.environ.get("TINGCHAO_SETTINGS")
+    named = os.environ.get(SETTINGS_VARIABLE)
     if named:
         return Path(named)
     return Path(SETTINGS_FILE) if Path(SETTINGS_FILE).is_file() else None
@@ -268,7 +322,7 @@ def _path_from_environment() -> Path | None:
 
 def _read(path: Path) -> dict[str, Any]:
     try:
-        tree = tomllib.loads(path.read_text(encoding="utf-8"))
+        tree = tomllib.loads(path.read_text(encoding="utf-8-sig"))
     except FileNotFoundError:
         raise FatalError(
             say(

@@ -36,6 +36,7 @@ from pipeline.watch import WatchStage
 from processors.chain import Chain, build_chain
 from processors.surge import Surge
 from schemas.errors import FatalError
+from schemas.language import say
 from schemas.rules import RuleSet
 from sinks.journal import Journal
 
@@ -98,7 +99,7 @@ def _safe_loop(
     instance = os.environ.get(INSTANCE_VARIABLE, "1")  # the next process of this place reads it
     note = f"{settings.kafka.prefix}{name or stage.name}-{instance}.json"
     path = settings.folder / "crashes" / note
-    letters = DeadLetterWriter(kafka, stage.name)
+    letters = DeadLetterWriter(kafka, stage.name, name)
     return SafeLoop(stage, letters, CrashLog(path), slice_lines=slice_lines)
 
 
@@ -245,8 +246,16 @@ async def _drain(ingest: Ingest, name: str, kind: str, connector: Any, cursor: A
 
 def _serve_metrics(role: str, folder: Path) -> None:
     server, _ = start_http_server(0, addr="127.0.0.1")
-    run = folder / "run"
-    run.mkdir(parents=True, exist_ok=True)
-    (run / f"{role}-{os.getpid()}.json").write_text(
-        json.dumps({"role": role, "pid": os.getpid(), "metrics_port": server.server_port})
-    )
+    note = folder / "run" / f"{role}-{os.getpid()}.json"
+    content = {"role": role, "pid": os.getpid(), "metrics_port": server.server_port}
+    try:
+        note.parent.mkdir(parents=True, exist_ok=True)
+        note.write_text(json.dumps(content))
+    except OSError as error:
+        raise FatalError(
+            say(
+                f"工作目录 {folder} 无法写入（{error.strerror}）；请改设 folder 或它的权限。",
+                f"The work folder {folder} cannot be written ({error.strerror}); change the "
+                "setting folder, or the folder's permissions.",
+            )
+        ) from None

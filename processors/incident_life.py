@@ -75,8 +75,8 @@ class IncidentLife:
             totals=evidence.numbers,
             evidence=evidence,
             timeline=(
-                TimelineEntry(at=first.at, event="first_post"),
-                TimelineEntry(at=at, event="opened", voices=bucket.tally.voices),
+                TimelineEntry(at=first.at, event="first_post", revision=1),
+                TimelineEntry(at=at, event="opened", voices=bucket.tally.voices, revision=1),
             ),
         )
         case = Case(
@@ -212,14 +212,16 @@ def _revise(
     # The numbers of a closed incident stay as they were; only closing and reopening count anew.
     fresh = before.state != "closed" or "state" in changes
     counted = before.model_copy(update=recount(state, case)) if fresh else before
+    revision = before.revision + 1
+    voices = counted.totals.voices
     steps = tuple(
-        TimelineEntry(at=at, event=event, by=by, note=note, voices=counted.totals.voices)
+        TimelineEntry(at=at, event=event, by=by, note=note, voices=voices, revision=revision)
         for event in events
     )
     case.incident = counted.model_copy(
         update={
             **changes,
-            "revision": before.revision + 1,
+            "revision": revision,
             "updated_at": at,
             "timeline": _bounded((*_begun(before.timeline, counted.first_post), *steps)),
         }

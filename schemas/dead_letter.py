@@ -23,9 +23,13 @@ __all__ = [
 Stage = Literal["ingest", "enrich", "index", "watch", "notify"]
 
 
-def dead_letter_id(source: str, partition: int, offset: int, line: int) -> str:
-    """The same place gives the same id, so a redelivered line repeats its dead letter's id."""
-    place = f"{source}\x1f{partition}\x1f{offset}\x1f{line}"
+def dead_letter_id(reader: str, source: str, partition: int, offset: int, line: int) -> str:
+    """The same reader and place give the same id: a redelivered line repeats its dead letter's id.
+
+    ``reader`` is the consumer group's name without its prefix: what ``index`` takes, a channel may
+    refuse.
+    """
+    place = f"{reader}\x1f{source}\x1f{partition}\x1f{offset}\x1f{line}"
     return hashlib.sha256(place.encode()).hexdigest()[:16]
 
 

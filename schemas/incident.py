@@ -120,6 +120,8 @@ class TimelineEntry(Record):
     note: str | None = None
     voices: int | None = None
     """Voices of the incident so far."""
+    revision: Annotated[int, Field(ge=1)] | None = None
+    """Which revision of the incident took this step; two of them may carry the same time."""
 
 
 class Incident(Record):

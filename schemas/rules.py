@@ -36,7 +36,7 @@ class RuleSet(Record):
     """One line of ``rules``: all that a team listens for, at one version."""
 
     id: Slug
-    version: Annotated[int, Field(ge=1)]
+    version: Annotated[int, Field(ge=1, le=1_000_000_000)]
     author: PlainText
     reason: PlainText
     """Why this version was made."""

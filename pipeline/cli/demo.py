@@ -21,6 +21,7 @@ from rich.text import Text
 
 from connectors.replay import Replay
 from pipeline import services
+from pipeline.alone import alone
 from pipeline.audit import AuditReport, audit
 from pipeline.bring_in import bring_in
 from pipeline.cli.common import EXIT_NO
@@ -69,7 +70,11 @@ class Outcome:
 def run_demo(settings: Settings, console: Console, *, keep: bool = False) -> int:
     """Run it and print what a newcomer wants to see; returns the exit code."""
     truth = json.loads((DEMO / "truth.json").read_text(encoding="utf-8"))
-    demo = _demo_settings(settings)
+    with alone(settings.folder / "demo"):  # its data are erased first
+        return _run_demo(_demo_settings(settings), truth, console, keep=keep)
+
+
+def _run_demo(demo: Settings, truth: dict[str, Any], console: Console, *, keep: bool) -> int:
     config = replace(services_config(demo), short_lived=True)
     services.erase(config)
     with ShownProgress(console) as progress:
@@ -320,11 +325,12 @@ def _where_next(settings: Settings, console: Console, keep: bool) -> None:
     console.print(f"  tingchao --settings {file} services stop", markup=False, soft_wrap=True)
     console.print(
         say(
-            "用自己的数据：把 deploy/tingchao.example.toml 复制成 tingchao.toml，"
-            "写上品牌规则和来源，然后运行 tingchao up；"
+            "用自己的数据：把 deploy/tingchao.example.toml 复制成 tingchao.toml，把 "
+            "deploy/rules.example.toml 放在它旁边，写上品牌和来源，然后运行 tingchao up；"
             "已有的文件用 tingchao import 文件 --mapping 映射 导入。",
-            "Your own data: copy deploy/tingchao.example.toml to tingchao.toml, write down your "
-            "brands and sources, then run `tingchao up`; files come in with "
+            "Your own data: copy deploy/tingchao.example.toml to tingchao.toml and "
+            "deploy/rules.example.toml beside it, write down your brands and sources, then run "
+            "`tingchao up`; files come in with "
             "`tingchao import FILE --mapping MAPPING`.",
         ),
         soft_wrap=True,

@@ -3,6 +3,7 @@
 import asyncio
 import signal
 from collections.abc import Mapping
+from pathlib import Path
 from typing import Annotated
 
 import typer
@@ -10,6 +11,7 @@ from rich.console import Console
 from rich.table import Table
 
 from pipeline import services
+from pipeline.alone import alone
 from pipeline.cli.common import (
     JsonOption,
     app,
@@ -24,6 +26,7 @@ from pipeline.endpoints import kafka_of, services_config
 from pipeline.line import child_environment, children_of, prepare, settings_with
 from pipeline.logs import configure_logs
 from pipeline.services.progress import ShownProgress
+from pipeline.settings import Settings
 from pipeline.supervisor import Supervisor, end_with_supervisor
 from schemas.errors import FatalError
 from schemas.language import say
@@ -205,10 +208,15 @@ def worker(
 def up(context: typer.Context) -> None:
     """Run the whole line in the foreground."""
     settings = settings_of(context)
+    with alone(settings.folder):
+        _up(settings, settings_file_of(context))
+
+
+def _up(settings: Settings, settings_file: Path | None) -> None:
     with ShownProgress(console) as progress:
         running = services.start(services_config(settings), attached=True, progress=progress)
     try:
-        environment = child_environment(settings, running, settings_file_of(context))
+        environment = child_environment(settings, running, settings_file)
         wait_for(prepare(settings_with(settings, environment)))
         console.print(say("听潮已启动；Ctrl-C 停止。", "Tingchao is up; Ctrl-C stops it."))
         supervisor = Supervisor(children_of(settings), environment, line_printer(console))

@@ -15,12 +15,13 @@ from pipeline.cli.common import (
     JsonOption,
     app,
     console,
+    errors,
     local_time,
     print_json,
     settings_of,
     wait_for,
 )
-from pipeline.dead_letters import Listed, read_dead_letters, retry
+from pipeline.dead_letters import Listed, obstacle, read_dead_letters, retry
 from pipeline.endpoints import elasticsearch_client, kafka_of
 from pipeline.lag import total_lag
 from pipeline.rules import live_rules
@@ -470,10 +471,14 @@ def letters_retry(
     settings = settings_of(context)
     kafka = kafka_of(settings)
     known = wait_for(read_dead_letters(kafka))
+    stays: list[str] = []
     if letter_ids:
         chosen = [_letter(known, letter_id) for letter_id in letter_ids]
     elif kind or everything:
         chosen = [one for one in known if one.retry is None and kind in (None, one.letter.kind)]
+        if corrected is None:
+            stays = [why for one in chosen if (why := obstacle(one.letter))]
+            chosen = [one for one in chosen if not obstacle(one.letter)]
     else:
         raise FatalError(say("请给出 id、--kind 或 --all。", "Give ids, --kind or --all."))
     value = _corrected(corrected, chosen)
@@ -482,6 +487,14 @@ def letters_retry(
         print_json(done)
     else:
         console.print(say(f"放回了 {len(done)} 行。", f"{len(done)} lines put back."))
+    if stays:
+        errors.print(
+            say(
+                f"另有 {len(stays)} 行不能就这样放回，例如：{stays[0]}",
+                f"{len(stays)} more cannot go back as they are, for example: {stays[0]}",
+            ),
+            soft_wrap=True,
+        )
 
 
 def _corrected(path: Path | None, chosen: Sequence[Listed]) -> bytes | None:

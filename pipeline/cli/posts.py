@@ -15,6 +15,7 @@ from pipeline.cli.common import (
     JsonOption,
     app,
     console,
+    errors,
     local_time,
     print_json,
     settings_of,
@@ -25,6 +26,7 @@ from pipeline.endpoints import elasticsearch_client
 from pipeline.ingest import Progress
 from pipeline.mappings import mapping_for
 from pipeline.settings import Settings
+from pipeline.status import live_workers
 from schemas.enriched import Mood
 from schemas.errors import FatalError
 from schemas.language import say
@@ -81,6 +83,17 @@ def replay(
     options: dict[str, Any] = {"path": file, "mapping": mapping or mapping_for(file)}
     options |= {"speed": speed or 0, "shift_to_now": shift_to_now}
     config = configure("replay", Replay.Config, options)
+    if any(worker.role == "ingest" for worker in live_workers(settings.folder)):
+        # The live clock has closed the recording's hours long ago.
+        errors.print(
+            say(
+                "提示：ingest 正在运行，时钟走的是现在：这段录制能搜到，但不会报警。要看警报，请把 "
+                "up.ingest 设为 0，并用新的 kafka.prefix。",
+                "Note: ingest runs, so the clock stands at now: this recording can be searched, "
+                "but raises no alarm. For alarms set up.ingest = 0 and a fresh kafka.prefix.",
+            ),
+            soft_wrap=True,
+        )
     name = f"replay:{file.name}"
     done = wait_for(
         bring_in(
@@ -127,7 +140,17 @@ def import_file(
 ) -> None:
     """Import a file into posts.raw."""
     settings = settings_of(context)
-    options: dict[str, Any] = {"path": file, "mapping": mapping or mapping_for(file)}
+    mapping = mapping or mapping_for(file)
+    if mapping is None and {".csv", ".tsv"} & set(file.suffixes):
+        raise FatalError(
+            say(
+                f"{file} 是表格，需要列映射：请用 --mapping 给出（例子：deploy/mappings/"
+                "example_csv.toml）。",
+                f"{file} is a table and needs a column mapping: give one with --mapping (an "
+                "example is deploy/mappings/example_csv.toml).",
+            )
+        )
+    options: dict[str, Any] = {"path": file, "mapping": mapping}
     config = configure("import", File.Config, options | {"original_times": original_times})
     name = f"import:{file.name}"
     done = wait_for(

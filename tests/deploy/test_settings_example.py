@@ -177,3 +177,14 @@ def test_the_example_rules_find_what_they_name() -> None:
     assert rules.keywords
     assert isinstance(build_chain(["keywords", "brands"], {}, rules).models, dict)
     assert Brands(Brands.Config(), rules).version.endswith(rules.label)
+
+
+def test_both_examples_side_by_side_are_a_beginning(tmp_path: Path) -> None:
+    for name, copy in (("tingchao", "tingchao"), ("rules", "rules.example")):
+        text = (DEPLOY / f"{name}.example.toml").read_text(encoding="utf-8")
+        (tmp_path / f"{copy}.toml").write_text(text, encoding="utf-8")
+
+    settings = load_settings(tmp_path / "tingchao.toml")
+
+    assert settings.rules.file is not None
+    assert read_rule_file(settings.rules.file).brands

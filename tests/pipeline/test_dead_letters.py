@@ -17,6 +17,7 @@ from schemas.dead_letter import DeadLetter, dead_letter_id
 from schemas.errors import FatalError
 from schemas.outcome import Rejected
 from schemas.post import Post, PostDraft
+from tests.pipeline.incidents import incident
 
 AT = datetime(2026, 3, 5, 4, 0, tzinfo=UTC)
 
@@ -158,7 +159,7 @@ async def test_it_waits_for_a_topic_that_is_not_there(bare: Kafka) -> None:
 
 def letter(number: int, **changes: Any) -> DeadLetter:
     fields: dict[str, Any] = {
-        "id": dead_letter_id("posts.raw", 1, number, 1),
+        "id": dead_letter_id("enrich", "posts.raw", 1, number, 1),
         "stage": "enrich",
         "kind": "json",
         "message": "not valid JSON",
@@ -228,6 +229,30 @@ async def test_a_corrected_line_goes_back_instead(kafka: Kafka, letters: DeadLet
     assert note.corrected
     (listed,) = await read_dead_letters(kafka)
     assert listed.letter.raw == b"line 1", "what was received stays as it was"
+
+
+@pytest.mark.services
+async def test_an_older_state_of_an_incident_does_not_go_behind_a_newer_one(
+    kafka: Kafka, letters: DeadLetterWriter
+) -> None:
+    old, new = incident("grown", revision=2), incident("grown", revision=3)
+    of_incident = letter(1).replaced(
+        source="incidents",
+        key=base64.b64encode(old.id.encode()).decode(),
+        value=base64.b64encode(old.to_line()).decode(),
+        size=len(old.to_line()),
+    )
+    await letters.write_letters([of_incident])
+    writer = LineWriter(kafka)
+    await writer.start()
+    await writer.write({"incidents": [Entry(0, new.to_line(), new.id.encode())]})
+    await writer.stop()
+
+    with pytest.raises(FatalError, match=r"第 3 版|revision 3 by now"):
+        await retry(kafka, await read_dead_letters(kafka))
+
+    assert len(await records(kafka, "incidents")) == 1
+    assert [one.retry for one in await read_dead_letters(kafka)] == [None]
 
 
 @pytest.mark.services

@@ -3,6 +3,7 @@ when processes are killed.
 """
 
 import base64
+import contextlib
 import hashlib
 import hmac
 import json
@@ -362,6 +363,23 @@ def test_one_of_two_killed_and_elasticsearch_late_lose_nothing(shared: Shared) -
     assert shared.line.ok("audit", "--json").data["holds"]
 
 
+LOOPBACK = {"0100007F", "00000000000000000000000001000000"}
+
+
+def listening(pid: int) -> set[str]:
+    """Addresses, as the kernel writes them, on which a process waits for connections."""
+    own, found = set(), set()
+    for entry in Path(f"/proc/{pid}/fd").iterdir():
+        with contextlib.suppress(FileNotFoundError):  # closed meanwhile
+            own.add(str(entry.readlink()))
+    for table in ("tcp", "tcp6"):
+        for row in Path(f"/proc/{pid}/net/{table}").read_text().splitlines()[1:]:
+            cells = row.split()
+            if cells[3] == "0A" and f"socket:[{cells[9]}]" in own:
+                found.add(cells[1].partition(":")[0])
+    return found
+
+
 def test_the_plain_faust_command_takes_over(shared: Shared) -> None:
     line = shared.line
     line.until_drained("enrich", "index")
@@ -370,6 +388,8 @@ def test_the_plain_faust_command_takes_over(shared: Shared) -> None:
         "faust", [str(program), "-A", "pipeline.faust_apps:enrich", "worker"]
     )
     line.until(lambda: line.members("enrich") == 2, "the Faust worker joins")
+
+    assert all(address in LOOPBACK for address in listening(faust.pid)), listening(faust.pid)
 
     shared.left.ask_to_end()
     assert shared.left.code() == 0

@@ -1,60 +1,19 @@
 """Which revisions are told, and what happens when a channel can't."""
 
-from datetime import UTC, datetime, timedelta
+from dataclasses import replace
+from datetime import datetime, timedelta
 from typing import Any
 
 import pytest
 
 from pipeline.notify import BROKEN_CHANNEL_SECONDS, NotifyStage, reason_for
-from pipeline.record import Item, Record
+from pipeline.record import RETRY_HEADER, Item, Record
 from pipeline.settings import NotifySettings
 from schemas.errors import FatalError, RejectedError, RetryableError
-from schemas.incident import (
-    Baseline,
-    Evidence,
-    Incident,
-    Numbers,
-    Quote,
-    TimelineEntry,
-    TimelineEvent,
-)
+from schemas.incident import Incident
 from schemas.outcome import Done, Rejected, Retry
 from sinks.base import Notice
-
-AT = datetime(2026, 3, 1, 8, 0, tzinfo=UTC)
-NUMBERS = Numbers(mentions=9, voices=8, negative=7, positive=0, copies=1, platforms={"weibo": 9})
-
-
-def incident(*events: TimelineEvent, revision: int = 1, **changes: Any) -> Incident:
-    values: dict[str, Any] = {
-        "id": "i1",
-        "revision": revision,
-        "brand": "qilan",
-        "role": "own",
-        "kind": "crisis",
-        "severity": 2,
-        "state": "suspected",
-        "opened_at": AT,
-        "updated_at": AT,
-        "first_post": Quote(
-            post_id="weibo:1", platform="weibo", kind="post", at=AT, excerpt="刹车"
-        ),
-        "totals": NUMBERS,
-        "evidence": Evidence(
-            rule="surge.crisis",
-            rule_version=1,
-            window_start=AT,
-            window_end=AT + timedelta(minutes=15),
-            numbers=NUMBERS,
-            measured="negative",
-            baseline=Baseline(median=0, spread=1, buckets=96, days=10),
-            score=6,
-            threshold=5,
-            posts=("weibo:1",),
-        ),
-        "timeline": tuple(TimelineEntry(at=AT, event=event) for event in events),
-    }
-    return Incident(**(values | changes))
+from tests.pipeline.incidents import AT, incident
 
 
 class FakeJournal:
@@ -112,6 +71,7 @@ def items(*incidents: Incident, written_at: datetime = AT) -> list[Item[Incident
         (incident("grown", revision=3), "worse"),
         (incident("closed", revision=4, state="closed"), "closed"),
         (incident("peak", revision=3), None),
+        (incident("grown", "peak", revision=4), None),
         (incident("acknowledged", revision=3), None),
     ],
 )
@@ -154,6 +114,22 @@ async def test_a_refused_notice_is_rejected_and_noted_and_the_next_one_goes_out(
 
     assert outcomes == [Rejected("http_400", "the receiver refused it"), Done()]
     assert journal.states == {"i1-1": "rejected", "i1-2": "sent"}
+
+
+async def test_a_refused_notice_that_a_person_puts_back_is_tried_again() -> None:
+    channel = FakeChannel(RejectedError("http_400", "the receiver refused it"))
+    notify, journal = stage(channel)
+    [first] = items(incident("opened"))
+    await notify.apply([first])
+    again = replace(first, record=replace(first.record, headers=((RETRY_HEADER, b"x"),)))
+
+    assert await notify.apply([first]) == [Done()]
+    assert channel.told == []
+    assert await notify.apply([again]) == [Done()]
+    assert [notice.key for notice in channel.told] == ["i1-1"]
+    assert journal.states == {"i1-1": "sent"}
+    await notify.apply([again])
+    assert len(channel.told) == 1
 
 
 async def test_a_broken_channel_waits_for_a_person_and_loses_nothing() -> None:

@@ -177,6 +177,34 @@ def test_a_wrong_variable_is_refused_in_one_sentence(
     assert "\n" not in message
 
 
+@pytest.mark.parametrize(
+    ("name", "better"),
+    [
+        ("TINGCHAO_KAFAK__BOOTSTRAP", "TINGCHAO_KAFKA__BOOTSTRAP"),
+        ("TINGCHAO_FOLDR", "TINGCHAO_FOLDER"),
+        ("TINGCHAO_ZZZ__KEY", None),
+    ],
+)
+def test_a_misspelt_section_in_the_environment_is_refused(
+    monkeypatch: pytest.MonkeyPatch, name: str, better: str | None
+) -> None:
+    monkeypatch.setenv(name, "x")
+
+    message = refused()
+
+    assert name in message
+    assert better is None or better in message
+
+
+def test_a_secret_may_have_a_name_that_begins_like_a_setting(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setenv("TINGCHAO_PASSWORD", "x")
+    monkeypatch.setenv("TINGCHAO_INSTANCE", "2")
+
+    load_settings()
+
+
 def test_a_file_that_is_missing_is_named(tmp_path: Path) -> None:
     assert str(tmp_path / "none.toml") in refused(tmp_path / "none.toml")
 
@@ -345,3 +373,21 @@ def test_a_path_from_a_variable_is_meant_from_where_one_stands(
     monkeypatch.setenv("TINGCHAO_FOLDER", "here")
 
     assert load_settings(write('folder = "there"\n')).folder == Path("here")
+
+
+@pytest.mark.parametrize("zone", ["Mars/Base", "../x", ""])
+def test_a_time_zone_that_does_not_exist_is_refused(tmp_path: Path, zone: str) -> None:
+    path = tmp_path / "t.toml"
+    path.write_text(f'time_zone = "{zone}"\n', encoding="utf-8")
+
+    assert "time_zone" in refused(path)
+
+
+def test_a_file_saved_with_a_byte_order_mark_and_an_empty_variable_are_read(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    path = tmp_path / "t.toml"
+    path.write_text('\ufefftime_zone = "UTC"\n', encoding="utf-8")
+    monkeypatch.setenv("TINGCHAO_LANGUAGE", "")
+
+    assert load_settings(path).time_zone == "UTC"

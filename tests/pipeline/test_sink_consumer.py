@@ -193,8 +193,8 @@ async def test_bad_lines_become_dead_letters_and_a_second_reading_repeats_their_
     assert len(found) == 8
     once = {letter.id: letter for letter in found}
     places = [(0, 2), (1, 0), (2, 0), (4, 1)]
-    assert set(once) == {dead_letter_id(TOPIC, 1, *place) for place in places}
-    line, null, empty, long = (once[dead_letter_id(TOPIC, 1, *place)] for place in places)
+    assert set(once) == {dead_letter_id("index", TOPIC, 1, *place) for place in places}
+    line, null, empty, long = (once[dead_letter_id("index", TOPIC, 1, *place)] for place in places)
     assert line.raw == bad
     assert (line.source, line.partition, line.offset, line.line) == (TOPIC, 1, 0, 2)
     assert (line.stage, line.kind, line.size) == ("index", "json", len(bad))

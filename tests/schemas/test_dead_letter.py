@@ -19,7 +19,7 @@ AT = datetime(2026, 3, 5, 4, 0, tzinfo=UTC)
 
 def letter(**changes: object) -> DeadLetter:
     fields = {
-        "id": dead_letter_id("posts.raw", 1, 7, 3),
+        "id": dead_letter_id("enrich", "posts.raw", 1, 7, 3),
         "stage": "enrich",
         "kind": "json",
         "message": "not valid JSON",
@@ -36,12 +36,13 @@ def letter(**changes: object) -> DeadLetter:
 
 
 def test_the_same_place_has_the_same_id_for_ever() -> None:
-    assert dead_letter_id("posts.raw", 1, 7, 3) == "0d934b0e5eb0b039"  # golden
+    assert dead_letter_id("enrich", "posts.raw", 1, 7, 3) == "45ffc3705123075e"  # golden
 
 
 @given(
     st.lists(
         st.tuples(
+            st.sampled_from(["index", "notify-duty", "notify-crm"]),
             st.sampled_from(["posts.raw", "posts.raw1", "signals"]),
             st.integers(-1, 20),
             st.integers(-1, 2**40),
@@ -51,7 +52,7 @@ def test_the_same_place_has_the_same_id_for_ever() -> None:
         max_size=30,
     )
 )
-def test_different_places_have_different_ids(places: list[tuple[str, int, int, int]]) -> None:
+def test_different_places_have_different_ids(places: list[tuple[str, str, int, int, int]]) -> None:
     assert len({dead_letter_id(*place) for place in places}) == len(places)
 
 
