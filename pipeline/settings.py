@@ -419,13 +419,14 @@ def _sentence(error: ValidationError, path: Path | None) -> str:
     where = str(path) if path else say("环境变量 TINGCHAO_*", "environment (TINGCHAO_*)")
     first = error.errors(include_url=False, include_input=False, include_context=False)[0]
     key = ".".join(str(part) for part in first["loc"])
+    message = first["msg"].removeprefix("Value error, ")
     if first["type"] == "extra_forbidden":
         near = nearest_key(first["loc"])
         hint_zh, hint_en = (
             (f"；是不是 {near}？", f"; did you mean {near}?") if near else ("。", ".")
         )
         return say(f"{where}：没有 {key} 这个设置{hint_zh}", f"{where}: unknown key {key}{hint_en}")
-    return say(f"{where}：{key} 的值不对：{first['msg']}。", f"{where}: {key}: {first['msg']}.")
+    return say(f"{where}：{key} 的值不对：{message}。", f"{where}: {key}: {message}.")
 
 
 def nearest_key(location: tuple[int | str, ...]) -> str | None:

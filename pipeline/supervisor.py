@@ -11,6 +11,8 @@ import ctypes
 import os
 import signal
 import sys
+import threading
+import time
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 
@@ -19,6 +21,8 @@ __all__ = ["INSTANCE_VARIABLE", "Child", "Supervisor", "end_with_supervisor"]
 INSTANCE_VARIABLE = "TINGCHAO_INSTANCE"
 _SUPERVISOR_VARIABLE = "TINGCHAO_SUPERVISOR"
 _PR_SET_PDEATHSIG = 1
+EXIT_ORPHAN = 70
+LOOK_SECONDS = 0.5
 STOP_SECONDS = 8.0
 KILL_SECONDS = 1.0
 HEALTHY_SECONDS = 60.0
@@ -149,6 +153,15 @@ def end_with_supervisor() -> None:
     ctypes.CDLL(None).prctl(_PR_SET_PDEATHSIG, signal.SIGTERM)
     if os.getppid() != int(supervisor):
         sys.exit(0)  # it died before we could ask
+    threading.Thread(target=_outlive_by_seconds, args=(int(supervisor),), daemon=True).start()
+
+
+def _outlive_by_seconds(supervisor: int) -> None:
+    """A worker that waits for a broker may be deaf to SIGTERM, and nobody is left to kill it."""
+    while os.getppid() == supervisor:
+        time.sleep(LOOK_SECONDS)
+    time.sleep(STOP_SECONDS)
+    os._exit(EXIT_ORPHAN)  # nothing more is acknowledged: what was in hand comes again
 
 
 def _worker_command(child: Child) -> list[str]:

@@ -150,6 +150,10 @@ def topics_show(context: typer.Context, json_output: JsonOption = False) -> None
     console.print(table)
 
 
+#: How often `up` looks whether its local services still run.
+ENDED_LOOK_SECONDS = 2.0
+
+
 async def _topic_rows(kafka: "object") -> list[Mapping[str, object]]:
     from pipeline.kafka import Kafka
 
@@ -220,16 +224,40 @@ def _up(settings: Settings, settings_file: Path | None) -> None:
         wait_for(prepare(settings_with(settings, environment)))
         console.print(say("听潮已启动；Ctrl-C 停止。", "Tingchao is up; Ctrl-C stops it."))
         supervisor = Supervisor(children_of(settings), environment, line_printer(console))
-        wait_for(_until_signal(supervisor))
+        wait_for(_until_signal(supervisor, running))
     finally:
         running.stop()
 
 
-async def _until_signal(supervisor: Supervisor) -> None:
+async def _until_signal(supervisor: Supervisor, running: services.RunningServices) -> None:
     stop = asyncio.Event()
     for number in (signal.SIGINT, signal.SIGTERM):
         asyncio.get_running_loop().add_signal_handler(number, stop.set)
-    await supervisor.run(stop)
+    telling = asyncio.create_task(tell_of_the_ended(running, console))
+    try:
+        await supervisor.run(stop)
+    finally:
+        telling.cancel()
+
+
+async def tell_of_the_ended(running: services.RunningServices, out: Console) -> None:
+    """Say once of each local service that it ended: the roles only know that it is away."""
+    told: set[str] = set()
+    while True:
+        for name in sorted(set(running.ended()) - told):
+            told.add(name)
+            title, logs = name.capitalize(), running.config.logs
+            out.print(
+                say(
+                    f"{title} 意外退出，原因见 {logs}；请按 Ctrl-C，再运行 tingchao up。"
+                    "什么也不会丢。",
+                    f"{title} ended by itself; why stands in {logs}. Press Ctrl-C and run "
+                    "`tingchao up` again: nothing is lost.",
+                ),
+                style="bold red",
+                soft_wrap=True,
+            )
+        await asyncio.sleep(ENDED_LOOK_SECONDS)
 
 
 def line_printer(out: Console) -> "Printer":

@@ -1,8 +1,10 @@
 """The supervisor with small Python children; every wait is for a line or a state."""
 
 import asyncio
+import io
 import os
 import signal
+import subprocess
 import sys
 import time
 from collections.abc import AsyncIterator, Callable
@@ -10,9 +12,13 @@ from contextlib import asynccontextmanager
 from pathlib import Path
 
 import pytest
+from rich.console import Console
 
 from pipeline import supervisor as module
+from pipeline.cli import line
+from pipeline.services import ServicesConfig
 from pipeline.supervisor import INSTANCE_VARIABLE, Child, Supervisor
+from tests.pipeline.line_rig import alive, eventually
 
 WELL_BEHAVED = "print('ready', flush=True); import time; time.sleep(600)"
 DEAF = (
@@ -227,3 +233,60 @@ async def test_stop_while_waiting_to_start_again_does_not_wait() -> None:
         stop.set()
 
     assert time.monotonic() - began < 3
+
+
+ORPHAN = """
+import signal, sys, time
+from pipeline import supervisor
+supervisor.STOP_SECONDS = 0.5
+supervisor.end_with_supervisor()
+signal.signal(signal.SIGTERM, signal.SIG_IGN)
+print("deaf", flush=True)
+while True:
+    time.sleep(1)
+"""
+
+PARENT = """
+import os, subprocess, sys
+environment = {**os.environ, "TINGCHAO_SUPERVISOR": str(os.getpid())}
+command = [sys.executable, "-c", sys.argv[1]]
+child = subprocess.Popen(command, env=environment, stdout=subprocess.PIPE)
+child.stdout.readline()
+print(child.pid, flush=True)
+sys.stdin.read()
+"""
+
+
+def test_a_worker_deaf_to_its_end_does_not_outlive_its_supervisor() -> None:
+    command = [sys.executable, "-c", PARENT, ORPHAN]
+    with subprocess.Popen(command, stdin=subprocess.PIPE, stdout=subprocess.PIPE) as parent:
+        assert parent.stdout is not None
+        worker = int(parent.stdout.readline())
+        assert alive(worker)
+        parent.kill()
+
+    eventually(lambda: not alive(worker), "the deaf worker ends", 30)
+
+
+async def test_a_service_that_ended_is_told_of_once(
+    monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    class Running:
+        config = ServicesConfig(folder=tmp_path)
+        looks = 0
+
+        def ended(self) -> list[str]:
+            self.looks += 1
+            return ["kafka"] if self.looks > 2 else []
+
+    monkeypatch.setattr(line, "ENDED_LOOK_SECONDS", 0)
+    out, running = io.StringIO(), Running()
+    telling = asyncio.create_task(
+        line.tell_of_the_ended(running, Console(file=out))  # type: ignore[arg-type]
+    )
+    while running.looks < 6:
+        await asyncio.sleep(0)
+    telling.cancel()
+
+    assert out.getvalue().count("Kafka") == 1
+    assert "tingchao up" in out.getvalue()
