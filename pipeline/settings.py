@@ -12,7 +12,6 @@ import re
 import tomllib
 from pathlib import Path
 from typing import Annotated, Any, Literal
-from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
 
 from pydantic import (
     BaseModel,
@@ -20,7 +19,6 @@ from pydantic import (
     Field,
     SecretStr,
     ValidationError,
-    field_validator,
     model_validator,
 )
 from pydantic_settings import (
@@ -33,6 +31,7 @@ from pydantic_settings import (
 from schemas.errors import FatalError
 from schemas.incident import IncidentKind
 from schemas.language import say
+from schemas.zone import ZoneName
 
 __all__ = [
     "ComponentSettings",
@@ -214,7 +213,7 @@ class Settings(BaseSettings):
     """Language of texts for people; empty: the locale's."""
     folder: Path = Path(".tingchao")
     """Work folder: data and logs of local services, crash notes."""
-    time_zone: str = "Asia/Shanghai"
+    time_zone: ZoneName = "Asia/Shanghai"
     """Zone in which people read times."""
     kafka: KafkaSettings = KafkaSettings()
     elasticsearch: ElasticsearchSettings = ElasticsearchSettings()
@@ -233,20 +232,6 @@ class Settings(BaseSettings):
     )
     """Ways to reach people, by a name of your choice."""
     up: UpSettings = UpSettings()
-
-    @field_validator("time_zone")
-    @classmethod
-    def _known_zone(cls, value: str) -> str:
-        try:
-            ZoneInfo(value)
-        except (ZoneInfoNotFoundError, ValueError, OSError):
-            raise ValueError(
-                say(
-                    f"没有时区 {value!r}；例如 'Asia/Shanghai'",
-                    f"no time zone {value!r}; an example is 'Asia/Shanghai'",
-                )
-            ) from None
-        return value
 
     @classmethod
     def settings_customise_sources(
@@ -302,14 +287,9 @@ def _check_environment() -> None:
         near = difflib.get_close_matches(section, known, n=1, cutoff=0.5 if has_key else 0.8)
         if near or has_key:
             better = _PREFIX + (near[0] + has_key + key).upper() if near else None
-            hint_zh, hint_en = (
-                (f"；是不是 {better}？", f"; did you mean {better}?") if better else ("。", ".")
-            )
             raise FatalError(
-                say(
-                    f"环境变量 {name}：没有这个设置{hint_zh}",
-                    f"environment: {name} is no setting{hint_en}",
-                )
+                say(f"环境变量 {name}：没有这个设置", f"environment: {name} is no setting")
+                + _hint(better)
             )
 
 
@@ -421,12 +401,16 @@ def _sentence(error: ValidationError, path: Path | None) -> str:
     key = ".".join(str(part) for part in first["loc"])
     message = first["msg"].removeprefix("Value error, ")
     if first["type"] == "extra_forbidden":
-        near = nearest_key(first["loc"])
-        hint_zh, hint_en = (
-            (f"；是不是 {near}？", f"; did you mean {near}?") if near else ("。", ".")
-        )
-        return say(f"{where}：没有 {key} 这个设置{hint_zh}", f"{where}: unknown key {key}{hint_en}")
+        hint = _hint(nearest_key(first["loc"]))
+        return say(f"{where}：没有 {key} 这个设置", f"{where}: unknown key {key}") + hint
     return say(f"{where}：{key} 的值不对：{message}。", f"{where}: {key}: {message}.")
+
+
+def _hint(near: str | None) -> str:
+    """The end of a sentence about a name that is none."""
+    if near is None:
+        return say("。", ".")
+    return say(f"；是不是 {near}？", f"; did you mean {near}?")
 
 
 def nearest_key(location: tuple[int | str, ...]) -> str | None:

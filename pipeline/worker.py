@@ -23,6 +23,7 @@ from pipeline.dead_letter_writer import DeadLetterWriter
 from pipeline.endpoints import elasticsearch_client, kafka_of
 from pipeline.enrich import EnrichStage
 from pipeline.faust_agent import create_app
+from pipeline.folders import unwritable
 from pipeline.index import IndexStage
 from pipeline.ingest import Ingest, read_cursors
 from pipeline.kafka import Kafka, LineWriter
@@ -36,7 +37,6 @@ from pipeline.watch import WatchStage
 from processors.chain import Chain, build_chain
 from processors.surge import Surge
 from schemas.errors import FatalError
-from schemas.language import say
 from schemas.rules import RuleSet
 from sinks.journal import Journal
 
@@ -252,10 +252,4 @@ def _serve_metrics(role: str, folder: Path) -> None:
         note.parent.mkdir(parents=True, exist_ok=True)
         note.write_text(json.dumps(content))
     except OSError as error:
-        raise FatalError(
-            say(
-                f"工作目录 {folder} 无法写入（{error.strerror}）；请改设 folder 或它的权限。",
-                f"The work folder {folder} cannot be written ({error.strerror}); change the "
-                "setting folder, or the folder's permissions.",
-            )
-        ) from None
+        raise unwritable(folder, error) from None

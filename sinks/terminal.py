@@ -6,14 +6,15 @@ Limits: nobody confirms that anybody read it.
 
 import sys
 from typing import TextIO
-from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
+from zoneinfo import ZoneInfo
 
 import httpx
-from pydantic import Field, field_validator
+from pydantic import Field
 
 from schemas.component import ComponentConfig
 from schemas.errors import FatalError
 from schemas.language import say
+from schemas.zone import ZoneName
 from sinks.base import Notice
 from sinks.notice_text import body, title
 
@@ -28,21 +29,7 @@ class Terminal:
     class Config(ComponentConfig):
         """How times are shown."""
 
-        time_zone: str = Field("Asia/Shanghai", description="Time zone of the times shown.")
-
-        @field_validator("time_zone")
-        @classmethod
-        def _known(cls, value: str) -> str:
-            try:
-                ZoneInfo(value)
-            except (ZoneInfoNotFoundError, ValueError) as error:
-                raise ValueError(
-                    say(
-                        f"没有时区 {value!r}；例如 'Asia/Shanghai'",
-                        f"no time zone {value!r}; an example is 'Asia/Shanghai'",
-                    )
-                ) from error
-            return value
+        time_zone: ZoneName = Field("Asia/Shanghai", description="Time zone of the times shown.")
 
     def __init__(
         self,

@@ -32,6 +32,9 @@ from schemas.errors import FatalError
 from schemas.language import say
 from schemas.topics import TOPICS
 
+#: How often `up` looks whether its local services still run.
+ENDED_LOOK_SECONDS = 2.0
+
 _COLOURS = {
     "ingest": "cyan",
     "enrich": "green",
@@ -148,10 +151,6 @@ def topics_show(context: typer.Context, json_output: JsonOption = False) -> None
             str(row["summary"]),
         )
     console.print(table)
-
-
-#: How often `up` looks whether its local services still run.
-ENDED_LOOK_SECONDS = 2.0
 
 
 async def _topic_rows(kafka: "object") -> list[Mapping[str, object]]:

@@ -477,8 +477,9 @@ def letters_retry(
     elif kind or everything:
         chosen = [one for one in known if one.retry is None and kind in (None, one.letter.kind)]
         if corrected is None:
-            stays = [why for one in chosen if (why := obstacle(one.letter))]
-            chosen = [one for one in chosen if not obstacle(one.letter)]
+            whys = [(one, obstacle(one.letter)) for one in chosen]
+            stays = [why for _, why in whys if why]
+            chosen = [one for one, why in whys if not why]
     else:
         raise FatalError(say("请给出 id、--kind 或 --all。", "Give ids, --kind or --all."))
     value = _corrected(corrected, chosen)

@@ -11,13 +11,14 @@ import subprocess
 import tempfile
 import zipfile
 from pathlib import Path
+from typing import TextIO
 from xml.etree import ElementTree
 
+from pipeline.folders import locked
 from schemas.language import say
 
 from .config import Progress, ServiceError, ServiceName
 from .java import find_maven
-from .state import locked
 
 __all__ = ["DEPLOY", "LIST", "check", "digests", "ensure", "expected", "fetch", "version"]
 
@@ -113,7 +114,7 @@ def ensure(name: ServiceName, title: str, artefacts: Path, progress: Progress) -
     if _proof(home) == proof:
         return home
 
-    def waiting() -> None:
+    def waiting(_: TextIO) -> None:
         progress(name, say("另一个进程正在下载，等待中", "waiting for another process to fetch it"))
 
     with locked(artefacts / ".lock", waiting):

@@ -15,7 +15,9 @@ from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime
 from pathlib import Path
 from types import TracebackType
+from typing import TextIO
 
+from pipeline.folders import locked
 from schemas.language import say
 
 from . import artefacts, faults, places, ports, process
@@ -25,7 +27,7 @@ from .elasticsearch import Elasticsearch
 from .java import Java, find_java
 from .kafka import Kafka
 from .process import ProcessRef
-from .state import Record, State, load, locked, save
+from .state import Record, State, load, save
 
 __all__ = ["RunningServices", "ServiceStatus", "erase", "start", "status", "stop"]
 
@@ -128,8 +130,8 @@ def start(
     )
 
 
-def _lock(config: ServicesConfig, progress: Progress) -> contextlib.AbstractContextManager[None]:
-    def waiting() -> None:
+def _lock(config: ServicesConfig, progress: Progress) -> contextlib.AbstractContextManager[TextIO]:
+    def waiting(_: TextIO) -> None:
         progress(
             "services",
             say(

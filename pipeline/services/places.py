@@ -14,11 +14,11 @@ import stat
 import tempfile
 from pathlib import Path
 
+from pipeline.folders import locked
 from schemas.language import say
 
 from .config import ServiceError
 from .process import Account
-from .state import locked
 
 __all__ = ["account_for", "digest", "own", "place", "reachable", "shared_home", "shelter"]
 
@@ -128,7 +128,7 @@ def shared_home(home: Path, account: Account | None) -> Path:
         return home
     copy = SHELTER / home.name
     _root_owned(SHELTER)
-    with locked(SHELTER / ".lock", lambda: None):
+    with locked(SHELTER / ".lock", lambda _: None):
         if not _same(copy, home):
             with tempfile.TemporaryDirectory(dir=SHELTER, prefix=f".{home.name}-") as temporary:
                 fresh = Path(temporary) / home.name

@@ -1,21 +1,16 @@
-"""What is written down about the local services: ``services.json``, and the lock around it."""
+"""What is written down about the local services: ``services.json``."""
 
 import contextlib
-import fcntl
 import os
 import tempfile
-from collections.abc import Callable, Iterator
 from datetime import datetime
 from pathlib import Path
 
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
-from schemas.language import say
-
-from .config import ServiceError
 from .process import ProcessRef
 
-__all__ = ["Record", "State", "load", "locked", "save", "write"]
+__all__ = ["Record", "State", "load", "save", "write"]
 
 
 class _Stored(BaseModel):
@@ -82,27 +77,3 @@ def write(path: Path, text: str, mode: int = 0o644) -> None:
         with contextlib.suppress(OSError):
             os.unlink(temporary)
         raise
-
-
-@contextlib.contextmanager
-def locked(path: Path, waiting: Callable[[], None]) -> Iterator[None]:
-    """Hold the lock file ``path``; ``waiting`` is told when another process holds it."""
-    try:
-        path.parent.mkdir(parents=True, exist_ok=True)
-        handle = os.open(path, os.O_RDWR | os.O_CREAT, 0o644)
-    except OSError as error:
-        raise ServiceError(
-            say(
-                f"无法写入 {path.parent}（{error.strerror}）。",
-                f"{path.parent} cannot be written ({error.strerror}).",
-            )
-        ) from error
-    try:
-        try:
-            fcntl.flock(handle, fcntl.LOCK_EX | fcntl.LOCK_NB)
-        except BlockingIOError:
-            waiting()
-            fcntl.flock(handle, fcntl.LOCK_EX)
-        yield
-    finally:
-        os.close(handle)

@@ -19,7 +19,8 @@ __all__ = ["BEGIN", "BRANDS", "RULES", "Story", "post", "write_story"]
 
 BEGIN = datetime(2024, 3, 4, tzinfo=ZoneInfo("Asia/Shanghai"))
 HOURS = 50
-FIRST_CRISIS_HOUR, BREAK_HOUR, SECOND_CRISIS_HOUR = 28, 31, 40
+FIRST_CRISIS_HOUR, SECOND_CRISIS_HOUR = 28, 40
+BREAK_HOURS = (31, 41)
 CHATTER = 6_000
 
 BRANDS = {"yunfan": "云帆", "chixiao": "赤霄"}
@@ -68,11 +69,13 @@ _CHATTER = (
 
 @dataclass(frozen=True)
 class Story:
-    """Two recordings, one after the other, and what is in them."""
+    """Three recordings, one after the other, and what is in them."""
 
     rules: Path
     early: Path
     """Up to after the first crisis."""
+    middle: Path
+    """Up to the height of the second."""
     late: Path
     texts: dict[str, str]
     """Text by post id, of both."""
@@ -105,10 +108,11 @@ def write_story(folder: Path) -> Story:
     """Write the recordings and the rules; the same bytes every time."""
     said = sorted(_said(random.Random(20240304)))
     posts = [post(4_700_000 + place, text, at) for place, (at, text) in enumerate(said)]
-    break_at = (BEGIN + timedelta(hours=BREAK_HOUR)).isoformat()
+    first, second = ((BEGIN + timedelta(hours=hour)).isoformat() for hour in BREAK_HOURS)
     parts = {
-        "early": [one for one in posts if one["published_at"] < break_at],
-        "late": [one for one in posts if one["published_at"] >= break_at],
+        "early": [one for one in posts if one["published_at"] < first],
+        "middle": [one for one in posts if first <= one["published_at"] < second],
+        "late": [one for one in posts if second <= one["published_at"]],
     }
     for name, lines in parts.items():
         (folder / f"{name}.jsonl").write_bytes(b"\n".join(map(orjson.dumps, lines)) + b"\n")
@@ -117,6 +121,7 @@ def write_story(folder: Path) -> Story:
     return Story(
         rules=rules,
         early=folder / "early.jsonl",
+        middle=folder / "middle.jsonl",
         late=folder / "late.jsonl",
         texts={one["id"]: one["text"] for one in posts},
         early_count=len(parts["early"]),
@@ -137,6 +142,6 @@ def _said(choose: random.Random) -> Iterator[tuple[datetime, str]]:
         for when, what, why in product(*_ANGRY):
             yield within(hour + 0.02, 0.2), f"{when}{name}{what}{why}"
     for _ in range(CHATTER):
-        # Most of it late: that is what the kills fall into.
-        hour = choose.choice((choose.randrange(BREAK_HOUR), *[choose.randrange(31, 50)] * 5))
+        # Most of it behind the first break: that is what the kills fall into.
+        hour = choose.choice((choose.randrange(BREAK_HOURS[0]), *[choose.randrange(31, 50)] * 5))
         yield within(hour, 1), "".join(map(choose.choice, _CHATTER))

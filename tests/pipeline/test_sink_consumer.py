@@ -249,7 +249,6 @@ async def test_what_was_not_committed_in_a_transaction_is_not_delivered(
     assert reading.stage.got == ["yes"]
 
 
-@pytest.mark.services
 async def either(one: Running, other: Running, lines: int) -> None:
     """Wait until the two together have so many lines."""
     async with asyncio.timeout(120):
@@ -257,6 +256,7 @@ async def either(one: Running, other: Running, lines: int) -> None:
             await asyncio.sleep(0.05)
 
 
+@pytest.mark.services
 async def test_two_share_the_work_and_one_that_leaves_loses_nothing(
     kafka: Kafka, writer: LineWriter, tmp_path: Path
 ) -> None:
