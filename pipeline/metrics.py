@@ -11,6 +11,7 @@ __all__ = [
     "DEAD_LETTERS",
     "DECIDED",
     "DROPPED",
+    "HALTED",
     "LATENCY",
     "LATE_MENTIONS",
     "NOTICES",
@@ -32,6 +33,7 @@ DROPPED = Counter("tingchao_lines_dropped", "Posts left out on purpose.", ["stag
 LATE_MENTIONS = Counter("tingchao_mentions_late", "Mentions too late for their bucket.", ["stage"])
 NOTICES = Counter("tingchao_notices_delivered", "Notices accepted by a channel.", ["channel"])
 ASSIGNED = Gauge("tingchao_partitions_assigned", "Partitions this process reads.", ["stage"])
+HALTED = Gauge("tingchao_halted", "1 while the circuit breaker holds this role.", ["stage"])
 LATENCY = Histogram(
     "tingchao_latency_seconds",
     "Wall-clock time from the record in posts.raw to the end of a step.",

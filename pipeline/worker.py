@@ -16,6 +16,7 @@ import structlog
 from prometheus_client import start_http_server
 
 from connectors.base import Context
+from pipeline.breaker import Breaker
 from pipeline.clock import now
 from pipeline.components import build_channel, build_connector
 from pipeline.crash_log import CrashLog
@@ -98,9 +99,10 @@ def _safe_loop(
 ) -> SafeLoop[Any]:
     instance = os.environ.get(INSTANCE_VARIABLE, "1")  # the next process of this place reads it
     note = f"{settings.kafka.prefix}{name or stage.name}-{instance}.json"
-    path = settings.folder / "crashes" / note
     letters = DeadLetterWriter(kafka, stage.name, name)
-    return SafeLoop(stage, letters, CrashLog(path), slice_lines=slice_lines)
+    crash_log = CrashLog(settings.folder / "crashes" / note)
+    breaker = Breaker(stage.name, settings.folder / "halted" / note)
+    return SafeLoop(stage, letters, crash_log, breaker, slice_lines=slice_lines)
 
 
 # --- Faust roles ------------------------------------------------------------------------------
