@@ -80,6 +80,7 @@ class BatchSize:
 
     def __init__(self, most: int, most_bytes: int) -> None:
         self.most = most
+        self.most_bytes = most_bytes
         self.limit = most
         self.limit_bytes = most_bytes
 
@@ -91,13 +92,18 @@ class BatchSize:
         """
         self.limit = max(1, min(self.limit, max(self.limit // 2, sent // 2)))
 
-    def passed(self, sent: int) -> None:
+    def passed(self, sent: int, sent_bytes: int) -> None:
         """A request of ``sent`` documents was taken without complaint."""
         if sent >= self.limit:
             self.limit = min(self.most, self.limit + max(1, self.limit // 10))
+        elif 2 * sent_bytes >= self.limit_bytes:
+            # Slower: that a body is too long is a setting of the server and rarely changes. But one
+            # document that no request may hold must not make requests small for ever.
+            grown = self.limit_bytes + self.limit_bytes // 50 + 1
+            self.limit_bytes = min(self.most_bytes, grown)
 
     def too_large(self, sent_bytes: int) -> None:
-        """A body was refused for its length: that is a setting of the server, it won't pass."""
+        """A body was refused for its length."""
         self.limit_bytes = min(self.limit_bytes, max(1, sent_bytes // 2))
 
 

@@ -253,7 +253,7 @@ class Elasticsearch:
         if any(_status(item) == 429 for item in items):
             self.size.overloaded(len(chunk))
         else:
-            self.size.passed(len(chunk))
+            self.size.passed(len(chunk), len(body))
         missing = {
             document.index
             for document, item in zip(chunk, items, strict=True)

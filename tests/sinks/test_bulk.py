@@ -142,10 +142,10 @@ class TestBatchSize:
 
         size.overloaded(1000)
         assert size.limit == 500
-        size.passed(500)
+        size.passed(500, 1)
         assert size.limit == 550
         for _ in range(20):
-            size.passed(size.limit)
+            size.passed(size.limit, 1)
         assert size.limit == 1000
 
     def test_late_answers_of_one_overload_halve_once(self) -> None:
@@ -158,7 +158,7 @@ class TestBatchSize:
         size = BatchSize(most=1000, most_bytes=10**6)
         size.overloaded(1)
         assert size.limit == 500
-        size.passed(3)
+        size.passed(3, 1)
         assert size.limit == 500
 
     def test_it_never_reaches_zero(self) -> None:
@@ -166,8 +166,29 @@ class TestBatchSize:
         for _ in range(10):
             size.overloaded(1)
         assert size.limit == 1
-        size.passed(1)
+        size.passed(1, 1)
         assert size.limit == 2
+
+    def test_one_document_that_no_request_may_hold_makes_requests_small_for_a_while_only(
+        self,
+    ) -> None:
+        size = BatchSize(most=1000, most_bytes=5 * 10**6)
+        for sent_bytes in (5 * 10**6, 10**5, 10**4, 2_000):
+            size.too_large(sent_bytes)
+        assert size.limit_bytes == 1_000
+
+        requests = 0
+        while size.limit_bytes < size.most_bytes:
+            size.passed(1, size.limit_bytes)
+            requests += 1
+        assert 100 < requests < 1_000
+        assert size.limit == 1000
+
+    def test_short_bodies_say_nothing_about_long_ones(self) -> None:
+        size = BatchSize(most=1000, most_bytes=10**6)
+        size.too_large(10**6)
+        size.passed(3, 200)
+        assert size.limit_bytes == 500_000
 
 
 def test_every_outcome_is_one_of_three() -> None:
