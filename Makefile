@@ -6,7 +6,7 @@ BIN := $(VENV)/bin
 READY := $(VENV)/.ready
 DEMO := .tingchao/demo/tingchao.toml
 
-.PHONY: demo test check format clean lock
+.PHONY: demo test check faults format clean lock
 
 demo: $(READY)
 	$(BIN)/tingchao demo
@@ -18,6 +18,13 @@ check: $(READY)
 	$(BIN)/ruff format --check .
 	$(BIN)/ruff check .
 	$(BIN)/mypy
+
+# The fault matrix at full size with three seeds, then the long runs: some four hours.
+faults: $(READY)
+	$(BIN)/python -m tests.faults matrix
+	$(BIN)/python -m tests.faults soak
+	$(BIN)/python -m tests.faults outage
+	$(BIN)/python -m tests.faults table
 
 format: $(READY)
 	$(BIN)/ruff format .

@@ -15,7 +15,7 @@ from zoneinfo import ZoneInfo
 
 import orjson
 
-__all__ = ["BEGIN", "BRANDS", "RULES", "Story", "post", "write_story"]
+__all__ = ["BEGIN", "BRANDS", "RULES", "Story", "post", "told", "write_story"]
 
 BEGIN = datetime(2024, 3, 4, tzinfo=ZoneInfo("Asia/Shanghai"))
 HOURS = 50
@@ -106,7 +106,7 @@ def post(number: int, text: str, at: datetime, **more: Any) -> dict[str, Any]:
 
 def write_story(folder: Path) -> Story:
     """Write the recordings and the rules; the same bytes every time."""
-    said = sorted(_said(random.Random(20240304)))
+    said = sorted(told(random.Random(20240304), CHATTER))
     posts = [post(4_700_000 + place, text, at) for place, (at, text) in enumerate(said)]
     first, second = ((BEGIN + timedelta(hours=hour)).isoformat() for hour in BREAK_HOURS)
     parts = {
@@ -128,7 +128,9 @@ def write_story(folder: Path) -> Story:
     )
 
 
-def _said(choose: random.Random) -> Iterator[tuple[datetime, str]]:
+def told(choose: random.Random, chatter: int) -> Iterator[tuple[datetime, str]]:
+    """Time and text of every post, in no order; so many of them name no brand."""
+
     def within(hour: float, hours: float) -> datetime:
         return BEGIN + timedelta(hours=hour, seconds=choose.randrange(int(hours * 3600)))
 
@@ -141,7 +143,7 @@ def _said(choose: random.Random) -> Iterator[tuple[datetime, str]]:
     for name, hour in crises:
         for when, what, why in product(*_ANGRY):
             yield within(hour + 0.02, 0.2), f"{when}{name}{what}{why}"
-    for _ in range(CHATTER):
+    for _ in range(chatter):
         # Most of it behind the first break: that is what the kills fall into.
         hour = choose.choice((choose.randrange(BREAK_HOURS[0]), *[choose.randrange(31, 50)] * 5))
         yield within(hour, 1), "".join(map(choose.choice, _CHATTER))
