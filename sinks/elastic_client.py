@@ -1,6 +1,8 @@
 """The connection to Elasticsearch: how it is made, and what its errors mean to us."""
 
+import base64
 import io
+import ssl
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from pathlib import Path
@@ -50,17 +52,21 @@ def connect(
     if api_key is not None:
         options["api_key"] = api_key.get_secret_value()
     if login is not None:
-        options["basic_auth"] = (login[0], login[1].get_secret_value())
+        # Encoded here: the client takes ASCII only, and its error would show the password.
+        plain = f"{login[0]}:{login[1].get_secret_value()}"
+        options["basic_auth"] = base64.b64encode(plain.encode()).decode()
     if url.startswith("https:"):
         options |= {"verify_certs": verify_certs, "ssl_show_warn": False}
     if ca_certs is not None:
-        if not ca_certs.exists():
+        try:
+            ssl.create_default_context(cafile=ca_certs)
+        except OSError as error:  # ssl.SSLError too
             raise FatalError(
                 say(
-                    f"找不到 ca_certs 指定的证书文件 {ca_certs}。",
-                    f"ca_certs names {ca_certs}, which does not exist.",
+                    f"elasticsearch.ca_file 指定的证书文件 {ca_certs} 用不了：{error}。",
+                    f"elasticsearch.ca_file names {ca_certs}, which cannot be used: {error}.",
                 )
-            )
+            ) from None
         options["ca_certs"] = str(ca_certs)
     return AsyncElasticsearch(
         url,
@@ -89,9 +95,11 @@ def mapped_errors(where: str) -> Iterator[None]:
         if "CERTIFICATE_VERIFY_FAILED" in error.message:
             raise FatalError(
                 say(
-                    f"Elasticsearch（{where}）的证书无法验证：请用 ca_certs 指定签发机构的证书。",
+                    f"Elasticsearch（{where}）的证书无法验证：请用 elasticsearch.ca_file 指定"
+                    "签发机构的证书，并用证书上的主机名连接。",
                     f"The certificate of Elasticsearch at {where} can't be verified: name the "
-                    "authority's certificate in ca_certs.",
+                    "authority's certificate in elasticsearch.ca_file, and the host as the "
+                    "certificate does.",
                 )
             ) from error
         raise RetryableError(away(where, error)) from error

@@ -7,6 +7,7 @@ Limits: a post is searchable about a second after it was written; posts dated be
 2035 share one index. Uses only what a bare server 8 or 9 offers: no scripts, pipelines, ILM.
 """
 
+import re
 from collections.abc import Mapping, Sequence
 from contextlib import AbstractContextManager
 from pathlib import Path
@@ -42,6 +43,9 @@ _BULK = (
     "items.*.error.caused_by"
 )
 """Only what decides: a third of the client's time went into parsing the rest of the answer."""
+
+_ONE_WORD = re.compile(r"[!-~]+")
+"""What a header may carry; with anything else its error would show the key."""
 
 _NDJSON = {"accept": "application/json", "content-type": "application/x-ndjson"}
 
@@ -112,6 +116,15 @@ class Elasticsearch:
                         "set api_key, or username and password, not both",
                     )
                 )
+            if self.api_key is not None and not _ONE_WORD.fullmatch(
+                self.api_key.get_secret_value()
+            ):
+                raise ValueError(
+                    say(
+                        "api_key 必须是一行可打印的 ASCII 字符，没有空格（base64 形式）",
+                        "api_key must be one line of printable ASCII without spaces (base64 form)",
+                    )
+                )
             if (self.username is None) != (self.password is None):
                 raise ValueError(
                     say(
@@ -122,8 +135,8 @@ class Elasticsearch:
             if self.ca_certs is not None and self.url.scheme != "https":
                 raise ValueError(
                     say(
-                        "设置了 ca_certs，url 就必须以 https:// 开头",
-                        "ca_certs needs a url that begins with https://",
+                        "设置了 ca_file，url 就必须以 https:// 开头",
+                        "ca_file needs a url that begins with https://",
                     )
                 )
             return self
