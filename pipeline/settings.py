@@ -9,7 +9,6 @@ folder, else there is none and the defaults hold. Every key can be set in the en
 import difflib
 import os
 import re
-import tomllib
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Annotated, Any, Literal, Self
@@ -34,6 +33,7 @@ from pipeline.masking import hide
 from schemas.errors import FatalError
 from schemas.incident import IncidentKind
 from schemas.language import say
+from schemas.small_file import read_small, read_toml
 from schemas.zone import ZoneName
 
 __all__ = [
@@ -51,6 +51,7 @@ __all__ = [
 SETTINGS_FILE = "tingchao.toml"
 SETTINGS_VARIABLE = "TINGCHAO_SETTINGS"
 _PREFIX = "TINGCHAO_"
+MAX_SECRET_BYTES = 16 * 1024
 _SECRET_NAME = re.compile(r"(password|passwd|secret|secrets|api_key|token)$")
 _USERINFO = re.compile(r"^[a-zA-Z][a-zA-Z0-9+.-]*://[^/?#]*@")
 _PATHS = {
@@ -380,7 +381,7 @@ def _path_from_environment() -> Path | None:
 
 def _read(path: Path) -> dict[str, Any]:
     try:
-        tree = tomllib.loads(path.read_text(encoding="utf-8-sig"))
+        tree, _ = read_toml(path)
     except FileNotFoundError:
         raise FatalError(
             say(
@@ -388,7 +389,7 @@ def _read(path: Path) -> dict[str, Any]:
                 f"Settings file {path} does not exist; check the path, or leave out --settings.",
             )
         ) from None
-    except (OSError, UnicodeDecodeError, tomllib.TOMLDecodeError) as error:
+    except (OSError, ValueError) as error:
         raise FatalError(
             say(
                 f"读不懂设置文件 {path}：{error}。",
@@ -462,8 +463,8 @@ def _secret(value: dict[str, str], path: Path, name: str) -> str:
         return found
     file = path.parent / value["file"]
     try:
-        return file.read_text(encoding="utf-8").strip()
-    except (OSError, UnicodeDecodeError) as error:
+        return read_small(file, MAX_SECRET_BYTES).decode().strip()
+    except (OSError, ValueError) as error:
         raise FatalError(
             say(
                 f"{path}：{name} 要从文件 {file} 读取，但读不了（{error.__class__.__name__}）。",

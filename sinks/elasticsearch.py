@@ -33,7 +33,15 @@ from sinks.bulk import (
     whole_failure,
 )
 from sinks.documents import Names
-from sinks.elastic_client import Node, away, connect, error_in, mapped_errors, retry_after
+from sinks.elastic_client import (
+    Node,
+    away,
+    connect,
+    error_in,
+    mapped_errors,
+    nonsense,
+    retry_after,
+)
 from sinks.indices import Indices
 
 __all__ = ["Elasticsearch"]
@@ -252,6 +260,8 @@ class Elasticsearch:
             return Retry(str(error), getattr(error, "retry_after_seconds", None))
         except UnsupportedProductError as error:
             return Retry(str(error))
+        except RecursionError:
+            return Retry(nonsense(self.where))
         except ApiError as error:
             return await self._refused(chunk, len(body), error)
         except TransportError as error:
