@@ -13,7 +13,7 @@ import csv
 import gzip
 import hashlib
 import zlib
-from collections import deque
+from collections import Counter, deque
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
@@ -421,11 +421,15 @@ def _decodes(line: bytes, encoding: str) -> bool:
 
 def _column_names(header: list[str]) -> tuple[str, ...]:
     """Without spaces around; the second ``name`` is called ``name#2``."""
-    names: list[str] = []
+    names: dict[str, None] = {}
+    times: Counter[str] = Counter()
     for cell in header:
-        name = cell.strip()
-        again = sum(1 for other in names if other == name or other.startswith(f"{name}#"))
-        names.append(f"{name}#{again + 1}" if again else name)
+        name = unused = cell.strip()
+        times[name] += 1
+        while unused in names:
+            times[name] += unused != name  # "name#2" may stand in the header itself
+            unused = f"{name}#{max(2, times[name])}"
+        names[unused] = None
     return tuple(names)
 
 

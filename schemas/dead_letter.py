@@ -8,7 +8,7 @@ from pydantic import Field, TypeAdapter, ValidationError
 
 from schemas.errors import RejectedError
 from schemas.post import PostId
-from schemas.record import Record, UtcTime, explain
+from schemas.record import Record, UtcTime, check_parts, explain
 
 __all__ = [
     "DeadLetter",
@@ -96,6 +96,7 @@ def parse_dead_letter_line(line: bytes) -> DeadLetterLine:
     Raises:
         RejectedError: neither of the two records.
     """
+    check_parts(line)
     try:
         return _lines.validate_json(line)
     except ValidationError as error:

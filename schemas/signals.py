@@ -11,7 +11,7 @@ from pydantic import Field, TypeAdapter, ValidationError
 from schemas.enriched import BrandRole, Mood
 from schemas.errors import RejectedError
 from schemas.post import PostId, PostKind
-from schemas.record import Record, UtcTime, explain
+from schemas.record import Record, UtcTime, check_parts, explain
 
 __all__ = ["Command", "CommandAction", "Mention", "Signal", "SourceGap", "Tick", "parse_signal"]
 
@@ -103,6 +103,7 @@ def parse_signal(line: bytes) -> Mention | Command | Tick | SourceGap:
     Raises:
         RejectedError: no JSON, or none of the four records.
     """
+    check_parts(line)
     try:
         return _signals.validate_json(line)
     except ValidationError as error:

@@ -14,6 +14,7 @@ from schemas.language import say
 __all__ = ["MAX_SMALL_BYTES", "read_small", "read_toml"]
 
 MAX_SMALL_BYTES = 1024 * 1024
+_PIECE_BYTES = 64 * 1024
 _MAX_DOTS = 100
 _BETWEEN_KEYS = re.compile(r"[=,{}\[\]\n]")
 
@@ -25,12 +26,15 @@ def read_small(path: Path, most_bytes: int = MAX_SMALL_BYTES) -> bytes:
         OSError: it can't be read.
         ValueError: it is larger; the message is half a sentence.
     """
+    content = bytearray()
     with path.open("rb") as file:
-        content = file.read(most_bytes + 1)
+        # Piece by piece: one read of the limit would reserve the limit.
+        while len(content) <= most_bytes and (piece := file.read(_PIECE_BYTES)):
+            content += piece
     if len(content) > most_bytes:
         shown = f"{most_bytes // 1024} KiB"
         raise ValueError(say(f"文件超过 {shown}", f"the file is larger than {shown}"))
-    return content
+    return bytes(content)
 
 
 def read_toml(path: Path, most_bytes: int = MAX_SMALL_BYTES) -> tuple[dict[str, Any], bytes]:
