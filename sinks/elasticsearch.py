@@ -8,10 +8,10 @@ Limits: a post is searchable about a second after it was written; posts dated be
 """
 
 import re
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from contextlib import AbstractContextManager
 from pathlib import Path
-from typing import Any, Self
+from typing import Self
 
 from elastic_transport import BaseNode, ConnectionTimeout, TransportError
 from elasticsearch import ApiError, UnsupportedProductError
@@ -30,6 +30,7 @@ from sinks.bulk import (
     is_missing_index,
     outcome_of,
     reason_of,
+    result_of,
     whole_failure,
 )
 from sinks.documents import Names
@@ -318,6 +319,5 @@ class Elasticsearch:
             return  # the documents are handed in again and their outcome says what is wrong
 
 
-def _status(item: Mapping[str, Any]) -> object:
-    result = next(iter(item.values()), None)
-    return result.get("status") if isinstance(result, dict) else None
+def _status(item: object) -> object:
+    return (result_of(item) or {}).get("status")
