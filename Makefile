@@ -6,7 +6,7 @@ BIN := $(VENV)/bin
 READY := $(VENV)/.ready
 DEMO := .tingchao/demo/tingchao.toml
 
-.PHONY: demo test check faults format clean lock
+.PHONY: demo test check faults fuzz audit-deps format clean lock
 
 demo: $(READY)
 	$(BIN)/tingchao demo
@@ -41,6 +41,14 @@ $(READY): requirements-dev.lock pyproject.toml
 	$(BIN)/python -m pip install --quiet --require-hashes -r requirements-dev.lock
 	$(BIN)/python -m pip install --quiet --no-deps --editable .
 	@touch $(READY)
+
+# Thousands of new examples for every parser of bytes from outside; the usual run has fewer, fixed ones.
+fuzz: $(READY)
+	FUZZ_EXAMPLES=$(or $(FUZZ_EXAMPLES),5000) $(BIN)/python -m pytest tests/test_fuzz.py --timeout 7200
+
+# Asks a public database; not part of check or test, which need no network.
+audit-deps: $(READY)
+	$(BIN)/python deploy/audit_deps.py
 
 clean:
 	-[ ! -x $(BIN)/tingchao ] || $(BIN)/tingchao services stop

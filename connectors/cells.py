@@ -26,6 +26,7 @@ _DATE = re.compile(
 _WEIBO_TIME = "%a %b %d %H:%M:%S %z %Y"
 # Beyond this many seconds (the year 5138) a bare number must be milliseconds.
 _MOST_SECONDS = 100_000_000_000
+_MOST_TIME_LETTERS = 100
 
 
 def as_text(value: object) -> str:
@@ -118,12 +119,12 @@ def time_reader(format: str, zone: tzinfo) -> Callable[[object], datetime]:
     if format == "auto":
         return lambda value: _utc(_guess(value, zone), zone)
     if format == "iso":
-        return lambda value: _utc(_iso(as_word(value)), zone)
+        return lambda value: _utc(_iso(_short(as_word(value))), zone)
     if format in ("unix", "unix_ms"):
         scale = 1 if format == "unix" else 1000
         return lambda value: _unix(as_number(value) / scale)
     if "%" in format:
-        return lambda value: _utc(_pattern(as_word(value), format), zone)
+        return lambda value: _utc(_pattern(_short(as_word(value)), format), zone)
     raise ValueError(
         say(
             f"时间格式 {format!r} 不认识，可用 auto、iso、unix、unix_ms 或 %Y-%m-%d 这样的格式",
@@ -135,7 +136,7 @@ def time_reader(format: str, zone: tzinfo) -> Callable[[object], datetime]:
 def _guess(value: object, zone: tzinfo) -> datetime:
     if isinstance(value, int | float):
         return _unix_guess(as_number(value))
-    text = as_word(value)
+    text = _short(as_word(value))
     digits = text.replace(".", "", 1).removeprefix("-")
     if digits.isascii() and digits.isdigit():
         if len(text) == 8 and digits == text:
@@ -154,6 +155,13 @@ def _guess(value: object, zone: tzinfo) -> datetime:
         except ValueError as error:
             raise ValueError(_no_time()) from error
     return _pattern(text, _WEIBO_TIME)
+
+
+def _short(text: str) -> str:
+    """No time is that long, and the patterns would try every way to split its spaces."""
+    if len(text) > _MOST_TIME_LETTERS:
+        raise ValueError(_no_time())
+    return text
 
 
 def _unix_guess(number: float) -> datetime:

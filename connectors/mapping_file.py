@@ -6,7 +6,6 @@ corrects it before the first row is read.
 
 import hashlib
 import re
-import tomllib
 from collections.abc import Sequence
 from difflib import get_close_matches
 from pathlib import Path
@@ -29,6 +28,7 @@ from connectors.rows import Format
 from schemas.errors import FatalError
 from schemas.language import say
 from schemas.post import PostKind
+from schemas.small_file import read_toml
 
 __all__ = ["check_columns", "read_mapping"]
 
@@ -45,8 +45,7 @@ def read_mapping(path: Path) -> RowMapping:
         FatalError: not readable, no TOML, an unknown name, a missing field or a wrong value.
     """
     try:
-        content = path.read_bytes()
-        table = tomllib.loads(content.decode())
+        table, content = read_toml(path)
     except OSError as error:
         why = error.strerror or str(error)
         raise FatalError(
@@ -55,7 +54,7 @@ def read_mapping(path: Path) -> RowMapping:
                 f"the mapping {path} can't be read: {why}; check the path",
             )
         ) from error
-    except (tomllib.TOMLDecodeError, UnicodeDecodeError, RecursionError) as error:
+    except ValueError as error:
         raise FatalError(
             say(
                 f"映射文件 {path} 不是有效的 TOML：{error}。",

@@ -27,9 +27,14 @@ from connectors.drafts import MAX_BATCH_BYTES, DraftReader, identify, plausible
 from connectors.mapping import RowMapping
 from connectors.mapping_file import read_mapping
 from schemas.component import ComponentConfig
+from schemas.errors import FatalError
+from schemas.language import say
 from schemas.post import PostDraft
 
 __all__ = ["Replay"]
+
+MAX_RECORDING_BYTES = 4 * 2**30
+"""Unpacked, of all posts and unreadable rows together."""
 
 _PAUSE_SECONDS = 0.2  # between two batches of a paced replay, quiet stretches included
 _EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
@@ -163,6 +168,7 @@ def _load(path: Path, mapping: RowMapping | None, source: str, started: int) -> 
     unreadable: list[Unreadable] = []
     lines: list[bytes] = []
     times = array("q")
+    held = 0
     reader = DraftReader(path, mapping, source)
     try:
         for _row, draft in reader:
@@ -171,6 +177,16 @@ def _load(path: Path, mapping: RowMapping | None, source: str, started: int) -> 
             elif draft is not None:
                 lines.append(draft.to_line())
                 times.append(_microseconds(draft.published_at))
+            held += len(lines[-1]) if isinstance(draft, PostDraft) else len(_row.raw)
+            if held > MAX_RECORDING_BYTES:
+                raise FatalError(
+                    say(
+                        f"录制文件 {path} 超过 {MAX_RECORDING_BYTES // 2**30} GiB，内存放不下；"
+                        "请改用 file 并设置 original_times = true。",
+                        f"the recording {path} has more than {MAX_RECORDING_BYTES // 2**30} GiB, "
+                        "too much to hold; use `file` with original_times = true",
+                    )
+                )
     finally:
         reader.close()
     now = _instant(started)

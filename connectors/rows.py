@@ -13,7 +13,7 @@ import csv
 import gzip
 import hashlib
 import zlib
-from collections import deque
+from collections import Counter, deque
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
@@ -39,6 +39,11 @@ __all__ = [
 
 MAX_ROW_BYTES = 4 * 1024 * 1024
 KEPT_BYTES = 256 * 1024
+MAX_COLUMNS = 10_000
+MAX_LINE_BYTES = 64 * 1024 * 1024
+"""A line that goes on behind that is no line of a recording, but an unpacked bomb."""
+MAX_BLANK_LINES = 100_000
+"""Of the same kind: so many in a row."""
 _SAMPLE_PIECES = 32
 _SAMPLE_PIECE_BYTES = 8192
 _HEAD_BYTES = 4096
@@ -107,6 +112,10 @@ class Fingerprint(NamedTuple):
         return cls(hashlib.sha256(salt + first).hexdigest()[:16], len(first), size)
 
 
+class _EndlessError(Exception):
+    """Nothing that is a row for too long, at this line."""
+
+
 class _Line(NamedTuple):
     raw: bytes
     number: int
@@ -136,7 +145,7 @@ class RowReader:
             raise _unusable(path, error) from error
         try:
             self._begin(start)
-        except _DAMAGE as error:
+        except (*_DAMAGE, _EndlessError) as error:
             self._damage = error  # told as a row, when the rows are asked for
         except OSError as error:
             self.close()
@@ -155,11 +164,15 @@ class RowReader:
                 for row in self._rows():
                     self._last = row.behind
                     yield row
-            except _DAMAGE as error:
+            except (*_DAMAGE, _EndlessError) as error:
                 self._damage = error
             except OSError as error:
                 raise _unusable(self._path, error) from error
-        if self._damage is not None:
+        if isinstance(self._damage, _EndlessError):
+            yield Row(
+                self._last.line + 1, b"", self._last, None, _endless(self._path, self._damage)
+            )
+        elif self._damage is not None:
             fault = RejectedError(
                 "truncated",
                 say(
@@ -270,6 +283,8 @@ class _Records:
             return None
         except csv.Error as error:
             fault = RejectedError("schema", say(f"不是有效的 CSV：{error}", f"not CSV: {error}"))
+        if fault is None and len(cells) > MAX_COLUMNS:
+            cells, fault = [], _too_many_columns(len(cells))
         if fault is None and width is not None and cells and len(cells) != width:
             fault = RejectedError(
                 "schema",
@@ -326,16 +341,24 @@ def _sample(stream: BinaryIO) -> bytes:
 
 def _lines(stream: BinaryIO, start: Place = START) -> Iterator[_Line]:
     number, end = start
+    blank = 0
     while raw := stream.readline(MAX_ROW_BYTES + 1):
         number += 1
         end += len(raw)
         whole = len(raw) <= MAX_ROW_BYTES or raw.endswith(b"\n")
         if not whole:
             raw = raw[:KEPT_BYTES]
-            while piece := stream.readline(65_536):
+            skipped = 0
+            while piece := stream.readline(1024 * 1024):
                 end += len(piece)
+                skipped += len(piece)
+                if skipped > MAX_LINE_BYTES:
+                    raise _EndlessError(number)
                 if piece.endswith(b"\n"):
                     break
+        blank = blank + 1 if len(raw) <= 2 and raw.isspace() else 0
+        if blank > MAX_BLANK_LINES:
+            raise _EndlessError(number)
         yield _Line(raw, number, end, whole)
 
 
@@ -398,11 +421,15 @@ def _decodes(line: bytes, encoding: str) -> bool:
 
 def _column_names(header: list[str]) -> tuple[str, ...]:
     """Without spaces around; the second ``name`` is called ``name#2``."""
-    names: list[str] = []
+    names: dict[str, None] = {}
+    times: Counter[str] = Counter()
     for cell in header:
-        name = cell.strip()
-        again = sum(1 for other in names if other == name or other.startswith(f"{name}#"))
-        names.append(f"{name}#{again + 1}" if again else name)
+        name = unused = cell.strip()
+        times[name] += 1
+        while unused in names:
+            times[name] += unused != name  # "name#2" may stand in the header itself
+            unused = f"{name}#{max(2, times[name])}"
+        names[unused] = None
     return tuple(names)
 
 
@@ -417,6 +444,16 @@ def _not_encoded(encoding: str, error: UnicodeDecodeError) -> RejectedError:
     )
 
 
+def _too_many_columns(found: int) -> RejectedError:
+    return RejectedError(
+        "schema",
+        say(
+            f"这一行有 {found} 列，最多 {MAX_COLUMNS} 列",
+            f"the row has {found} columns, at most {MAX_COLUMNS} are read",
+        ),
+    )
+
+
 def _too_large() -> RejectedError:
     return RejectedError(
         "too_large",
@@ -424,6 +461,19 @@ def _too_large() -> RejectedError:
             f"这一行超过 {MAX_ROW_BYTES // 2**20} MiB，只保留了前 {KEPT_BYTES // 1024} KiB",
             f"the row is larger than {MAX_ROW_BYTES // 2**20} MiB; "
             f"its first {KEPT_BYTES // 1024} KiB are kept",
+        ),
+    )
+
+
+def _endless(path: Path, error: _EndlessError) -> RejectedError:
+    return RejectedError(
+        "too_large",
+        say(
+            f"文件 {path} 第 {error} 行起不再是数据（一行超过 {MAX_LINE_BYTES // 2**20} MiB，或连续"
+            f"超过 {MAX_BLANK_LINES} 个空行），后面的没有读；请检查这个文件。",
+            f"from line {error} on the file {path} holds no rows (a line of more than "
+            f"{MAX_LINE_BYTES // 2**20} MiB, or more than {MAX_BLANK_LINES} blank lines); what "
+            "follows was not read: check the file",
         ),
     )
 

@@ -7,6 +7,10 @@ from collections.abc import Awaitable, Callable
 __all__ = ["Backoff"]
 
 
+#: The longest wait that another side may ask for: a wrong header must not stop a role for ever.
+MOST_ASKED_SECONDS = 3_600.0
+
+
 class Backoff:
     """Full-jitter exponential waits: random between 0 and 0.2 s, 0.4 s, ... up to 30 s."""
 
@@ -22,7 +26,9 @@ class Backoff:
         self._tries = 0
 
     async def wait(self, at_least_seconds: float | None = None) -> None:
-        """Wait before the next try; no shorter than the other side asked for."""
+        """Wait before the next try; no shorter than the other side asked for, up to an hour."""
         span = min(self._most, self._first * 2 ** min(self._tries, 20))
         self._tries += 1
-        await self._sleep(max(random.uniform(0, span), at_least_seconds or 0.0))
+        await self._sleep(
+            max(random.uniform(0, span), min(at_least_seconds or 0.0, MOST_ASKED_SECONDS))
+        )

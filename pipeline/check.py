@@ -7,6 +7,8 @@ import httpx
 from connectors.base import Context
 from pipeline.clock import now
 from pipeline.components import build_channel, build_connector, configure
+from pipeline.endpoints import elasticsearch_config
+from pipeline.kafka import Kafka
 from pipeline.rules import configured_rules, no_rules
 from pipeline.settings import Settings
 from processors.chain import build_chain
@@ -25,6 +27,9 @@ def check_settings(settings: Settings) -> None:
     build_chain(
         settings.enrich.chain, settings.enrich.options, rules or no_rules(settings.rules.id)
     )
+    Kafka(settings.kafka, settings.kafka.bootstrap or "").connection()
+    if settings.elasticsearch.url is not None:
+        elasticsearch_config(settings, settings.elasticsearch.url)
     configure("watch", Surge.Config, settings.watch)
     client = httpx.AsyncClient()
     context = Context(client, now, asyncio.sleep)

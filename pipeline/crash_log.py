@@ -18,6 +18,7 @@ Place = tuple[str, int, int, int]
 """Topic, partition, offset, line; line 0 is the whole record."""
 
 DEATHS_TO_SUSPECT = 3
+MAX_NOTE_BYTES = 16 * 1024 * 1024
 
 
 class CrashLog:
@@ -62,9 +63,10 @@ class CrashLog:
 
 def _read(path: Path) -> list[tuple[Place, int, int]]:
     try:
-        rows = json.loads(path.read_text())
+        with path.open("rb") as file:
+            rows = json.loads(file.read(MAX_NOTE_BYTES))
         return [((str(t), int(p), int(o), int(n)), int(d), int(f)) for t, p, o, n, d, f in rows]
     except FileNotFoundError:
         return []
-    except (ValueError, TypeError):
+    except (ValueError, TypeError, OverflowError, RecursionError):
         return []  # notes are a help, not a truth: unreadable ones start anew

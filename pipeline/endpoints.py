@@ -10,7 +10,7 @@ from schemas.errors import FatalError
 from schemas.language import say
 from sinks.elasticsearch import Elasticsearch
 
-__all__ = ["elasticsearch_client", "kafka_of", "services_config"]
+__all__ = ["elasticsearch_client", "elasticsearch_config", "kafka_of", "services_config"]
 
 
 def services_config(settings: Settings) -> ServicesConfig:
@@ -46,9 +46,19 @@ def elasticsearch_client(settings: Settings) -> Elasticsearch:
     Raises:
         FatalError: neither, or an option is wrong; says what to do.
     """
+    url = settings.elasticsearch.url or _local(settings, "elasticsearch")
+    return Elasticsearch(elasticsearch_config(settings, url))
+
+
+def elasticsearch_config(settings: Settings, url: str) -> Elasticsearch.Config:
+    """The settings as the client wants them.
+
+    Raises:
+        FatalError: an option is wrong.
+    """
     section = settings.elasticsearch
     options = {
-        "url": section.url or _local(settings, "elasticsearch"),
+        "url": url,
         "prefix": section.prefix,
         "api_key": section.api_key,
         "username": section.username,
@@ -58,7 +68,8 @@ def elasticsearch_client(settings: Settings) -> Elasticsearch:
         "shards": section.shards,
         "replicas": section.replicas,
     }
-    return Elasticsearch(configure("elasticsearch", Elasticsearch.Config, options))
+    config: Elasticsearch.Config = configure("elasticsearch", Elasticsearch.Config, options)
+    return config
 
 
 def _local(settings: Settings, service: str) -> str:

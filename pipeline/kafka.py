@@ -3,8 +3,8 @@
 import asyncio
 import ssl
 from collections import defaultdict
-from collections.abc import AsyncIterator, Iterable, Mapping, Sequence
-from contextlib import asynccontextmanager
+from collections.abc import AsyncIterator, Iterable, Iterator, Mapping, Sequence
+from contextlib import asynccontextmanager, contextmanager
 from dataclasses import dataclass
 from typing import Any
 
@@ -18,13 +18,22 @@ from aiokafka.errors import (
     for_code,
 )
 
+from pipeline.kafka_access import forbidden, why_not
 from pipeline.record import Record
 from pipeline.settings import KafkaSettings
 from schemas.errors import FatalError, RetryableError
 from schemas.language import say
 from schemas.topics import TOPICS, Topic
 
-__all__ = ["Entry", "Kafka", "LineWriter", "TopicPartition", "mapped_errors", "to_record"]
+__all__ = [
+    "Entry",
+    "Kafka",
+    "LineWriter",
+    "TopicPartition",
+    "mapped_errors",
+    "rights_checked",
+    "to_record",
+]
 
 #: A poll interval of a week: a stalled sink must not make the group leave (aiokafka then refuses
 #: to rejoin while idle, and idle never ends). Watching for real hangs is not the group's job.
@@ -41,6 +50,17 @@ class Entry:
     value: bytes | None
     key: bytes | None = None
     headers: tuple[tuple[str, bytes], ...] = ()
+
+
+@contextmanager
+def rights_checked(settings: KafkaSettings) -> Iterator[None]:
+    """Turn a missing right into a FatalError that names the user; all else stays what it is."""
+    try:
+        yield
+    except KafkaError as error:
+        if (refusal := forbidden(settings, error)) is not None:
+            raise refusal from error
+        raise
 
 
 @asynccontextmanager
@@ -92,16 +112,17 @@ class Kafka:
         try:
             context = ssl.create_default_context(cafile=settings.ca_file)
             if settings.certificate_file:
-                context.load_cert_chain(settings.certificate_file, settings.key_file)
+                # Without a password OpenSSL would ask at the terminal for that of a locked key.
+                context.load_cert_chain(settings.certificate_file, settings.key_file, password="")
         except OSError as error:  # ssl.SSLError too
             files = (settings.ca_file, settings.certificate_file, settings.key_file)
             named = ", ".join(str(file) for file in files if file)
             raise FatalError(
                 say(
                     f"[kafka] 的证书文件用不了（{named}）：{error}；请检查 ca_file、"
-                    "certificate_file 和 key_file。",
+                    "certificate_file 和 key_file（PEM 格式，私钥不加密）。",
                     f"The certificate files of [kafka] cannot be used ({named}): {error}; check "
-                    "ca_file, certificate_file and key_file.",
+                    "ca_file, certificate_file and key_file (PEM, the key without a password).",
                 )
             ) from None
         return context
@@ -170,14 +191,19 @@ class Kafka:
             await client.start()
         except KafkaError as error:
             await client.close()
-            raise self.unreachable(error) from error
+            raise await self.unreachable(error) from error
         try:
             yield client
         finally:
             await client.close()
 
-    def unreachable(self, error: Exception) -> FatalError:
-        """The sentence for a cluster that does not answer."""
+    async def unreachable(self, error: Exception) -> FatalError:
+        """The sentence for a cluster that does not answer, or does not let us in."""
+        if (refusal := forbidden(self.settings, error)) is not None:
+            return refusal
+        why = await why_not(self.settings, self.address, self.connection())
+        if why is not None:
+            return FatalError(why)
         reason = type(error).__name__
         return FatalError(
             say(
@@ -222,11 +248,15 @@ class Kafka:
             async with asyncio.timeout(30):
                 while True:
                     found = await admin.describe_topics(list(names))
+                    for topic in found:
+                        error = for_code(topic["error_code"])()
+                        if (refusal := forbidden(self.settings, error)) is not None:
+                            raise refusal
                     if not any(topic["error_code"] for topic in found):
                         return {names[topic["topic"]]: len(topic["partitions"]) for topic in found}
                     await asyncio.sleep(0.05)
         except TimeoutError as error:
-            raise self.unreachable(error) from error
+            raise await self.unreachable(error) from error
 
     def check_aligned(self, spec: Topic, partitions: int, wanted: int) -> None:
         """Whether a topic fits the one it is aligned with.
@@ -294,7 +324,7 @@ class Kafka:
             try:
                 await consumer.start()
             except KafkaError as error:
-                raise self.unreachable(error) from error
+                raise await self.unreachable(error) from error
             partitions = await self.partitions_of(consumer, name)
             consumer.assign(partitions)
             yield consumer, partitions
@@ -357,7 +387,7 @@ class LineWriter:
             await producer.start()
         except KafkaError as error:
             await producer.stop()
-            raise self.kafka.unreachable(error) from error
+            raise await self.kafka.unreachable(error) from error
         self._started = producer
 
     async def stop(self) -> None:
@@ -390,7 +420,12 @@ class LineWriter:
 
         Raises:
             RetryableError: not all were acknowledged; write all again.
+            FatalError: we may not write there.
         """
+        with rights_checked(self.kafka.settings):
+            await self._write(writes)
+
+    async def _write(self, writes: Mapping[str, Sequence[Entry]]) -> None:
         async with mapped_errors("write"):
             futures = []
             for topic, entries in writes.items():

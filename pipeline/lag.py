@@ -82,7 +82,7 @@ async def _committed(kafka: Kafka, group: str) -> dict[TopicPartition, Any]:
                 return found
             except KafkaError as error:
                 if not left or not getattr(error, "retriable", False):
-                    raise kafka.unreachable(error) from error
+                    raise await kafka.unreachable(error) from error
                 await asyncio.sleep(0.5)
     raise AssertionError("unreachable")
 

@@ -6,8 +6,11 @@ who replaces the stream for a while (a test runner, a progress display) keeps bo
 
 import logging
 import sys
+from typing import TextIO, cast
 
 import structlog
+
+from pipeline.masking import masked
 
 __all__ = ["CLIENTS", "configure_logs", "quiet_logs"]
 
@@ -15,17 +18,17 @@ CLIENTS = ("aiokafka", "elastic_transport")
 
 
 class CurrentStderr:
-    """A stream that is always the present `sys.stderr`."""
+    """A stream that is always the present `sys.stderr`, and shows no secret."""
 
     def write(self, text: str) -> int:
-        return sys.stderr.write(text)
+        return sys.stderr.write(masked(text))
 
     def flush(self) -> None:
         sys.stderr.flush()
 
 
 def print_logger(*_: object) -> structlog.PrintLogger:
-    return structlog.PrintLogger(sys.stderr)
+    return structlog.PrintLogger(cast(TextIO, CurrentStderr()))
 
 
 def configure_logs(level: int = logging.INFO) -> None:

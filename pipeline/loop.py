@@ -46,6 +46,8 @@ EXIT_FATAL = 78
 #: How long ``stop`` waits for the running batch; the supervisor kills after 8 s.
 STOP_SECONDS = 4.0
 SLICE_LINES = 1_000
+#: Ours have at most 200. One of a million line breaks would be a million dead letters.
+MAX_RECORD_LINES = 10_000
 MAX_SLICE_BYTES = 5 * 1024 * 1024
 
 log = structlog.get_logger()
@@ -202,7 +204,7 @@ class SafeLoop(Generic[T]):
         for line in lines:
             try:
                 if not line.raw:
-                    raise RejectedError("empty", _empty_message(line.record))
+                    raise RejectedError(*_why_whole(line.record))
                 value = self.stage.decode(line.raw, line.record)
             except RejectedError as error:
                 bad.append((line, Rejected(error.kind, str(error))))
@@ -276,8 +278,9 @@ def _place(record: Record) -> Place:
 
 
 def _lines(record: Record) -> list[Item[bytes]]:
-    """The record's lines; a null or blank record is one empty line with number 0."""
-    lines = split(record.value or b"")
+    """The record's lines; one that is null, blank or of too many lines is one empty line 0."""
+    value = record.value or b""
+    lines = split(value) if value.count(b"\n") <= MAX_RECORD_LINES else []
     if not lines:
         return [Item(record, 0, b"", b"")]
     return [
@@ -301,5 +304,10 @@ def _slices(records: Sequence[Record], most: int) -> Iterator[list[Item[bytes]]]
         yield batch
 
 
-def _empty_message(record: Record) -> str:
-    return "the record has no value" if record.value is None else "the record is empty"
+def _why_whole(record: Record) -> tuple[str, str]:
+    """Kind and sentence for a record that is a dead letter as a whole."""
+    if record.value is None:
+        return "empty", "the record has no value"
+    if record.value.count(b"\n") > MAX_RECORD_LINES:
+        return "too_many_lines", f"the record has more than {MAX_RECORD_LINES} lines"
+    return "empty", "the record is empty"

@@ -1,8 +1,9 @@
 """Finds the mapping of a file that comes without one."""
 
-import tomllib
 from fnmatch import fnmatchcase
 from pathlib import Path
+
+from schemas.small_file import read_toml
 
 __all__ = ["SHIPPED", "mapping_for"]
 
@@ -17,7 +18,7 @@ def mapping_for(file: Path) -> Path | None:
     if beside.is_file():
         return beside
     for mapping in sorted(SHIPPED.glob("*.toml")):
-        table = tomllib.loads(mapping.read_text(encoding="utf-8"))
+        table = read_toml(mapping)[0]
         if any(fnmatchcase(file.name, name) for name in table.get("format", {}).get("files", [])):
             return mapping
     return None

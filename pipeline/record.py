@@ -10,6 +10,9 @@ RECEIVED_HEADER = "received-ms"
 #: Id of the dead letter that a person put back with this record.
 RETRY_HEADER = "retry-of"
 
+#: Of a time in milliseconds, with room to spare: Python refuses to read 5,000 digits.
+MAX_DIGITS = 16
+
 T = TypeVar("T")
 
 
@@ -30,7 +33,9 @@ class Record:
         """When the post behind this record was written to ``posts.raw``; the start of latencies."""
         value = self.header(RECEIVED_HEADER)
         # Anybody may write to a topic: a header that is no number must not end a process.
-        return int(value) if value is not None and value.isdigit() else None
+        if value is None or len(value) > MAX_DIGITS or not value.isdigit():
+            return None
+        return int(value)
 
     def header(self, name: str) -> bytes | None:
         """The first header of that name."""

@@ -1,10 +1,8 @@
 """Rule sets: read from a file, published to ``rules``, followed by the workers."""
 
 import asyncio
-import tomllib
 from collections.abc import Callable
 from pathlib import Path
-from typing import Any
 
 import structlog
 from aiokafka.errors import KafkaError
@@ -17,7 +15,8 @@ from schemas.errors import FatalError, RejectedError
 from schemas.language import say
 from schemas.record import explain
 from schemas.rules import RuleSet
-from schemas.topics import partition_of
+from schemas.small_file import read_toml
+from schemas.topics import TOPICS, partition_of
 
 __all__ = [
     "RuleFollower",
@@ -30,6 +29,9 @@ __all__ = [
 
 EMPTY_RULES_AT = "1970-01-01T00:00:00Z"
 
+#: Of the file, and of the record: less than the topic takes, which counts key and headers too.
+MAX_RULES_BYTES = TOPICS["rules"].max_message_bytes - 64 * 1024
+
 log = structlog.get_logger()
 
 
@@ -40,11 +42,14 @@ def read_rule_file(path: Path) -> RuleSet:
         FatalError: no such file, no TOML, or no valid rule set; names file and field.
     """
     try:
-        tree: dict[str, Any] = tomllib.loads(path.read_text(encoding="utf-8-sig"))
-        return RuleSet.model_validate(tree, strict=False)
+        tree, _ = read_toml(path, MAX_RULES_BYTES)
+        rules = RuleSet.model_validate(tree, strict=False)
+        if len(rules.to_line()) <= MAX_RULES_BYTES:
+            return rules
+        why = say("规则太多，一条记录放不下", "more rules than one record can hold")
     except ValidationError as error:
         why = explain(error)[1]
-    except (OSError, UnicodeDecodeError, tomllib.TOMLDecodeError) as error:
+    except (OSError, ValueError) as error:
         why = str(error)
     raise FatalError(
         say(f"规则文件 {path} 用不了：{why}。", f"Rule file {path} is invalid: {why}.")

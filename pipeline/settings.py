@@ -9,12 +9,13 @@ folder, else there is none and the defaults hold. Every key can be set in the en
 import difflib
 import os
 import re
-import tomllib
+from collections.abc import Iterator
 from pathlib import Path
-from typing import Annotated, Any, Literal
+from typing import Annotated, Any, Literal, Self
 
 from pydantic import (
     BaseModel,
+    BeforeValidator,
     ConfigDict,
     Field,
     SecretStr,
@@ -28,9 +29,11 @@ from pydantic_settings import (
     SettingsError,
 )
 
+from pipeline.masking import hide
 from schemas.errors import FatalError
 from schemas.incident import IncidentKind
 from schemas.language import say
+from schemas.small_file import read_small, read_toml
 from schemas.zone import ZoneName
 
 __all__ = [
@@ -48,7 +51,9 @@ __all__ = [
 SETTINGS_FILE = "tingchao.toml"
 SETTINGS_VARIABLE = "TINGCHAO_SETTINGS"
 _PREFIX = "TINGCHAO_"
+MAX_SECRET_BYTES = 16 * 1024
 _SECRET_NAME = re.compile(r"(password|passwd|secret|secrets|api_key|token)$")
+_USERINFO = re.compile(r"^[a-zA-Z][a-zA-Z0-9+.-]*://[^/?#]*@")
 _PATHS = {
     "kafka": ("ca_file", "certificate_file", "key_file"),
     "elasticsearch": ("ca_file",),
@@ -56,6 +61,23 @@ _PATHS = {
     "rules": ("file",),
 }
 _SOURCE_PATHS = ("path", "mapping")
+
+
+def _hidden(tree: Any) -> Any:
+    """A secret option that comes from the environment arrives as plain text, or as a list of it."""
+    return _hidden_at("", tree)
+
+
+def _hidden_at(key: str, value: Any) -> Any:
+    if isinstance(value, dict):
+        return {name: _hidden_at(name, item) for name, item in value.items()}
+    if isinstance(value, list):
+        return [_hidden_at(key, item) for item in value]
+    return SecretStr(value) if isinstance(value, str) and _is_secret((key,)) else value
+
+
+_Options = Annotated[dict[str, Any], BeforeValidator(_hidden)]
+"""Options of a component, which only the component knows."""
 
 
 class _Section(BaseModel):
@@ -89,7 +111,45 @@ class KafkaSettings(_Section):
     certificate_file: Path | None = None
     """Client certificate, where the cluster asks for one."""
     key_file: Path | None = None
-    """Key of the client certificate."""
+    """Key of the client certificate; without a password of its own."""
+
+    @model_validator(mode="after")
+    def _fits_together(self) -> Self:
+        """What is set and would not be used looks like safety and is none."""
+        sasl, tls = self.security.startswith("SASL"), self.security.endswith("SSL")
+        login = self.sasl_username is not None or self.sasl_password is not None
+        if sasl and not (self.sasl_username and self.sasl_password):
+            raise ValueError(
+                say(
+                    f"security = {self.security} 需要 sasl_username 和 sasl_password",
+                    f"security = {self.security} needs sasl_username and sasl_password",
+                )
+            )
+        if login and not sasl:
+            raise ValueError(
+                say(
+                    f"设置了 sasl_username 或 sasl_password，但 security = {self.security} 不登录；"
+                    "请改为 SASL_SSL",
+                    f"sasl_username or sasl_password is set, but security = {self.security} does "
+                    "not log in; set it to SASL_SSL",
+                )
+            )
+        if (self.ca_file or self.certificate_file or self.key_file) and not tls:
+            raise ValueError(
+                say(
+                    f"设置了证书文件，但 security = {self.security} 不加密；请改为 SSL 或 SASL_SSL",
+                    f"a certificate file is set, but security = {self.security} does not encrypt; "
+                    "set it to SSL or SASL_SSL",
+                )
+            )
+        if self.key_file and not self.certificate_file:
+            raise ValueError(
+                say(
+                    "设置了 key_file，却没有 certificate_file",
+                    "key_file is set without certificate_file",
+                )
+            )
+        return self
 
 
 class ElasticsearchSettings(_Section):
@@ -146,7 +206,7 @@ class EnrichSettings(_Section):
 
     chain: tuple[str, ...] = ("keywords", "brands", "tokens", "sentiment", "signature")
     """Enrichers in order; ``tingchao config show`` lists the known ones."""
-    options: dict[str, dict[str, Any]] = Field(default_factory=dict)
+    options: dict[str, _Options] = Field(default_factory=dict)
     """Options of each enricher, by its name."""
 
 
@@ -161,13 +221,7 @@ class ComponentSettings(BaseModel):
     @model_validator(mode="before")
     @classmethod
     def _hide(cls, tree: Any) -> Any:
-        """A secret option that comes from the environment arrives as plain text."""
-        if not isinstance(tree, dict):
-            return tree
-        return {
-            key: SecretStr(value) if isinstance(value, str) and _is_secret((key,)) else value
-            for key, value in tree.items()
-        }
+        return _hidden(tree)
 
     @property
     def options(self) -> dict[str, Any]:
@@ -225,7 +279,7 @@ class Settings(BaseSettings):
     services: ServicesSettings = ServicesSettings()
     rules: RulesSettings = RulesSettings()
     enrich: EnrichSettings = EnrichSettings()
-    watch: dict[str, Any] = Field(default_factory=dict)
+    watch: _Options = Field(default_factory=dict)
     """Options of the crisis detector."""
     notify: NotifySettings = NotifySettings()
     platforms: dict[str, str] = Field(default_factory=dict)
@@ -262,7 +316,7 @@ def load_settings(path: Path | None = None) -> Settings:
     _check_environment()
     tree = _read(chosen) if chosen else {}
     try:
-        return Settings(**tree)
+        settings = Settings(**tree)
     except ValidationError as error:
         raise FatalError(_sentence(error, chosen)) from None  # the cause would show secrets
     except SettingsError as error:
@@ -274,6 +328,31 @@ def load_settings(path: Path | None = None) -> Settings:
                 "keys one by one as TINGCHAO_SECTION__KEY.",
             )
         ) from None
+    leaves = list(_leaves(settings.model_dump(), ""))
+    for name, value in leaves:
+        if isinstance(value, str) and _USERINFO.search(value):
+            raise FatalError(
+                say(
+                    f"{_source(chosen)}：{name} 的地址里写了用户名或密码，会出现在日志里；"
+                    "请从地址中去掉，改用该组件自己的用户名和密码设置。",
+                    f"{_source(chosen)}: {name} holds a user or password in its address, which "
+                    "would stand in logs; take it out and use the settings for user and password.",
+                )
+            )
+    hide(value.get_secret_value() for _, value in leaves if isinstance(value, SecretStr))
+    return settings
+
+
+def _leaves(value: Any, name: str) -> Iterator[tuple[str, Any]]:
+    """Every single value with its key."""
+    if isinstance(value, dict):
+        for key, item in value.items():
+            yield from _leaves(item, f"{name}.{key}" if name else str(key))
+    elif isinstance(value, list | tuple):
+        for item in value:
+            yield from _leaves(item, name)
+    else:
+        yield name, value
 
 
 def _check_environment() -> None:
@@ -307,7 +386,7 @@ def _path_from_environment() -> Path | None:
 
 def _read(path: Path) -> dict[str, Any]:
     try:
-        tree = tomllib.loads(path.read_text(encoding="utf-8-sig"))
+        tree, _ = read_toml(path)
     except FileNotFoundError:
         raise FatalError(
             say(
@@ -315,7 +394,7 @@ def _read(path: Path) -> dict[str, Any]:
                 f"Settings file {path} does not exist; check the path, or leave out --settings.",
             )
         ) from None
-    except (OSError, UnicodeDecodeError, tomllib.TOMLDecodeError) as error:
+    except (OSError, ValueError) as error:
         raise FatalError(
             say(
                 f"读不懂设置文件 {path}：{error}。",
@@ -389,8 +468,8 @@ def _secret(value: dict[str, str], path: Path, name: str) -> str:
         return found
     file = path.parent / value["file"]
     try:
-        return file.read_text(encoding="utf-8").strip()
-    except (OSError, UnicodeDecodeError) as error:
+        return read_small(file, MAX_SECRET_BYTES).decode().strip()
+    except (OSError, ValueError) as error:
         raise FatalError(
             say(
                 f"{path}：{name} 要从文件 {file} 读取，但读不了（{error.__class__.__name__}）。",
@@ -401,7 +480,7 @@ def _secret(value: dict[str, str], path: Path, name: str) -> str:
 
 
 def _sentence(error: ValidationError, path: Path | None) -> str:
-    where = str(path) if path else say("环境变量 TINGCHAO_*", "environment (TINGCHAO_*)")
+    where = _source(path)
     first = error.errors(include_url=False, include_input=False, include_context=False)[0]
     key = ".".join(str(part) for part in first["loc"])
     message = first["msg"].removeprefix("Value error, ")
@@ -409,6 +488,10 @@ def _sentence(error: ValidationError, path: Path | None) -> str:
         hint = _hint(nearest_key(first["loc"]))
         return say(f"{where}：没有 {key} 这个设置", f"{where}: unknown key {key}") + hint
     return say(f"{where}：{key} 的值不对：{message}。", f"{where}: {key}: {message}.")
+
+
+def _source(path: Path | None) -> str:
+    return str(path) if path else say("环境变量 TINGCHAO_*", "environment (TINGCHAO_*)")
 
 
 def _hint(near: str | None) -> str:

@@ -13,7 +13,7 @@ from aiokafka import AIOKafkaConsumer
 from aiokafka.errors import CommitFailedError, IllegalStateError, KafkaError
 
 from pipeline import metrics
-from pipeline.kafka import Kafka, TopicPartition, to_record
+from pipeline.kafka import Kafka, TopicPartition, rights_checked, to_record
 from pipeline.loop import EXIT_BUG, SafeLoop, end_process
 from schemas.errors import FatalError
 
@@ -80,9 +80,10 @@ class SinkConsumer:
             try:
                 await consumer.start()
             except KafkaError as error:
-                raise self._kafka.unreachable(error) from error
+                raise await self._kafka.unreachable(error) from error
             log.info("reading", group=self._group, topics=self._topics)
-            await self._read(stop, consumer)
+            with rights_checked(self._kafka.settings):
+                await self._read(stop, consumer)
         except (asyncio.CancelledError, SystemExit, FatalError):
             raise
         except BaseException as error:  # noqa: BLE001 - a consumer in an unknown state

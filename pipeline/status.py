@@ -18,6 +18,8 @@ from pipeline.settings import Settings
 
 __all__ = ["RoleStatus", "Sample", "Worker", "live_workers", "reading", "role_statuses", "sample"]
 
+MAX_NOTE_BYTES = 4 * 1024
+
 ROLES = ("ingest", "enrich", "index", "watch", "notify")
 
 
@@ -55,9 +57,12 @@ def live_workers(folder: Path) -> list[Worker]:
     found = []
     for note in sorted((folder / "run").glob("*-*.json")):
         try:
-            worker = Worker(**json.loads(note.read_text()))
+            with note.open("rb") as file:
+                worker = Worker(**json.loads(file.read(MAX_NOTE_BYTES)))
+            if worker.pid <= 0:
+                raise ValueError("that would be a group of processes")
             os.kill(worker.pid, 0)
-        except (OSError, ValueError, TypeError):
+        except (OSError, ValueError, TypeError, OverflowError, RecursionError):
             note.unlink(missing_ok=True)
             continue
         found.append(worker)

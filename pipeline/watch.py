@@ -20,7 +20,7 @@ import structlog
 from aiokafka import AIOKafkaProducer
 
 from pipeline import metrics
-from pipeline.kafka import Kafka, TopicPartition
+from pipeline.kafka import Kafka, TopicPartition, rights_checked
 from pipeline.record import Item, Record
 from processors.brand_state import BrandState
 from processors.surge import Surge
@@ -121,10 +121,11 @@ class WatchStage:
         for number, group in by_partition.items():
             if not self._assigned(number):
                 continue  # its new owner gets them, since their offset is not committed
-            owned = self._owned.get(number) or await self._take_over(number)
-            for item in group:
-                self._apply_one(owned, item)
-            await self._commit(owned, group)
+            with rights_checked(self._kafka.settings):
+                owned = self._owned.get(number) or await self._take_over(number)
+                for item in group:
+                    self._apply_one(owned, item)
+                await self._commit(owned, group)
         return [Done()] * len(items)
 
     def _apply_one(self, owned: _Owned, item: Item[Signal]) -> None:

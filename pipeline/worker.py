@@ -28,7 +28,7 @@ from pipeline.folders import unwritable
 from pipeline.index import IndexStage
 from pipeline.ingest import Ingest, read_cursors
 from pipeline.kafka import Kafka, LineWriter
-from pipeline.loop import EXIT_BUG, SLICE_LINES, SafeLoop, Stage, end_process
+from pipeline.loop import EXIT_BUG, EXIT_FATAL, SLICE_LINES, SafeLoop, Stage, end_process
 from pipeline.notify import NotifyStage
 from pipeline.rules import RuleFollower, no_rules
 from pipeline.settings import Settings
@@ -230,7 +230,9 @@ async def _until_stopped(
     while not stopped.done():
         done, running = await asyncio.wait(running, return_when=asyncio.FIRST_COMPLETED)
         for task in done:
-            if (error := task.exception()) is not None:
+            if isinstance(error := task.exception(), FatalError):
+                end_process(EXIT_FATAL, str(error))
+            if error is not None:
                 log.error("ingest failed", exc_info=error)
                 end_process(EXIT_BUG, f"{type(error).__name__}: {error}")
 

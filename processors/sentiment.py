@@ -38,12 +38,15 @@ from schemas.enriched import EnrichedPost, Mood, Sentiment
 from schemas.errors import FatalError
 from schemas.language import say
 from schemas.rules import RuleSet
+from schemas.small_file import read_small
 
 __all__ = ["BUILT_IN", "MOODS", "LinearSentiment", "MoodModel", "judged_text"]
 
 MOODS: tuple[Mood, ...] = get_args(Mood)
 """In the order of the weights' columns."""
 
+#: Of a model file, packed and unpacked; the built-in one has 1.5 MB.
+MAX_MODEL_BYTES = 256 * 1024 * 1024
 BUILT_IN = Path(__file__).with_name("sentiment_weibo.npz")
 
 #: What platforms themselves write into a repost whose writer wrote nothing.
@@ -111,7 +114,11 @@ class MoodModel:
             FatalError: no such file, or not one of these models.
         """
         try:
-            content = io.BytesIO(path.read_bytes())  # given a path, np.load leaks a broken file
+            # Read here: given a path, np.load leaks a broken file.
+            content = io.BytesIO(read_small(path, MAX_MODEL_BYTES))
+            with zipfile.ZipFile(content) as parts:
+                if sum(part.file_size for part in parts.infolist()) > MAX_MODEL_BYTES:
+                    raise _no_model(path)
             with np.load(content, allow_pickle=False) as file:
                 features, temperature = int(file["features"]), float(file["temperature"])
                 weights, bias = file["weights"], file["bias"]

@@ -8,7 +8,7 @@ from pydantic import Field, TypeAdapter, ValidationError
 
 from schemas.errors import RejectedError
 from schemas.post import PostId
-from schemas.record import Record, UtcTime, explain
+from schemas.record import Record, UtcTime, check_parts, explain
 
 __all__ = [
     "DeadLetter",
@@ -20,6 +20,10 @@ __all__ = [
     "parse_dead_letter_line",
 ]
 
+Base64 = Annotated[
+    str,
+    Field(pattern=r"^(?:[A-Za-z0-9+/]{4})*(?:[A-Za-z0-9+/]{2}==|[A-Za-z0-9+/]{3}=)?$"),
+]
 Stage = Literal["ingest", "enrich", "index", "watch", "notify"]
 
 
@@ -49,11 +53,11 @@ class DeadLetter(Record):
     offset: int = -1
     line: Annotated[int, Field(ge=0)]
     """Line number in the record or file, from 1; 0 is the record as a whole."""
-    key: str | None = None
+    key: Base64 | None = None
     """Original Kafka key, base64."""
-    value: str | None = None
+    value: Base64 | None = None
     """Original bytes of the line, base64; ``None`` for a null record."""
-    headers: tuple[tuple[str, str], ...] = ()
+    headers: tuple[tuple[str, Base64], ...] = ()
     """Original headers; values base64."""
     size: Annotated[int, Field(ge=0)]
     """Original length in bytes; larger than the value's when that had to be cut."""
@@ -92,6 +96,7 @@ def parse_dead_letter_line(line: bytes) -> DeadLetterLine:
     Raises:
         RejectedError: neither of the two records.
     """
+    check_parts(line)
     try:
         return _lines.validate_json(line)
     except ValidationError as error:

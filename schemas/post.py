@@ -80,6 +80,8 @@ class Engagement(Record):
 class PostDraft(Record):
     """What a connector yields: a post before ingest stamped when it was observed."""
 
+    bounded = True
+
     id: PostId
     platform: Annotated[str, Field(pattern=r"^[a-z][a-z0-9-]{0,31}$")]
     kind: PostKind

@@ -1,16 +1,22 @@
 """The base of every record: frozen, strict, one deterministic JSON line."""
 
 from datetime import UTC, datetime
-from typing import Annotated, Any, Self
+from typing import Annotated, Any, ClassVar, Self
 
 from pydantic import AfterValidator, AwareDatetime, BaseModel, ConfigDict, Field, ValidationError
 
 from schemas.errors import RejectedError
 
-__all__ = ["SCHEMA_VERSION", "PlainText", "Record", "UtcTime", "explain"]
+__all__ = ["SCHEMA_VERSION", "PlainText", "Record", "UtcTime", "check_parts", "explain"]
 
 #: Raised when a record changes in a way that older readers can't read. New optional fields don't.
 SCHEMA_VERSION = 1
+
+
+_MOST_LISTED = 1_000
+_LARGE_BYTES = 512 * 1024
+#: Two texts of 100,000 characters that are all commas and quotes have fewer.
+_MOST_PARTS = 300_000
 
 
 def _to_utc(value: datetime) -> datetime:
@@ -38,6 +44,9 @@ class Record(BaseModel):
         frozen=True, extra="forbid", strict=True, allow_inf_nan=False, use_attribute_docstrings=True
     )
 
+    bounded: ClassVar[bool] = False
+    """Whether strangers write such lines, so that ``check_parts`` is asked first."""
+
     @classmethod
     def from_line(cls, line: bytes) -> Self:
         """Parse one JSON line.
@@ -45,6 +54,8 @@ class Record(BaseModel):
         Raises:
             RejectedError: the line is no JSON, or no such record; the message names the field.
         """
+        if cls.bounded:
+            check_parts(line)
         try:
             return cls.model_validate_json(line)
         except ValidationError as error:
@@ -69,8 +80,21 @@ class Record(BaseModel):
         return self.__pydantic_serializer__.to_json(self, exclude_none=True)
 
 
+def check_parts(line: bytes) -> None:
+    """Refuse a line of more parts than any honest one, before each becomes an object.
+
+    Raises:
+        RejectedError: with such a line; of 4 MiB, it would take a second and hundreds of MiB.
+    """
+    if len(line) > _LARGE_BYTES and line.count(b",") + line.count(b'":') > _MOST_PARTS:
+        raise RejectedError("schema", f"more than {_MOST_PARTS} parts: no such record")
+
+
 def explain(error: ValidationError) -> tuple[str, str]:
     """Turn a pydantic error into (kind, one sentence): kind is ``json`` or ``schema``."""
+    if error.error_count() > _MOST_LISTED:
+        # Listing each of 300,000 unknown fields would take seconds, for one sentence.
+        return "schema", f"{error.error_count()} things are wrong: no such record"
     first = error.errors(include_url=False, include_context=True, include_input=False)[0]
     if first["type"] == "json_invalid":
         return "json", f"not valid JSON: {first['ctx']['error']}"

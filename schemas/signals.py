@@ -11,31 +11,35 @@ from pydantic import Field, TypeAdapter, ValidationError
 from schemas.enriched import BrandRole, Mood
 from schemas.errors import RejectedError
 from schemas.post import PostId, PostKind
-from schemas.record import Record, UtcTime, explain
+from schemas.record import Record, UtcTime, check_parts, explain
 
 __all__ = ["Command", "CommandAction", "Mention", "Signal", "SourceGap", "Tick", "parse_signal"]
+
+
+BrandId = Annotated[str, Field(max_length=64)]
+"""Watch keeps a state for each, so a name must not be as long as a line may be."""
 
 
 class Mention(Record):
     """One post that speaks of one brand: only what watch needs."""
 
     type: Literal["mention"] = "mention"
-    brand: str
+    brand: BrandId
     role: BrandRole
     post_id: PostId
     root_id: PostId
     """The thread's root; the post itself when it is one."""
-    platform: str
+    platform: Annotated[str, Field(max_length=32)]
     kind: PostKind
-    author_id: str
-    author_name: str | None = None
+    author_id: Annotated[str, Field(max_length=128)]
+    author_name: Annotated[str, Field(max_length=200)] | None = None
     followers: int | None = None
     event_at: UtcTime
     event_clamped: bool = False
     mood: Mood | None = None
     negative: Annotated[float, Field(ge=0, le=1)] | None = None
-    signature: str | None = None
-    matches: tuple[str, ...] = ()
+    signature: Annotated[str, Field(max_length=64)] | None = None
+    matches: Annotated[tuple[str, ...], Field(max_length=1_000)] = ()
     """Words of the keyword rules that fired."""
     excerpt: Annotated[str, Field(max_length=141)] = ""
     """The first 140 characters, so that an alarm can quote without a look-up."""
@@ -51,13 +55,13 @@ class Command(Record):
     """What a person decided; watch learns of it only through the log."""
 
     type: Literal["command"] = "command"
-    id: str
-    brand: str
+    id: Annotated[str, Field(max_length=128)]
+    brand: BrandId
     action: CommandAction
     at: UtcTime
-    by: str
-    incident_id: str | None = None
-    value: str | None = None
+    by: Annotated[str, Field(max_length=200)]
+    incident_id: Annotated[str, Field(max_length=128)] | None = None
+    value: Annotated[str, Field(max_length=10_000)] | None = None
     """The assignee, the statement's text, ``true`` / ``false`` of a verdict, ..."""
     until: UtcTime | None = None
     """End of a silence."""
@@ -73,8 +77,8 @@ class Tick(Record):
 
     type: Literal["tick"] = "tick"
     at: UtcTime
-    lane: Annotated[int, Field(ge=0)]
-    lanes: Annotated[int, Field(ge=1)]
+    lane: Annotated[int, Field(ge=0, lt=10_000)]
+    lanes: Annotated[int, Field(ge=1, le=10_000)]
 
 
 class SourceGap(Record):
@@ -99,6 +103,7 @@ def parse_signal(line: bytes) -> Mention | Command | Tick | SourceGap:
     Raises:
         RejectedError: no JSON, or none of the four records.
     """
+    check_parts(line)
     try:
         return _signals.validate_json(line)
     except ValidationError as error:

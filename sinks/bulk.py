@@ -4,7 +4,7 @@ A bulk request succeeds or fails per document. Every answer ends as one of three
 hand in again, or can never pass. What is not known is never counted as done and never dropped.
 """
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -21,6 +21,7 @@ __all__ = [
     "is_missing_index",
     "outcome_of",
     "reason_of",
+    "result_of",
     "whole_failure",
 ]
 
@@ -123,10 +124,16 @@ _REJECTED_TYPES = frozenset(
 index name): the document waits."""
 
 
-def outcome_of(item: Mapping[str, Any]) -> Outcome:
+def result_of(item: object) -> dict[str, Any] | None:
+    """What stands behind ``index`` in one entry of ``items``; None where it is no such entry."""
+    result = next(iter(item.values()), None) if isinstance(item, dict) else None
+    return result if isinstance(result, dict) else None
+
+
+def outcome_of(item: object) -> Outcome:
     """What one entry of ``items`` says: ``{"index": {"status": 201}}``."""
-    result = next(iter(item.values()), None)
-    if not isinstance(result, dict):
+    result = result_of(item)
+    if result is None:
         return Retry("Elasticsearch: unreadable item in the answer")
     status = result.get("status")
     if not isinstance(status, int):
@@ -134,7 +141,7 @@ def outcome_of(item: Mapping[str, Any]) -> Outcome:
     error = result.get("error")
     if 200 <= status < 300 and error is None:
         return Done()
-    kind = error.get("type", "") if isinstance(error, dict) else ""
+    kind = str(error.get("type", "")) if isinstance(error, dict) else ""
     reason = reason_of(error)
     if status == 409 and kind == "version_conflict_engine_exception":
         return Done(stale=True)
@@ -180,8 +187,7 @@ def _is_block(error: object) -> bool:
     return isinstance(error, dict) and error.get("type") == "cluster_block_exception"
 
 
-def is_missing_index(item: Mapping[str, Any]) -> bool:
+def is_missing_index(item: object) -> bool:
     """The index is gone and the server does not create it by itself."""
-    result = next(iter(item.values()), None)
-    error = result.get("error") if isinstance(result, dict) else None
+    error = (result_of(item) or {}).get("error")
     return isinstance(error, dict) and error.get("type") == "index_not_found_exception"

@@ -1,11 +1,14 @@
 """The connection to Elasticsearch: how it is made, and what its errors mean to us."""
 
+import base64
 import io
+import ssl
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
+import aiohttp
 from elastic_transport import AiohttpHttpNode, BaseNode, TransportError
 from elasticsearch import ApiError, AsyncElasticsearch, UnsupportedProductError
 from pydantic import SecretStr
@@ -14,7 +17,31 @@ from schemas.errors import FatalError, RetryableError, TingchaoError
 from schemas.language import say
 from sinks.bulk import reason_of
 
-__all__ = ["Node", "away", "connect", "error_in", "mapped_errors", "retry_after"]
+__all__ = ["Node", "away", "connect", "error_in", "mapped_errors", "nonsense", "retry_after"]
+
+
+#: A thousand posts of the greatest length, with their marks, are some 600 MB; a page is far less.
+MAX_ANSWER_BYTES = 512 * 1024 * 1024
+
+
+class _BoundedAnswer(aiohttp.ClientResponse):
+    """Stops reading an answer that is larger than any of ours, instead of holding all of it."""
+
+    async def read(self) -> bytes:
+        """The body; it counts what was unpacked, too."""
+        if self._body is None:
+            pieces: list[bytes] = []
+            size = 0
+            async for piece in self.content.iter_any():
+                pieces.append(piece)
+                size += len(piece)
+                if size > MAX_ANSWER_BYTES:
+                    self.close()
+                    raise aiohttp.ClientPayloadError(
+                        f"the answer is larger than {MAX_ANSWER_BYTES // 2**20} MiB"
+                    )
+            self._body = b"".join(pieces)
+        return await super().read()
 
 
 class Node(AiohttpHttpNode):
@@ -30,6 +57,11 @@ class Node(AiohttpHttpNode):
         """Send one request, its body piece by piece."""
         stream: Any = io.BytesIO(body) if body else None
         return await super().perform_request(method, target, stream, *args, **kwargs)
+
+    def _create_aiohttp_session(self) -> None:
+        super()._create_aiohttp_session()
+        assert self.session is not None
+        self.session._response_class = _BoundedAnswer
 
     def _log_request(self, *args: Any, **kwargs: Any) -> None:
         return
@@ -50,17 +82,21 @@ def connect(
     if api_key is not None:
         options["api_key"] = api_key.get_secret_value()
     if login is not None:
-        options["basic_auth"] = (login[0], login[1].get_secret_value())
+        # Encoded here: the client takes ASCII only, and its error would show the password.
+        plain = f"{login[0]}:{login[1].get_secret_value()}"
+        options["basic_auth"] = base64.b64encode(plain.encode()).decode()
     if url.startswith("https:"):
         options |= {"verify_certs": verify_certs, "ssl_show_warn": False}
     if ca_certs is not None:
-        if not ca_certs.exists():
+        try:
+            ssl.create_default_context(cafile=ca_certs)
+        except OSError as error:  # ssl.SSLError too
             raise FatalError(
                 say(
-                    f"找不到 ca_certs 指定的证书文件 {ca_certs}。",
-                    f"ca_certs names {ca_certs}, which does not exist.",
+                    f"elasticsearch.ca_file 指定的证书文件 {ca_certs} 用不了：{error}。",
+                    f"elasticsearch.ca_file names {ca_certs}, which cannot be used: {error}.",
                 )
-            )
+            ) from None
         options["ca_certs"] = str(ca_certs)
     return AsyncElasticsearch(
         url,
@@ -85,13 +121,17 @@ def mapped_errors(where: str) -> Iterator[None]:
         ) from error
     except ApiError as error:
         raise _answered(where, error) from error
+    except RecursionError as error:
+        raise RetryableError(nonsense(where)) from error
     except TransportError as error:
         if "CERTIFICATE_VERIFY_FAILED" in error.message:
             raise FatalError(
                 say(
-                    f"Elasticsearch（{where}）的证书无法验证：请用 ca_certs 指定签发机构的证书。",
+                    f"Elasticsearch（{where}）的证书无法验证：请用 elasticsearch.ca_file 指定"
+                    "签发机构的证书，并用证书上的主机名连接。",
                     f"The certificate of Elasticsearch at {where} can't be verified: name the "
-                    "authority's certificate in ca_certs.",
+                    "authority's certificate in elasticsearch.ca_file, and the host as the "
+                    "certificate does.",
                 )
             ) from error
         raise RetryableError(away(where, error)) from error
@@ -122,6 +162,15 @@ def away(where: str, error: TransportError) -> str:
         "或运行 tingchao services start。",
         f"Elasticsearch at {where} can't be reached: {error.message}; check elasticsearch.url and "
         "the network, or run `tingchao services start`.",
+    )
+
+
+def nonsense(where: str) -> str:
+    """The sentence for an answer that is nested too deeply to be read."""
+    return say(
+        f"Elasticsearch（{where}）的回答读不懂；请检查 elasticsearch.url 是否指向 Elasticsearch。",
+        f"The answer of Elasticsearch at {where} can't be read; check that elasticsearch.url "
+        "leads to Elasticsearch.",
     )
 
 

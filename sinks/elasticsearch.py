@@ -7,10 +7,11 @@ Limits: a post is searchable about a second after it was written; posts dated be
 2035 share one index. Uses only what a bare server 8 or 9 offers: no scripts, pipelines, ILM.
 """
 
-from collections.abc import Mapping, Sequence
+import re
+from collections.abc import Sequence
 from contextlib import AbstractContextManager
 from pathlib import Path
-from typing import Any, Self
+from typing import Self
 
 from elastic_transport import BaseNode, ConnectionTimeout, TransportError
 from elasticsearch import ApiError, UnsupportedProductError
@@ -29,10 +30,19 @@ from sinks.bulk import (
     is_missing_index,
     outcome_of,
     reason_of,
+    result_of,
     whole_failure,
 )
 from sinks.documents import Names
-from sinks.elastic_client import Node, away, connect, error_in, mapped_errors, retry_after
+from sinks.elastic_client import (
+    Node,
+    away,
+    connect,
+    error_in,
+    mapped_errors,
+    nonsense,
+    retry_after,
+)
 from sinks.indices import Indices
 
 __all__ = ["Elasticsearch"]
@@ -42,6 +52,9 @@ _BULK = (
     "items.*.error.caused_by"
 )
 """Only what decides: a third of the client's time went into parsing the rest of the answer."""
+
+_ONE_WORD = re.compile(r"[!-~]+")
+"""What a header may carry; with anything else its error would show the key."""
 
 _NDJSON = {"accept": "application/json", "content-type": "application/x-ndjson"}
 
@@ -112,6 +125,15 @@ class Elasticsearch:
                         "set api_key, or username and password, not both",
                     )
                 )
+            if self.api_key is not None and not _ONE_WORD.fullmatch(
+                self.api_key.get_secret_value()
+            ):
+                raise ValueError(
+                    say(
+                        "api_key 必须是一行可打印的 ASCII 字符，没有空格（base64 形式）",
+                        "api_key must be one line of printable ASCII without spaces (base64 form)",
+                    )
+                )
             if (self.username is None) != (self.password is None):
                 raise ValueError(
                     say(
@@ -122,8 +144,8 @@ class Elasticsearch:
             if self.ca_certs is not None and self.url.scheme != "https":
                 raise ValueError(
                     say(
-                        "设置了 ca_certs，url 就必须以 https:// 开头",
-                        "ca_certs needs a url that begins with https://",
+                        "设置了 ca_file，url 就必须以 https:// 开头",
+                        "ca_file needs a url that begins with https://",
                     )
                 )
             return self
@@ -239,6 +261,8 @@ class Elasticsearch:
             return Retry(str(error), getattr(error, "retry_after_seconds", None))
         except UnsupportedProductError as error:
             return Retry(str(error))
+        except RecursionError:
+            return Retry(nonsense(self.where))
         except ApiError as error:
             return await self._refused(chunk, len(body), error)
         except TransportError as error:
@@ -295,6 +319,5 @@ class Elasticsearch:
             return  # the documents are handed in again and their outcome says what is wrong
 
 
-def _status(item: Mapping[str, Any]) -> object:
-    result = next(iter(item.values()), None)
-    return result.get("status") if isinstance(result, dict) else None
+def _status(item: object) -> object:
+    return (result_of(item) or {}).get("status")

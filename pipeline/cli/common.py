@@ -20,6 +20,7 @@ from rich.console import Console
 
 from pipeline.logs import quiet_logs
 from pipeline.loop import EXIT_FATAL
+from pipeline.masking import masked
 from pipeline.settings import Settings, load_settings
 from schemas.errors import TingchaoError
 from schemas.language import say, use_language
@@ -113,7 +114,7 @@ def run(arguments: Sequence[str]) -> int:
     except SystemExit as done:
         return done.code if isinstance(done.code, int) else 0
     except TingchaoError as error:
-        errors.print(str(error), markup=False, soft_wrap=True)
+        errors.print(masked(str(error)), markup=False, soft_wrap=True)
         return EXIT_FATAL
     except KeyboardInterrupt:
         errors.print(say("已中断。", "Interrupted."))

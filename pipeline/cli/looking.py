@@ -31,6 +31,8 @@ from pipeline.status import RoleStatus, role_statuses
 from schemas.errors import FatalError
 from schemas.incident import Incident
 from schemas.language import say
+from schemas.small_file import read_small
+from schemas.topics import TOPICS
 from sinks.notice_text import KINDS, STATES, describe
 from sinks.search import Search
 
@@ -518,11 +520,10 @@ def _corrected(path: Path | None, chosen: Sequence[Listed]) -> bytes | None:
     if len(chosen) != 1:
         raise FatalError(say("--with 只能配一个 id。", "--with goes with exactly one id."))
     try:
-        value = path.read_bytes().strip()
-    except OSError as error:
-        raise FatalError(
-            say(f"读不了 {path}：{error.strerror}。", f"{path} cannot be read: {error.strerror}.")
-        ) from None
+        value = read_small(path, TOPICS["posts.raw"].max_message_bytes).strip()
+    except (OSError, ValueError) as error:
+        why = getattr(error, "strerror", None) or error
+        raise FatalError(say(f"读不了 {path}：{why}。", f"{path} cannot be read: {why}.")) from None
     if b"\n" in value or not value:
         raise FatalError(say(f"{path} 必须正好是一行。", f"{path} must be exactly one line."))
     return value

@@ -47,7 +47,8 @@ def full(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> Settings:
         (tmp_path / name).parent.mkdir(exist_ok=True)
         (tmp_path / name).write_text(f"value of {name}\n")
     path = tmp_path / "tingchao.toml"
-    path.write_text(FULL, encoding="utf-8")
+    # A login and certificates need the kind of connection that has them.
+    path.write_text(FULL.replace('security = "PLAINTEXT"', 'security = "SASL_SSL"'), "utf-8")
     return load_settings(path)
 
 

@@ -352,6 +352,9 @@ def test_show_masks_every_secret(tmp_path: Path) -> None:
     file = settings(
         tmp_path,
         """
+        [kafka]
+        security = "SASL_SSL"
+        sasl_username = "me"
         [elasticsearch]
         password = { file = "secret.txt" }
         [channels.duty]

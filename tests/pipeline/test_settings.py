@@ -1,3 +1,4 @@
+import json
 import os
 from collections.abc import Callable
 from pathlib import Path
@@ -260,7 +261,8 @@ def test_a_secret_comes_from_a_variable_or_a_file_beside_and_is_never_shown(
     monkeypatch.setenv("THE_SECRET", SECRET)
     write(SECRET + "\n", "conf/secrets/es")
     path = write(
-        '[kafka]\nsasl_password = { env = "THE_SECRET" }\n'
+        '[kafka]\nsecurity = "SASL_SSL"\nsasl_username = "me"\n'
+        'sasl_password = { env = "THE_SECRET" }\n'
         '[elasticsearch]\npassword = { file = "secrets/es" }\n'
         '[channels.team]\nuse = "webhook"\n'
         'secrets = [{ env = "THE_SECRET" }, { file = "secrets/es" }]\n'
@@ -279,9 +281,13 @@ def test_a_secret_comes_from_a_variable_or_a_file_beside_and_is_never_shown(
 def test_a_secret_given_by_variable_is_never_shown(
     write: Write, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    path = write('[channels.team]\nuse = "webhook"\n')
+    login = '[kafka]\nsecurity = "SASL_SSL"\nsasl_username = "me"\n'
+    path = write(login + '[channels.team]\nuse = "webhook"\n')
     monkeypatch.setenv("TINGCHAO_KAFKA__SASL_PASSWORD", SECRET)
     monkeypatch.setenv("TINGCHAO_CHANNELS__TEAM__SECRET", SECRET)
+    monkeypatch.setenv("TINGCHAO_CHANNELS__TEAM__SECRETS", json.dumps([SECRET]))
+    monkeypatch.setenv("TINGCHAO_WATCH__TOKEN", SECRET)
+    monkeypatch.setenv("TINGCHAO_ENRICH__OPTIONS", json.dumps({"x": {"api_key": SECRET}}))
 
     settings = load_settings(path)
 
@@ -295,7 +301,10 @@ def test_a_mistake_elsewhere_does_not_show_the_secret(
     write: Write, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setenv("THE_SECRET", SECRET)
-    path = write('[kafka]\nsasl_password = { env = "THE_SECRET" }\npartitions = -1\n')
+    path = write(
+        '[kafka]\nsecurity = "SASL_SSL"\nsasl_username = "me"\n'
+        'sasl_password = { env = "THE_SECRET" }\npartitions = -1\n'
+    )
 
     assert "kafka.partitions" in refused(path)
 
@@ -338,6 +347,41 @@ def test_an_index_that_is_wrongly_described_is_refused_without_showing_the_secre
     assert SECRET not in str(caught.value) + repr(caught.value.__context__)
 
 
+@pytest.mark.parametrize(
+    ("section", "named"),
+    [
+        ('[elasticsearch]\nurl = "https://me:{}@index.example:9200"\n', "elasticsearch.url"),
+        ('[kafka]\nbootstrap = "kafka://me:{}@broker.example:9092"\n', "kafka.bootstrap"),
+        ('[channels.a]\nuse = "webhook"\nurl = "https://{}@hook.example/x"\n', "channels.a.url"),
+        ('[sources.a]\nuse = "x"\nurls = ["https://me:{}@feed.example/"]\n', "sources.a.urls"),
+    ],
+)
+def test_an_address_with_a_password_is_refused_and_not_shown(
+    write: Write, section: str, named: str
+) -> None:
+    assert f"{named} holds a user or password" in refused(write(section.format(SECRET)))
+
+
+@pytest.mark.parametrize(
+    ("kafka", "said"),
+    [
+        ({"security": "SASL_SSL"}, "needs sasl_username and sasl_password"),
+        ({"security": "SASL_SSL", "sasl_username": "me"}, "needs sasl_username and sasl_password"),
+        ({"sasl_username": "me"}, "does not log in"),
+        ({"security": "SSL", "sasl_username": "me"}, "does not log in"),
+        ({"ca_file": "/ca.pem"}, "does not encrypt"),
+        ({"security": "SASL_PLAINTEXT", "sasl_username": "me", "ca_file": "x"}, "needs"),
+        ({"security": "SSL", "key_file": "/key.pem"}, "without certificate_file"),
+    ],
+)
+def test_safety_that_would_not_be_used_is_refused(
+    write: Write, kafka: dict[str, str], said: str
+) -> None:
+    lines = "".join(f'{name} = "{value}"\n' for name, value in kafka.items())
+
+    assert said in refused(write(f"[kafka]\n{lines}"))
+
+
 # --- paths ------------------------------------------------------------------------------------
 
 
@@ -347,9 +391,12 @@ def test_an_index_that_is_wrongly_described_is_refused_without_showing_the_secre
         ('folder = "x"\n', lambda s: s.folder),
         ('[rules]\nfile = "x"\n', lambda s: s.rules.file),
         ('[services]\nartefacts = "x"\n', lambda s: s.services.artefacts),
-        ('[kafka]\nca_file = "x"\n', lambda s: s.kafka.ca_file),
-        ('[kafka]\ncertificate_file = "x"\n', lambda s: s.kafka.certificate_file),
-        ('[kafka]\nkey_file = "x"\n', lambda s: s.kafka.key_file),
+        ('[kafka]\nsecurity = "SSL"\nca_file = "x"\n', lambda s: s.kafka.ca_file),
+        ('[kafka]\nsecurity = "SSL"\ncertificate_file = "x"\n', lambda s: s.kafka.certificate_file),
+        (
+            '[kafka]\nsecurity = "SSL"\ncertificate_file = "y"\nkey_file = "x"\n',
+            lambda s: s.kafka.key_file,
+        ),
         ('[elasticsearch]\nca_file = "x"\n', lambda s: s.elasticsearch.ca_file),
         ('[sources.a]\nuse = "replay"\npath = "x"\n', lambda s: s.sources["a"].options["path"]),
         ('[sources.a]\nuse = "file"\nmapping = "x"\n', lambda s: s.sources["a"].options["mapping"]),

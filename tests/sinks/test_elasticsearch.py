@@ -240,7 +240,7 @@ async def test_a_missing_index_is_made_for_the_next_time(sink: Elasticsearch) ->
     ("answer", "kind", "words"),
     [
         (NoConnection("refused"), RetryableError, "es.example:9200"),
-        (TlsError("CERTIFICATE_VERIFY_FAILED"), FatalError, "ca_certs"),
+        (TlsError("CERTIFICATE_VERIFY_FAILED"), FatalError, "ca_file"),
         ((401, {"error": {"type": "security_exception", "reason": "x"}}), FatalError, "api_key"),
         ((503, {"error": {"type": "x", "reason": "busy"}}), RetryableError, "busy"),
         ((400, {"error": {"type": "x", "reason": "cannot be changed"}}), FatalError, "changed"),
