@@ -14,6 +14,7 @@ from pathlib import Path
 from typing import Any
 
 import faust
+import faust.streams
 import structlog
 from faust.types import EventT
 
@@ -21,6 +22,8 @@ from pipeline import metrics
 from pipeline.kafka import MAX_POLL_INTERVAL_MS, Kafka
 from pipeline.loop import SafeLoop
 from pipeline.record import Record
+from schemas.errors import FatalError
+from schemas.language import say
 
 __all__ = ["create_app"]
 
@@ -44,13 +47,20 @@ def create_app(
     ``partitions`` is the topic's real number: Faust declares nothing itself.
 
     Raises:
-        RuntimeError: Faust's compiled streams are missing; the pure Python ones acknowledge events
-            of partitions that were already taken away.
+        FatalError: Faust does not use its compiled streams; the pure Python ones acknowledge
+            events of partitions that were already taken away.
     """
-    try:
-        import faust._cython.streams
-    except ImportError as error:
-        raise RuntimeError("faust was installed without its compiled streams") from error
+    # The compiled module may be there and switched off: NO_CYTHON.
+    if faust.streams._CStreamIterator is None:  # type: ignore[attr-defined]
+        raise FatalError(
+            say(
+                "Faust 没有使用编译好的 stream，会丢数据；请取消环境变量 NO_CYTHON，"
+                "并安装带编译模块的 faust-streaming。",
+                "Faust does not use its compiled streams and would lose lines: unset the "
+                "environment variable NO_CYTHON, and install faust-streaming with its compiled "
+                "modules.",
+            )
+        )
     app = faust.App(kafka.group(role), **_settings(kafka, folder))
     source = app.topic(
         kafka.topic(topic),
