@@ -44,6 +44,12 @@ class Worker:
     role: str
     pid: int
     metrics_port: int
+    host: str = "127.0.0.1"
+
+    def url(self, path: str) -> str:
+        """An address of its health server."""
+        host = f"[{self.host}]" if ":" in self.host else self.host
+        return f"http://{host}:{self.metrics_port}{path}"
 
 
 Sample = dict[tuple[str, tuple[tuple[str, str], ...]], float]
@@ -70,7 +76,7 @@ async def sample(workers: list[Worker]) -> dict[int, Sample]:
     async with httpx.AsyncClient(timeout=2.0, trust_env=False) as client:
         for worker in workers:
             try:
-                answer = await client.get(f"http://127.0.0.1:{worker.metrics_port}/metrics")
+                answer = await client.get(worker.url("/metrics"))
             except httpx.HTTPError:
                 continue
             samples[worker.pid] = {
