@@ -143,6 +143,10 @@ class LagReader:
                 found[tp] = PartitionLag(begins[tp], ends[tp], committed, behind, oldest)
         return GroupLag(group, found)
 
+    async def ping(self) -> None:
+        """Ask the broker anything, to see whether it answers."""
+        await self._admin.list_topics()
+
     async def members(self, group: str) -> frozenset[str]:
         """The ids of the group's members, as the broker sees them."""
         answers = await self._admin.describe_consumer_groups([self._kafka.group(group)])

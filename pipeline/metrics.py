@@ -5,7 +5,7 @@ demo and ``deploy/prometheus`` read them. Labels take values from fixed words or
 topics, groups, sources, channels, enrichers. Never from what people write.
 """
 
-from typing import Literal
+from typing import Literal, get_args
 
 from prometheus_client import Counter, Gauge, Histogram
 
@@ -112,9 +112,12 @@ def announce(stage: str) -> None:
     """Begin a stage's counters at 0: a rate over something that is not there alarms nobody."""
     for counter in (RECEIVED, DECIDED, RETRIED):
         counter.labels(stage)
-    for kind in ("unavailable", "refused", "bug", "commit"):
+    for kind in get_args(ErrorKind):
         ERRORS.labels(stage, kind)
-    DEAD_LETTERS.labels(stage, "schema")
+    for reason in _DEAD_LETTER_KINDS:
+        DEAD_LETTERS.labels(stage, reason)
+    if stage == "notify":
+        DISCARDED.labels(stage, "too_old", "false")
     for topic in _WRITES.get(stage, ()):
         SENT.labels(stage, topic)
     for step in _STEPS.get(stage, ()):
@@ -123,6 +126,8 @@ def announce(stage: str) -> None:
     BATCH_SECONDS.labels(stage)
 
 
+#: The frequent ones; others begin when they first occur.
+_DEAD_LETTER_KINDS = ("json", "schema", "empty", "future", "mapping", "too_large", "bug", "poison")
 _WRITES = {
     "ingest": ("posts.raw",),
     "enrich": ("posts.enriched", "posts.dropped", "signals"),

@@ -89,6 +89,7 @@ class Monitor:
 
     async def _look(self, probe: Probe | None) -> None:
         vitals = self._vitals
+        began = vitals.clock()
         try:
             async with asyncio.timeout(LOOK_TIMEOUT_SECONDS):
                 await self._look_at_kafka([one for one in vitals.readers if one.in_group])
@@ -100,7 +101,7 @@ class Monitor:
             log.error("a look at the lag failed", exc_info=True)
         else:
             vitals.kafka_answers(None)
-            vitals.looked_at = vitals.clock()
+            vitals.looked_at = began
             metrics.LOOKED.set(time.time())
         if probe is not None:
             vitals.index_away = await _away(probe)
@@ -108,6 +109,8 @@ class Monitor:
     async def _look_at_kafka(self, readers: Iterable[Reader]) -> None:
         by_group = {reader.group: reader for reader in readers}
         lag = await self._lag_reader(tuple(by_group))
+        if not by_group:
+            await lag.ping()
         for group, reader in by_group.items():
             if reader.membership is not None:
                 member_id = reader.membership.member_id()

@@ -176,7 +176,7 @@ class Vitals:
         self.kafka_back_at = clock()
         self.index_away: str | None = None
         self.looked_at: float | None = None
-        """When the monitor last finished a look, whatever it found."""
+        """When the last look began that the broker answered: its answers are at least as new."""
         self._pinged = False
 
     @property

@@ -46,8 +46,6 @@ __all__ = ["Watchdog", "past_exits", "verdict"]
 
 #: A look that comes so much later than planned was kept from coming: the process did not run.
 ASLEEP_SECONDS = 5.0
-#: What the broker said is no news after so long: the monitor itself stands still.
-STALE_SECONDS = 120.0
 #: Telling why must not keep the process from ending: standard error may be what is stuck.
 TELL_SECONDS = 10.0
 
@@ -130,19 +128,20 @@ def verdict(vitals: Vitals, limits: WatchdogSettings, now: float, awake_since: f
                 f"Watchdog: the event loop has not answered for {age:.0f} s (limit "
                 f"{limits.loop_seconds:g} s); the process starts anew, nothing is lost.",
             )
-    if vitals.kafka_away is not None:
+    # From here on up to when the broker last answered: while it does not, nobody can tell.
+    heard_at = vitals.looked_at
+    if vitals.kafka_away is not None or heard_at is None:
         return None
     since = max(awake_since, vitals.kafka_back_at)
-    heard = vitals.looked_at is not None and now - vitals.looked_at < STALE_SECONDS
     for reader in vitals.readers:
         works = reader.halted is None and not reader.pausing
         why = None
         if works:
-            why = _step_verdict(reader, limits, now, since)
-        if heard and reader.membership is not None:
-            why = why or _member_verdict(reader, limits, now, since)
-        if heard and works and vitals.index_away is None:
-            why = why or _progress_verdict(reader, limits, now, since)
+            why = _step_verdict(reader, limits, heard_at, since)
+        if reader.membership is not None:
+            why = why or _member_verdict(reader, limits, heard_at, since)
+        if works and vitals.index_away is None:
+            why = why or _progress_verdict(reader, limits, heard_at, since)
         if why is not None:
             return why
     return None

@@ -11,7 +11,7 @@ from prometheus_client.parser import text_string_to_metric_families
 from pipeline.status import Sample, live_workers
 from pipeline.worker import ROLES
 from tests.pipeline.conftest import MakeLine
-from tests.pipeline.line_rig import Line, ask
+from tests.pipeline.line_rig import ROOT, Line, ask
 from tests.pipeline.line_story import Story, write_story
 
 pytestmark = pytest.mark.services
@@ -132,6 +132,15 @@ def test_latencies_are_those_of_posts_that_passed(asked: Asked) -> None:
     assert asked.sum("watch", "tingchao_latency_seconds_count", step="alarm") > 0
     searchable = asked.sum("index", "tingchao_latency_seconds_sum", step="searchable")
     assert 0 < asked.sum("index", "tingchao_latency_seconds_sum", step="indexed") < searchable
+
+
+@pytest.mark.parametrize("file", ["prometheus/alerts.yml", "grafana/tingchao.json"])
+def test_what_rules_and_dashboard_ask_for_is_exported(asked: Asked, file: str) -> None:
+    text = (ROOT / "deploy" / file).read_text(encoding="utf-8")
+    wanted = set(re.findall(r"\b(?:tingchao|process)_[a-z_]+", text))
+
+    assert len(wanted) > 10
+    assert wanted <= {name for samples in asked.samples.values() for name, _ in samples}
 
 
 @pytest.mark.parametrize("role", ["enrich", "index", "watch", "notify"])

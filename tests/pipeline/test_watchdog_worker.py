@@ -3,14 +3,21 @@
 What makes them hang is patched in by a launcher of this file; the product has no hook for it.
 """
 
+import os
 import re
+import signal
 import sys
+import time
 from contextlib import closing
 
+import httpx
 import orjson
 import pytest
 
+from pipeline import services
 from pipeline.loop import EXIT_WATCHDOG
+from pipeline.services import RunningServices
+from pipeline.status import live_workers
 from schemas.enriched import EnrichedPost
 from tests.pipeline.conftest import MakeLine
 from tests.pipeline.line_rig import Line, Proxy, Worker, ask
@@ -186,6 +193,55 @@ def test_the_next_process_counts_the_exits_of_its_place(line: Line) -> None:
 
 
 # --- and who must not be ended ----------------------------------------------------------------
+
+
+def test_a_spare_process_without_partitions_is_left_alone(make_line: MakeLine) -> None:
+    line = make_line(partitions=1, watchdog=SHORT, health=LOOK)
+    line.ok("topics", "create")
+    for number in (1, 2):
+        line.start("enrich", number)
+    line.until(lambda: line.members("enrich") == 2, "both are members")
+    both_since = time.monotonic()
+
+    line.until(lambda: time.monotonic() - both_since > 2 * LONGEST_SECONDS, "beyond all limits")
+
+    found = [
+        httpx.get(one.url("/ready"), trust_env=False) for one in live_workers(line.settings.folder)
+    ]
+    assert [answer.json() for answer in found] == [{"status": "ready"}] * 2
+
+
+@pytest.mark.parametrize("role", ["index", "watch"])
+def test_a_broker_that_is_frozen_beyond_all_limits_is_no_hang(
+    line: Line, local_services: RunningServices, role: str
+) -> None:
+    [kafka] = [one for one in services.status(local_services.config) if one.name == "kafka"]
+    assert kafka.pid is not None
+    worker = line.start(role)
+    line.until(lambda: ask(line, role, "/ready")[1] == {"status": "ready"}, "ready")
+    os.killpg(kafka.pid, signal.SIGSTOP)
+    try:
+        frozen_at = time.monotonic()
+        line.until(lambda: time.monotonic() - frozen_at > 2 * LONGEST_SECONDS, "beyond all limits")
+    finally:
+        os.killpg(kafka.pid, signal.SIGCONT)
+
+    line.until(lambda: ask(line, role, "/ready")[1] == {"status": "ready"}, "ready again")
+    assert worker.process.poll() is None
+
+
+def test_a_process_that_was_frozen_gets_its_full_time_again(line: Line) -> None:
+    worker = line.start("index")
+    line.until(lambda: ask(line, "index", "/ready")[1] == {"status": "ready"}, "ready")
+    worker.process.send_signal(signal.SIGSTOP)
+    frozen_at = time.monotonic()
+    line.until(lambda: time.monotonic() - frozen_at > 2 * LONGEST_SECONDS, "beyond all limits")
+
+    worker.process.send_signal(signal.SIGCONT)
+
+    line.until(lambda: "the process was asleep" in worker.said(), "the watchdog saw it")
+    line.until(lambda: ask(line, "index", "/ready")[1] == {"status": "ready"}, "ready again")
+    worker.check()
 
 
 def oldest_seconds(line: Line) -> float:
