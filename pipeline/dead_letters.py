@@ -2,6 +2,7 @@
 
 import base64
 import contextlib
+from collections import defaultdict
 from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
@@ -16,6 +17,9 @@ from schemas.post import Post, PostDraft
 from schemas.topics import TOPICS, partition_of
 
 __all__ = ["Listed", "obstacle", "read_dead_letters", "retry"]
+
+#: Letters that are put back, and noted, at a time.
+TOGETHER = 200
 
 
 @dataclass(frozen=True)
@@ -72,8 +76,9 @@ async def retry(
     await writer.start()
     done: list[Retry] = []
     try:
-        for listed in chosen:
-            done.append(await _put_back(writer, listed.letter, corrected))
+        for start in range(0, len(chosen), TOGETHER):
+            letters = [listed.letter for listed in chosen[start : start + TOGETHER]]
+            done += await _put_back(writer, letters, corrected)
     finally:
         await writer.stop()
     return done
@@ -154,22 +159,34 @@ def _seen_now(line: bytes) -> bytes:
     return Post(**dict(draft), observed_at=datetime.now(UTC)).to_line()
 
 
-async def _put_back(writer: LineWriter, letter: DeadLetter, corrected: bytes | None) -> Retry:
-    topic = letter.source if letter.source in TOPICS else "posts.raw"
-    partitions = await writer.partitions(topic)
-    partition = letter.partition if letter.partition >= 0 else partition_of(letter.id, partitions)
-    value = letter.raw if corrected is None else corrected
-    key = base64.b64decode(letter.key) if letter.key else None  # a compacted topic asks for it
-    header = (RETRY_HEADER, letter.id.encode())
-    entry = Entry(partition % partitions, value, key, (header,))
-    await writer.write({topic: [entry]})
-    note = Retry(
-        dead_letter_id=letter.id,
-        at=datetime.now(UTC),
-        topic=topic,
-        partition=entry.partition,
-        corrected=corrected is not None,
-    )
-    letters = await writer.partitions("dead-letters")
-    await writer.write({"dead-letters": [Entry(partition_of(letter.id, letters), note.to_line())]})
-    return note
+async def _put_back(
+    writer: LineWriter, letters: Sequence[DeadLetter], corrected: bytes | None
+) -> list[Retry]:
+    """The lines first, then the notes: a death in between puts them back once more."""
+    writes: dict[str, list[Entry]] = defaultdict(list)
+    notes = []
+    for letter in letters:
+        topic = letter.source if letter.source in TOPICS else "posts.raw"
+        partitions = await writer.partitions(topic)
+        known = letter.partition >= 0
+        partition = letter.partition if known else partition_of(letter.id, partitions)
+        value = letter.raw if corrected is None else corrected
+        key = base64.b64decode(letter.key) if letter.key else None  # a compacted topic asks for it
+        header = (RETRY_HEADER, letter.id.encode())
+        entry = Entry(partition % partitions, value, key, (header,))
+        writes[topic].append(entry)
+        note = Retry(
+            dead_letter_id=letter.id,
+            at=datetime.now(UTC),
+            topic=topic,
+            partition=entry.partition,
+            corrected=corrected is not None,
+        )
+        notes.append(note)
+    await writer.write(writes)
+    partitions = await writer.partitions("dead-letters")
+    entries = [
+        Entry(partition_of(note.dead_letter_id, partitions), note.to_line()) for note in notes
+    ]
+    await writer.write({"dead-letters": entries})
+    return notes

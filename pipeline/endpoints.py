@@ -54,6 +54,7 @@ def elasticsearch_client(settings: Settings) -> Elasticsearch:
         "username": section.username,
         "password": section.password,
         "ca_certs": section.ca_file,
+        "request_timeout_seconds": section.request_timeout_seconds,
         "shards": section.shards,
         "replicas": section.replicas,
     }

@@ -145,9 +145,10 @@ def _settings(kafka: Kafka, folder: Path) -> dict[str, Any]:
         "broker_max_poll_interval": MAX_POLL_INTERVAL_MS / 1000,
         # With noack_take nothing is lost by not waiting; waiting would block the whole group.
         "stream_wait_empty": False,
-        "broker_session_timeout": 30,
-        "broker_heartbeat_interval": 3,
-        "broker_request_timeout": 60,
+        "broker_session_timeout": kafka.settings.session_timeout_seconds,
+        "broker_heartbeat_interval": kafka.heartbeat_seconds,
+        # Not shorter than the session, which a join may wait for.
+        "broker_request_timeout": max(60, kafka.settings.session_timeout_seconds),
         "broker_rebalance_timeout": 60,
         "broker_commit_interval": 1.0,
         "broker_commit_every": 5_000,

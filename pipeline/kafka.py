@@ -106,6 +106,11 @@ class Kafka:
             ) from None
         return context
 
+    @property
+    def heartbeat_seconds(self) -> float:
+        """How often a member of a group shows that it lives: three times a session at least."""
+        return min(3.0, self.settings.session_timeout_seconds / 3)
+
     def topic(self, name: str) -> str:
         """The topic's real name on the cluster."""
         return self.settings.prefix + TOPICS[name].name
@@ -140,8 +145,8 @@ class Kafka:
             "auto_offset_reset": "earliest",
             "isolation_level": "read_committed",
             "max_poll_interval_ms": MAX_POLL_INTERVAL_MS,
-            "session_timeout_ms": 30_000,
-            "heartbeat_interval_ms": 3_000,
+            "session_timeout_ms": self.settings.session_timeout_seconds * 1000,
+            "heartbeat_interval_ms": int(self.heartbeat_seconds * 1000),
             "max_partition_fetch_bytes": 4 * 1024 * 1024,
             "fetch_max_wait_ms": 200,
         }

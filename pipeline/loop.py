@@ -5,7 +5,8 @@ It is shared by the Faust agents (``pipeline/faust_agent.py``) and the sink cons
 
     read records ──▶ SafeLoop.handle(records) ──▶ acknowledge, in order
                          │ split into lines, decode each
-                         │ bad lines ──▶ dead-letters (broker-acked before anything else)
+                         │ bad lines ──▶ dead-letters (broker-acked before anything else),
+                         │               unless there are too many: then it halts and waits
                          └ good lines ─▶ stage.apply ──▶ Done | Retry (again, for ever) | Rejected
 
 Delivery: at least once. ``handle`` returns only when every line is delivered or a dead letter; on
@@ -27,9 +28,10 @@ from aiokafka.errors import KafkaError, MessageSizeTooLargeError, RecordListTooL
 
 from pipeline import metrics
 from pipeline.backoff import Backoff
+from pipeline.breaker import Breaker
 from pipeline.crash_log import CrashLog, Place
 from pipeline.dead_letter_writer import DeadLetterWriter
-from pipeline.record import Item, Record
+from pipeline.record import RETRY_HEADER, Item, Record
 from pipeline.vitals import Reader
 from schemas.dead_letter import Stage as StageName
 from schemas.envelope import split
@@ -107,6 +109,7 @@ class SafeLoop(Generic[T]):
         stage: Stage[T],
         dead_letters: DeadLetterWriter,
         crash_log: CrashLog,
+        breaker: Breaker,
         *,
         backoff: Callable[[], Backoff] = Backoff,
         end: Callable[[int, str], NoReturn] = end_process,
@@ -117,6 +120,7 @@ class SafeLoop(Generic[T]):
         self._vitals = vitals or Reader(stage.name)
         self._dead_letters = dead_letters
         self._crash_log = crash_log
+        self._breaker = breaker
         self._backoff = backoff
         self._end = end
         self._slice_lines = slice_lines
@@ -130,6 +134,7 @@ class SafeLoop(Generic[T]):
             if prepare is not None:
                 await prepare()
             await self._dead_letters.start()
+            await self._breaker.start()
             await self.stage.start()
             self._vitals.end("starting")
         except asyncio.CancelledError:
@@ -223,9 +228,19 @@ class SafeLoop(Generic[T]):
                 items.append(Item(line.record, line.line, line.raw, value, line.last))
         metrics.RECEIVED.labels(self.stage.name).inc(len(lines))
         metrics.BATCH_LINES.labels(self.stage.name).observe(len(lines))
+        self._breaker.passed(len(lines))
         if bad:
-            await self._dead_letters.write(bad)
+            await self._refuse(bad)
         await self._deliver(items)
+
+    async def _refuse(self, bad: Sequence[tuple[Item[bytes], Rejected]]) -> None:
+        """Make dead letters of them; halts first, when a person should look before that goes on."""
+        # What a person put back is that person's doing, not a sign of anything new.
+        reasons = [why for line, why in bad if line.record.header(RETRY_HEADER) is None]
+        self._crash_log.release()  # a kill while halted is not the lines' doing
+        await self._breaker.refuse(reasons)
+        self._crash_log.begin(self._in_flight)
+        await self._dead_letters.write(bad)
 
     async def _deliver(self, pending: Sequence[Item[T]]) -> None:
         backoff = self._backoff()
@@ -253,7 +268,7 @@ class SafeLoop(Generic[T]):
                             (Item(item.record, item.line, item.raw, item.raw, item.last), outcome)
                         )
                 if bad:
-                    await self._dead_letters.write(bad)
+                    await self._refuse(bad)
                 metrics.DECIDED.labels(self.stage.name).inc(len(pending) - len(retried) - len(bad))
                 if retried:
                     metrics.ERRORS.labels(self.stage.name, "refused").inc()

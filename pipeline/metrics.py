@@ -17,6 +17,7 @@ __all__ = [
     "DECIDED",
     "DISCARDED",
     "ERRORS",
+    "HALTED",
     "LAG",
     "LATENCY",
     "LOOKED",
@@ -83,6 +84,7 @@ PUBLISHED = Histogram(
 )
 
 ASSIGNED = Gauge("tingchao_partitions_assigned", "Partitions this process reads.", ["stage"])
+HALTED = Gauge("tingchao_halted", "1 while the circuit breaker holds this role.", ["stage"])
 MEMBER = Gauge("tingchao_group_member", "1 when the broker counts the worker a member.", ["group"])
 LAG = Gauge(
     "tingchao_lag_records",
@@ -122,6 +124,7 @@ def announce(stage: str) -> None:
         SENT.labels(stage, topic)
     for step in _STEPS.get(stage, ()):
         LATENCY.labels(step)
+    HALTED.labels(stage)
     BATCH_LINES.labels(stage)
     BATCH_SECONDS.labels(stage)
 

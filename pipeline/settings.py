@@ -75,6 +75,9 @@ class KafkaSettings(_Section):
     """Partitions of each topic when it is created: the most processes that can share a role."""
     replication: Annotated[int, Field(ge=1, le=5)] = 1
     """Copies of each partition; 3 on a cluster."""
+    session_timeout_seconds: Annotated[int, Field(ge=6, le=300)] = 30
+    """How long a silent process keeps its partitions: after a hard death, so long nobody reads
+    them; a process frozen for longer loses them. The cluster must allow the value."""
     security: Literal["PLAINTEXT", "SSL", "SASL_PLAINTEXT", "SASL_SSL"] = "PLAINTEXT"
     """How to talk to the cluster."""
     sasl_mechanism: Literal["PLAIN", "SCRAM-SHA-256", "SCRAM-SHA-512"] = "SCRAM-SHA-512"
@@ -106,6 +109,8 @@ class ElasticsearchSettings(_Section):
     """Password of that user."""
     ca_file: Path | None = None
     """Certificate authority that signed the cluster's certificate; empty: the system's."""
+    request_timeout_seconds: Annotated[float, Field(gt=0, le=600)] = 60.0
+    """A request that takes longer counts as failed and is repeated."""
     shards: Annotated[int, Field(ge=1, le=50)] = 1
     """Shards of each monthly index."""
     replicas: Annotated[int, Field(ge=0, le=5)] = 0

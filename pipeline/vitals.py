@@ -131,7 +131,8 @@ class Reader:
     def resume(self) -> None:
         """A person acted."""
         self.halted = None
-        self.progress_at = self.clock()
+        self.alive_at = self.progress_at = self.clock()
+        self.steps = dict.fromkeys(self.steps, self.clock())  # a halt may outlive a restart
 
     def saw(self, lag: int, committed: Mapping[TopicPartition, int | None]) -> None:
         """What the broker says of the partitions of this process."""

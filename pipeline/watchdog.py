@@ -106,13 +106,16 @@ class Watchdog:
         deadline = threading.Timer(TELL_SECONDS, os._exit, (EXIT_WATCHDOG,))
         deadline.daemon = True
         deadline.start()
-        with suppress(OSError):
-            self._note.parent.mkdir(parents=True, exist_ok=True)
-            with self._note.open("a", encoding="utf-8") as note:
-                note.write(f"{datetime.now(UTC).isoformat(timespec='seconds')} {why}\n")
-        log.error(why)
-        _show_stacks(self._vitals)
-        self._end(EXIT_WATCHDOG, why)
+        try:
+            with suppress(OSError):
+                self._note.parent.mkdir(parents=True, exist_ok=True)
+                with self._note.open("a", encoding="utf-8") as note:
+                    note.write(f"{datetime.now(UTC).isoformat(timespec='seconds')} {why}\n")
+            log.error(why)
+            _show_stacks(self._vitals)
+            self._end(EXIT_WATCHDOG, why)
+        finally:
+            deadline.cancel()
 
 
 def verdict(vitals: Vitals, limits: WatchdogSettings, now: float, awake_since: float) -> str | None:

@@ -12,6 +12,7 @@ import httpx
 import structlog
 
 from connectors.base import Context
+from pipeline.breaker import Breaker
 from pipeline.clock import now
 from pipeline.components import build_channel, build_connector
 from pipeline.crash_log import CrashLog
@@ -109,9 +110,10 @@ def _safe_loop(
 ) -> SafeLoop[Any]:
     # The next process of this place reads the notes.
     note = f"{settings.kafka.prefix}{name or stage.name}-{instance_number()}.json"
-    path = settings.folder / "crashes" / note
     letters = DeadLetterWriter(kafka, stage.name, name, vitals)
-    return SafeLoop(stage, letters, CrashLog(path), slice_lines=slice_lines, vitals=vitals)
+    crash_log = CrashLog(settings.folder / "crashes" / note)
+    breaker = Breaker(stage.name, settings.folder / "halted" / note, vitals=vitals)
+    return SafeLoop(stage, letters, crash_log, breaker, slice_lines=slice_lines, vitals=vitals)
 
 
 # --- Faust roles ------------------------------------------------------------------------------

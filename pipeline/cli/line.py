@@ -12,7 +12,9 @@ from rich.table import Table
 
 from pipeline import services
 from pipeline.alone import alone
+from pipeline.breaker import resume
 from pipeline.cli.common import (
+    EXIT_NO,
     JsonOption,
     app,
     console,
@@ -199,6 +201,36 @@ def worker(
     end_with_supervisor()
     configure_logs()
     run_worker(role, settings_of(context))
+
+
+@app.command(
+    "resume",
+    help=say(
+        "让停住的角色继续（它因为拒绝了太多行而停住）。",
+        "Let a role go on that halted because it refused too many lines.",
+    ),
+)
+def resume_command(
+    context: typer.Context,
+    role: Annotated[str, typer.Argument(help="enrich | index | watch | notify")],
+    accept: Annotated[
+        int,
+        typer.Option(
+            "--accept",
+            min=0,
+            help=say(
+                "再让这么多坏行进死信，然后才重新计数。",
+                "Let so many more bad lines become dead letters before it counts again.",
+            ),
+        ),
+    ] = 0,
+) -> None:
+    """Resume a halted role."""
+    count = resume(settings_of(context).folder, role, accept)
+    if not count:
+        console.print(say(f"{role} 没有停住。", f"{role} is not halted."))
+        raise typer.Exit(EXIT_NO)
+    console.print(say(f"{role} 继续运行。", f"{role} goes on."))
 
 
 @app.command(

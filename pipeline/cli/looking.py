@@ -10,6 +10,7 @@ import typer
 from rich.table import Table
 
 from pipeline.audit import AuditReport, Cell, audit
+from pipeline.breaker import halts
 from pipeline.cli.common import (
     EXIT_NO,
     JsonOption,
@@ -158,6 +159,8 @@ def status(context: typer.Context, json_output: JsonOption = False) -> None:
         print_json(rows)
         return
     print_status(rows)
+    for _, halt in halts(settings.folder):
+        console.print(halt.sentence, style="bold red", markup=False, soft_wrap=True)
 
 
 def print_status(rows: Sequence[RoleStatus]) -> None:
@@ -467,6 +470,9 @@ def letters_retry(
     kind: Annotated[
         str | None, typer.Option("--kind", help=say("这种原因的全部。", "All of this reason."))
     ] = None,
+    stage: Annotated[
+        str | None, typer.Option("--stage", help=say("这个角色的全部。", "All of this role."))
+    ] = None,
     everything: Annotated[
         bool, typer.Option("--all", help=say("所有还没放回的。", "All that were not put back yet."))
     ] = False,
@@ -489,14 +495,22 @@ def letters_retry(
     stays: list[str] = []
     if letter_ids:
         chosen = [_letter(known, letter_id) for letter_id in letter_ids]
-    elif kind or everything:
-        chosen = [one for one in known if one.retry is None and kind in (None, one.letter.kind)]
+    elif kind or stage or everything:
+        chosen = [
+            one
+            for one in known
+            if one.retry is None
+            and kind in (None, one.letter.kind)
+            and stage in (None, one.letter.stage)
+        ]
         if corrected is None:
             whys = [(one, obstacle(one.letter)) for one in chosen]
             stays = [why for _, why in whys if why]
             chosen = [one for one, why in whys if not why]
     else:
-        raise FatalError(say("请给出 id、--kind 或 --all。", "Give ids, --kind or --all."))
+        raise FatalError(
+            say("请给出 id、--kind、--stage 或 --all。", "Give ids, --kind, --stage or --all.")
+        )
     value = _corrected(corrected, chosen)
     done = wait_for(retry(kafka, chosen, value))
     if json_output:

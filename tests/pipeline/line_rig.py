@@ -27,6 +27,7 @@ from unittest import mock
 import httpx
 import structlog
 import tomli_w
+from aiokafka.errors import GroupCoordinatorNotAvailableError
 
 from pipeline.cli.common import run
 from pipeline.endpoints import elasticsearch_client, kafka_of
@@ -316,7 +317,10 @@ class Line:
 
         async def describe() -> int:
             async with self.kafka.admin() as admin:
-                answers = await admin.describe_consumer_groups([self.kafka.group(group)])
+                try:
+                    answers = await admin.describe_consumer_groups([self.kafka.group(group)])
+                except GroupCoordinatorNotAvailableError:
+                    return 0  # nobody has ever asked this broker for a group
             [(_, _, state, _, _, members, *_)] = answers[0].groups
             return len(members) if state == "Stable" else 0
 

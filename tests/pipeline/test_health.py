@@ -1,5 +1,6 @@
 """The health server of a process whose vitals the test writes; no broker."""
 
+import asyncio
 import json
 import socket
 from collections.abc import Iterator
@@ -10,6 +11,7 @@ from typing import Any
 import httpx
 import pytest
 
+from pipeline.breaker import Breaker, resume
 from pipeline.guard import instance_number
 from pipeline.health import PORT_ORDER, HealthServer, port_of
 from pipeline.settings import HealthSettings, WatchdogSettings
@@ -20,6 +22,7 @@ from pipeline.watchdog import Watchdog
 from pipeline.worker import ROLES
 from schemas.errors import FatalError
 from schemas.language import use_language
+from schemas.outcome import Rejected
 
 
 class Served:
@@ -95,6 +98,26 @@ def test_a_halted_process_is_not_ready_and_says_why(served: Served) -> None:
 
     assert (code, answer["status"]) == (503, "halted")
     assert "most lines are refused" in answer["reason"]
+
+
+async def test_the_circuit_breaker_halts_the_process_until_it_is_resumed(
+    served: Served, tmp_path: Path
+) -> None:
+    seen: list[tuple[int, Any]] = []
+
+    async def meanwhile(seconds: float) -> None:
+        seen.append(await asyncio.to_thread(served.ask, "/ready"))
+        resume(tmp_path, "index", 0)
+
+    note = tmp_path / "halted" / "index-1.json"
+    breaker = Breaker("index", note, meanwhile, served.started().reader)
+    breaker.passed(1_000)
+    await breaker.refuse([Rejected("schema", "no post")] * 300)
+
+    [(code, answer)] = seen
+    assert (code, answer["status"]) == (503, "halted")
+    assert "tingchao resume index" in answer["reason"]
+    assert served.ask("/ready") == (200, {"status": "ready"})
 
 
 def test_a_process_that_stops_is_not_ready(served: Served) -> None:

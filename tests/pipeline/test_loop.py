@@ -10,6 +10,7 @@ import pytest
 from aiokafka.errors import ProducerFenced, TopicAuthorizationFailedError
 
 from pipeline.backoff import Backoff
+from pipeline.breaker import Breaker
 from pipeline.crash_log import CrashLog
 from pipeline.loop import EXIT_BUG, EXIT_FATAL, SafeLoop
 from pipeline.record import Item, Record
@@ -118,6 +119,7 @@ class Rig:
             self.stage,
             letters,
             CrashLog(self.notes),
+            Breaker("index", self.notes.with_name("halt.json"), self.waits),
             backoff=lambda: Backoff(sleep=self.waits),
             end=end,
         )

@@ -9,6 +9,7 @@ import pytest
 from aiokafka.errors import ProducerClosed
 
 from pipeline import loop as module
+from pipeline.breaker import Breaker
 from pipeline.crash_log import CrashLog
 from pipeline.loop import SafeLoop
 from pipeline.record import Item, Record
@@ -69,9 +70,9 @@ def notes(tmp_path: Path) -> CrashLog:
 
 
 @pytest.fixture
-def loop(stage: SlowStage, notes: CrashLog) -> SafeLoop[bytes]:
+def loop(stage: SlowStage, notes: CrashLog, tmp_path: Path) -> SafeLoop[bytes]:
     letters: Any = NoLetters()
-    return SafeLoop(stage, letters, notes, end=end)
+    return SafeLoop(stage, letters, notes, Breaker("index", tmp_path / "halt.json"), end=end)
 
 
 async def test_stop_waits_for_the_running_batch(loop: SafeLoop[bytes], stage: SlowStage) -> None:

@@ -10,6 +10,7 @@ from typing import Any, NoReturn
 import pytest
 
 from pipeline import sink_consumer, supervisor
+from pipeline.breaker import Breaker
 from pipeline.crash_log import CrashLog
 from pipeline.dead_letter_writer import DeadLetterWriter
 from pipeline.kafka import Entry, Kafka, LineWriter
@@ -95,7 +96,11 @@ class Running:
         self.stop = asyncio.Event()
         self.notes = notes
         loop: SafeLoop[Any] = SafeLoop(
-            self.stage, DeadLetterWriter(kafka, "index"), CrashLog(notes), end=end
+            self.stage,
+            DeadLetterWriter(kafka, "index"),
+            CrashLog(notes),
+            Breaker("index", notes.with_name("halt.json")),
+            end=end,
         )
         self.consumer = SinkConsumer(kafka, group, (TOPIC, "incidents"), loop, most)
         self.task: asyncio.Task[None] | None = None
@@ -136,7 +141,9 @@ async def test_a_cluster_that_is_not_there_ends_it_with_a_sentence(tmp_path: Pat
 
     stage: Any = NoteStage()
     quiet: Any = NoLetters()
-    loop: SafeLoop[Any] = SafeLoop(stage, quiet, CrashLog(tmp_path / "notes"))
+    loop: SafeLoop[Any] = SafeLoop(
+        stage, quiet, CrashLog(tmp_path / "notes"), Breaker("index", tmp_path / "halt.json")
+    )
     consumer = SinkConsumer(Kafka(KafkaSettings(), "127.0.0.1:1"), "index", (TOPIC,), loop, 10)
 
     with pytest.raises(FatalError, match=r"127\.0\.0\.1:1"):

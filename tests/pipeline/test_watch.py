@@ -12,6 +12,7 @@ import pytest
 from aiokafka import AIOKafkaProducer
 from aiokafka.errors import KafkaError
 
+from pipeline.breaker import Breaker
 from pipeline.crash_log import CrashLog
 from pipeline.kafka import Entry, Kafka, LineWriter
 from pipeline.loop import SafeLoop
@@ -622,7 +623,9 @@ async def test_a_poison_mention_costs_itself_and_nothing_else(
     while records := await to_read(kafka):
         stage = await new_stage(kafka, Allergic(CONFIG))
         notes = CrashLog(tmp_path / "notes.json")
-        loop: SafeLoop[Any] = SafeLoop(stage, letters, notes, end=end)
+        loop: SafeLoop[Any] = SafeLoop(
+            stage, letters, notes, Breaker("watch", tmp_path / "halt.json"), end=end
+        )
         try:
             for start in range(0, len(records), 5):
                 await loop.handle(records[start : start + 5])
