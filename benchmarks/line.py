@@ -183,7 +183,7 @@ class Stopwatch:
         """By role; a search in the raw answer, because parsing all would cost the line CPU time."""
         counts = {}
         for worker in self._workers:
-            connection = http.client.HTTPConnection("127.0.0.1", worker.metrics_port, timeout=5)
+            connection = http.client.HTTPConnection(worker.host, worker.metrics_port, timeout=5)
             with contextlib.closing(connection):
                 connection.request("GET", "/metrics")
                 answer = connection.getresponse().read().decode()

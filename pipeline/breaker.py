@@ -17,6 +17,7 @@ import structlog
 from pydantic import BaseModel, ConfigDict, ValidationError
 
 from pipeline import metrics
+from pipeline.vitals import Reader
 from schemas.language import say
 from schemas.outcome import Rejected
 
@@ -53,10 +54,12 @@ class Breaker:
         role: str,
         note: Path,
         sleep: Callable[[float], Awaitable[None]] = asyncio.sleep,
+        vitals: Reader | None = None,
     ) -> None:
         self.role = role
         self._note = note
         self._sleep = sleep
+        self._vitals = vitals or Reader(role)
         self._batches: deque[tuple[int, float]] = deque()
         self._lines = 0
         self._refused = 0.0
@@ -116,6 +119,7 @@ class Breaker:
         self._note.write_text(halt.model_dump_json())
         log.error(halt.sentence)
         self.halted = True
+        self._vitals.halt(halt.sentence)
         metrics.HALTED.labels(self.role).set(1)
         while halt is not None and halt.accept is None:
             await self._sleep(LOOK_SECONDS)
@@ -125,6 +129,7 @@ class Breaker:
         self._batches.clear()
         self._lines, self._refused = 0, 0.0
         self.halted = False
+        self._vitals.resume()
         metrics.HALTED.labels(self.role).set(0)
         log.info("resumed", role=self.role, accept=self._allowed)
 

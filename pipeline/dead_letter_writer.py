@@ -12,6 +12,7 @@ from pipeline import metrics
 from pipeline.backoff import Backoff
 from pipeline.kafka import Entry, Kafka, LineWriter
 from pipeline.record import Item
+from pipeline.vitals import Reader
 from schemas.dead_letter import DeadLetter, Stage, dead_letter_id
 from schemas.errors import RetryableError
 from schemas.outcome import Rejected
@@ -42,10 +43,13 @@ class DeadLetterWriter:
     waits for ever: a line may be late, but not lost.
     """
 
-    def __init__(self, kafka: Kafka, stage: Stage, reader: str | None = None) -> None:
+    def __init__(
+        self, kafka: Kafka, stage: Stage, reader: str | None = None, vitals: Reader | None = None
+    ) -> None:
         self._writer = LineWriter(kafka)
         self._stage = stage
         self._reader = reader or stage
+        self._vitals = vitals or Reader(stage)
 
     async def start(self) -> None:
         """Connect."""
@@ -80,7 +84,9 @@ class DeadLetterWriter:
                 break
             except RetryableError as error:
                 log.warning("dead letters wait", lines=len(letters), reason=str(error))
-                await backoff.wait()
+                metrics.ERRORS.labels(self._stage, "unavailable").inc()
+                with self._vitals.retrying(str(error)):
+                    await backoff.wait()
         for letter in letters:
             metrics.DEAD_LETTERS.labels(letter.stage, letter.kind).inc()
         # One line a batch: ten thousand bad rows of an import are one thing to know.

@@ -87,8 +87,9 @@ class EnrichStage:
         writes = await self._entries(items, found)
         await self._writer.write(writes)
         now_ms = time.time() * 1000
+        enriched = metrics.LATENCY.labels("enriched")
         for item in posts:
-            metrics.LATENCY.labels("enriched").observe((now_ms - item.record.timestamp_ms) / 1000)
+            enriched.observe((now_ms - item.record.timestamp_ms) / 1000)
         for topic, entries in writes.items():
             metrics.SENT.labels(self.name, topic).inc(len(entries))
         return [Done()] * len(items)
@@ -112,7 +113,7 @@ class EnrichStage:
             if isinstance(result, Drop):
                 key = result.post_id.encode()
                 dropped.append(Entry(partition_of(key, dropped_partitions), result.to_line(), key))
-                metrics.DROPPED.labels(self.name, result.enricher).inc()
+                metrics.DISCARDED.labels(self.name, result.enricher, "true").inc()
                 continue
             key = result.id.encode()
             received = ((RECEIVED_HEADER, str(item.record.timestamp_ms).encode()),)

@@ -19,9 +19,11 @@ import structlog
 from faust.types import EventT
 
 from pipeline import metrics
+from pipeline.guard import Guard
 from pipeline.kafka import MAX_POLL_INTERVAL_MS, Kafka
 from pipeline.loop import SafeLoop
 from pipeline.record import Record
+from pipeline.vitals import Membership, Reader
 from schemas.errors import FatalError
 from schemas.language import say
 
@@ -39,11 +41,14 @@ def create_app(
     topic: str,
     folder: Path,
     loop: SafeLoop[Any],
+    guard: Guard,
+    vitals: Reader,
     prepare: Callable[[], Awaitable[None]] | None = None,
 ) -> faust.App:
     """A Faust app whose only agent feeds ``loop``.
 
-    ``prepare`` is awaited before the first line, on Faust's event loop.
+    ``prepare`` is awaited before the first line, on Faust's event loop; ``vitals`` are those of
+    this role in ``guard``.
     ``partitions`` is the topic's real number: Faust declares nothing itself.
 
     Raises:
@@ -71,8 +76,16 @@ def create_app(
         partitions=asyncio.run(_partition_count(kafka, topic)),
     )
 
+    vitals.begin("joining")
+
+    async def begin() -> None:
+        await asyncio.to_thread(guard.start)  # the plain faust command has nobody else to do it
+        if prepare is not None:
+            await prepare()
+
     async def work(stream: Any) -> None:
-        await loop.start(prepare)
+        guard.vitals.runs_on(asyncio.get_running_loop())
+        await loop.start(begin)
         async for events in stream.noack_take(MAX_RECORDS, within=WITHIN_SECONDS):
             await loop.handle([_record(event, topic) for event in events])
             if loop.stage.name != "watch":  # watch commits its offsets in its own transactions
@@ -82,16 +95,34 @@ def create_app(
     app.agent(source, name=f"tingchao.{role}", concurrency=1)(work)
 
     async def disconnect(*_: Any, **__: Any) -> None:
+        guard.vitals.stopping = True
         await loop.stop()
 
     async def count(*_: Any, assigned: Any = (), **__: Any) -> None:
         partitions = len(app.consumer.assignment())
         metrics.ASSIGNED.labels(role).set(partitions)
+        vitals.joined(_membership(app))
+        guard.vitals.runs_on(_thread(app).thread_loop, "consumer")
         log.info("reading", group=role, topic=topic, partitions=partitions)
 
     app.on_partitions_assigned.connect(count, weak=False)
     app.on_before_shutdown.connect(disconnect, weak=False)
     return app
+
+
+def _thread(app: faust.App) -> Any:
+    """The thread of Faust's consumer; there is no public way to it."""
+    consumer: Any = app.consumer
+    return consumer._thread
+
+
+def _membership(app: faust.App) -> Membership:
+    """What Faust's client, which lives in a thread of its own, believes."""
+    return Membership(
+        member_id=lambda: _thread(app)._consumer._coordinator.member_id,
+        assigned=app.consumer.assignment,
+        rebalancing=lambda: app.rebalancing,
+    )
 
 
 async def _partition_count(kafka: Kafka, topic: str) -> int:

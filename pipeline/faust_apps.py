@@ -19,7 +19,11 @@ def __getattr__(name: str) -> Any:
         raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
     from pipeline.settings import load_settings
     from pipeline.worker import faust_app
+    from schemas.language import use_language
 
-    app = faust_app(name, load_settings())
+    settings = load_settings()
+    if settings.language:
+        use_language(settings.language)
+    app = faust_app(name, settings)
     globals()[name] = app
     return app

@@ -13,6 +13,7 @@ import structlog
 from pipeline import metrics
 from pipeline.backoff import Backoff
 from pipeline.record import Item, Record
+from pipeline.vitals import Reader
 from schemas.dead_letter import Stage as StageName
 from schemas.errors import RetryableError
 from schemas.outcome import Done, Outcome
@@ -28,7 +29,7 @@ MIN_BULK = 200
 log = structlog.get_logger()
 
 
-async def set_up(index: Elasticsearch) -> None:
+async def set_up(index: Elasticsearch, vitals: Reader) -> None:
     """Put templates and base indices; waits while the server is away."""
     backoff = Backoff()
     while True:
@@ -37,7 +38,9 @@ async def set_up(index: Elasticsearch) -> None:
             return
         except RetryableError as error:
             log.warning("index waits", reason=str(error))
-            await backoff.wait(error.retry_after_seconds)
+            metrics.ERRORS.labels("index", "unavailable").inc()
+            with vitals.retrying(str(error)):
+                await backoff.wait(error.retry_after_seconds)
 
 
 class IndexStage:
@@ -45,12 +48,13 @@ class IndexStage:
 
     name: StageName = "index"
 
-    def __init__(self, index: Elasticsearch) -> None:
+    def __init__(self, index: Elasticsearch, vitals: Reader | None = None) -> None:
         self._index = index
+        self._vitals = vitals or Reader(self.name)
 
     async def start(self) -> None:
         """Put templates and base indices; waits while the server is away."""
-        await set_up(self._index)
+        await set_up(self._index, self._vitals)
 
     async def stop(self) -> None:
         """Disconnect."""
@@ -77,8 +81,13 @@ class IndexStage:
         )
         outcomes = [outcome for answer in answers for outcome in answer]
         now_ms = time.time() * 1000
+        searchable, indexed = (
+            metrics.LATENCY.labels("searchable"),
+            metrics.LATENCY.labels("indexed"),
+        )
         for item, outcome in zip(items, outcomes, strict=True):
-            received_ms = item.record.received_ms()
+            received_ms = item.record.received_ms()  # incidents have none
             if isinstance(outcome, Done) and received_ms is not None:
-                metrics.LATENCY.labels("searchable").observe((now_ms - received_ms) / 1000)
+                searchable.observe((now_ms - received_ms) / 1000)
+                indexed.observe((now_ms - item.record.timestamp_ms) / 1000)
         return outcomes

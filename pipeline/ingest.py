@@ -25,6 +25,7 @@ from pipeline import clock, metrics
 from pipeline.backoff import Backoff
 from pipeline.dead_letter_writer import MAX_KEPT_BYTES, DeadLetterWriter, post_id_of
 from pipeline.kafka import Entry, Kafka, LineWriter
+from pipeline.vitals import Reader
 from schemas.dead_letter import DeadLetter, dead_letter_id
 from schemas.envelope import pack
 from schemas.errors import FatalError, RejectedError, RetryableError
@@ -75,9 +76,11 @@ class Ingest:
         *,
         now: Callable[[], datetime] = clock.now,
         backoff: Callable[[], Backoff] = Backoff,
+        vitals: Reader | None = None,
     ) -> None:
+        self._vitals = vitals or Reader("ingest", in_group=False)
         self._writer = LineWriter(kafka)
-        self._dead_letters = DeadLetterWriter(kafka, "ingest")
+        self._dead_letters = DeadLetterWriter(kafka, "ingest", vitals=self._vitals)
         self._now = now
         self._backoff = backoff
         self._lanes = 1
@@ -102,7 +105,8 @@ class Ingest:
     async def tick_for_ever(self) -> None:
         """One tick a second into every lane; the clock of live sources."""
         while True:
-            await self._write(_tick(self._now(), self._lanes))
+            with self._vitals.step("writing"):  # so that the watchdog sees a producer that hangs
+                await self._write(_tick(self._now(), self._lanes))
             await asyncio.sleep(TICK_SECONDS)
 
     async def run(
@@ -127,15 +131,19 @@ class Ingest:
                 return
             except RetryableError as error:
                 log.warning("source waits", source=name, reason=str(error))
+                metrics.ERRORS.labels("ingest", "source").inc()
                 await self._note(name, kind, "failing", cursor, progress, str(error))
                 await backoff.wait(error.retry_after_seconds)
             except FatalError as error:
+                metrics.ERRORS.labels("ingest", "source").inc()
                 await self._note(name, kind, "failing", cursor, progress, str(error))
                 raise
 
     async def _take(self, name: str, batch: Batch, progress: Progress) -> None:
         lines: list[tuple[int, bytes]] = []
         unreadable = list(batch.unreadable)
+        delay = metrics.PUBLISHED.labels(name)
+        posts = 0
         for seen in batch.seen:
             if batch.clock is not None and self._crosses(progress, seen.at):
                 lines += self._ticks_at(progress, _floor(seen.at))
@@ -145,9 +153,12 @@ class Ingest:
                 unreadable.append(Unreadable(0, seen.draft.to_line(), *explain(error)))
                 continue
             lines.append((partition_of(post.thread, self._lanes), post.to_line()))
-            progress.posts += 1
+            posts += 1
+            delay.observe(max(0.0, (post.observed_at - post.published_at).total_seconds()))
             if progress.last_post_at is None or post.published_at > progress.last_post_at:
                 progress.last_post_at = post.published_at
+        progress.posts += posts
+        metrics.RECEIVED.labels("ingest").inc(posts + len(unreadable))
         if batch.clock is not None and (progress.clock is None or batch.clock > progress.clock):
             lines += self._ticks_at(progress, batch.clock)
         if unreadable:
@@ -155,7 +166,8 @@ class Ingest:
             letters = [_letter(name, item, self._now()) for item in unreadable]
             await self._dead_letters.write_letters(letters)
         await self._write(lines)
-        metrics.SENT.labels("ingest", "posts.raw").inc(len(batch.seen))
+        metrics.SENT.labels("ingest", "posts.raw").inc(posts)
+        metrics.DECIDED.labels("ingest").inc(posts)
 
     def _crosses(self, progress: Progress, at: datetime) -> bool:
         return progress.clock is None or _floor(at) > progress.clock
@@ -177,10 +189,13 @@ class Ingest:
         while True:
             try:
                 await self._writer.write({"posts.raw": entries})
+                self._vitals.delivered()
                 return
             except RetryableError as error:
                 log.warning("broker waits", reason=str(error))
-                await backoff.wait(error.retry_after_seconds)
+                metrics.ERRORS.labels("ingest", "unavailable").inc()
+                with self._vitals.retrying(str(error)):
+                    await backoff.wait(error.retry_after_seconds)
 
     async def _note(
         self,
@@ -213,6 +228,7 @@ class Ingest:
                 return
             except RetryableError as fault:
                 log.warning("cursor waits", source=name, reason=str(fault))
+                metrics.ERRORS.labels("ingest", "unavailable").inc()
                 await backoff.wait()
 
 

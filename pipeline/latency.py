@@ -28,7 +28,8 @@ async def latencies(workers: Sequence[Worker]) -> list[Latency]:
         for (name, labels), value in counters.items():
             if name == "tingchao_latency_seconds_bucket":
                 label = dict(labels)
-                buckets[label["step"]][float(label["le"])] += value
+                if label["step"] in buckets:
+                    buckets[label["step"]][float(label["le"])] += value
     found = []
     for step, cumulative in buckets.items():
         ordered = sorted(cumulative.items())

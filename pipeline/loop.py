@@ -19,6 +19,7 @@ import asyncio
 import contextlib
 import os
 import sys
+import time
 from collections.abc import Awaitable, Callable, Iterator, Sequence
 from typing import Generic, NoReturn, Protocol, TypeVar
 
@@ -31,15 +32,26 @@ from pipeline.breaker import Breaker
 from pipeline.crash_log import CrashLog, Place
 from pipeline.dead_letter_writer import DeadLetterWriter
 from pipeline.record import RETRY_HEADER, Item, Record
+from pipeline.vitals import Reader
 from schemas.dead_letter import Stage as StageName
 from schemas.envelope import split
 from schemas.errors import FatalError, RejectedError, RetryableError
 from schemas.outcome import Outcome, Rejected, Retry
 
-__all__ = ["EXIT_BUG", "EXIT_FATAL", "SLICE_LINES", "SafeLoop", "Stage", "end_process"]
+__all__ = [
+    "EXIT_BUG",
+    "EXIT_FATAL",
+    "EXIT_WATCHDOG",
+    "SLICE_LINES",
+    "SafeLoop",
+    "Stage",
+    "end_process",
+]
 
 EXIT_BUG = 70
 """Something unexpected: a bug, or a fault that has no other way out than a fresh process."""
+EXIT_WATCHDOG = 75
+"""The process hung; a fresh one may not (``pipeline/watchdog.py``)."""
 EXIT_FATAL = 78
 """A person has to act: wrong settings, missing topic, fenced off."""
 
@@ -104,8 +116,10 @@ class SafeLoop(Generic[T]):
         backoff: Callable[[], Backoff] = Backoff,
         end: Callable[[int, str], NoReturn] = end_process,
         slice_lines: int = SLICE_LINES,
+        vitals: Reader | None = None,
     ) -> None:
         self.stage = stage
+        self._vitals = vitals or Reader(stage.name)
         self._dead_letters = dead_letters
         self._crash_log = crash_log
         self._breaker = breaker
@@ -124,6 +138,7 @@ class SafeLoop(Generic[T]):
             await self._dead_letters.start()
             await self._breaker.start()
             await self.stage.start()
+            self._vitals.end("starting")
         except asyncio.CancelledError:
             raise
         except BaseException as error:  # noqa: BLE001 - nothing may escape into Faust
@@ -150,7 +165,9 @@ class SafeLoop(Generic[T]):
         if self._stopping:
             await asyncio.Event().wait()  # until cancelled: returning would acknowledge them
         async with self._handling:
+            began = time.perf_counter()
             await self._handle(records)
+            metrics.BATCH_SECONDS.labels(self.stage.name).observe(time.perf_counter() - began)
 
     async def _handle(self, records: Sequence[Record]) -> None:
         places = [_place(record) for record in records]
@@ -193,6 +210,7 @@ class SafeLoop(Generic[T]):
                     if _of_the_surroundings(error):
                         raise
                     log.error("line isolated", place=line_place, exc_info=True)
+                    metrics.ERRORS.labels(self.stage.name, "bug").inc()
                     await self.stage.recover()
                     message = f"{type(error).__name__}: {error}"[:300]
                     await self._dead_letters.write([(record_line, Rejected("bug", message))])
@@ -211,6 +229,7 @@ class SafeLoop(Generic[T]):
             else:
                 items.append(Item(line.record, line.line, line.raw, value, line.last))
         metrics.RECEIVED.labels(self.stage.name).inc(len(lines))
+        metrics.BATCH_LINES.labels(self.stage.name).observe(len(lines))
         self._breaker.passed(len(lines))
         if bad:
             await self._refuse(bad)
@@ -234,6 +253,7 @@ class SafeLoop(Generic[T]):
             except RetryableError as error:
                 retried = pending
                 reason, wait = str(error), error.retry_after_seconds
+                metrics.ERRORS.labels(self.stage.name, "unavailable").inc()
             else:
                 if len(outcomes) != len(pending):
                     raise RuntimeError(f"{len(outcomes)} outcomes for {len(pending)} lines")
@@ -252,13 +272,17 @@ class SafeLoop(Generic[T]):
                 if bad:
                     await self._refuse(bad)
                 metrics.DECIDED.labels(self.stage.name).inc(len(pending) - len(retried) - len(bad))
+                if retried:
+                    metrics.ERRORS.labels(self.stage.name, "refused").inc()
             if retried:
                 metrics.RETRIED.labels(self.stage.name).inc(len(retried))
                 log.warning("retry", stage=self.stage.name, lines=len(retried), reason=reason)
                 self._crash_log.release()  # a kill while waiting is not the lines' doing
-                await backoff.wait(wait)
+                with self._vitals.retrying(reason):
+                    await backoff.wait(wait)
                 self._crash_log.begin(self._in_flight)
             pending = retried
+        self._vitals.delivered()
 
     def _end_for(self, error: BaseException) -> NoReturn:
         if isinstance(error, FatalError):

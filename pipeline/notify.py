@@ -14,6 +14,7 @@ import structlog
 from pipeline import metrics
 from pipeline.record import RETRY_HEADER, Item, Record
 from pipeline.settings import NotifySettings
+from pipeline.vitals import Reader
 from schemas.dead_letter import Stage as StageName
 from schemas.errors import FatalError, RejectedError, RetryableError
 from schemas.incident import Incident
@@ -63,6 +64,7 @@ class NotifyStage:
         brand_names: Callable[[], Mapping[str, str]],
         platform_names: Mapping[str, str],
         now: Callable[[], float] = time.time,
+        vitals: Reader | None = None,
     ) -> None:
         self._channel_name = channel_name
         self._channel = channel
@@ -71,6 +73,7 @@ class NotifyStage:
         self._brand_names = brand_names
         self._platform_names = platform_names
         self._now = now
+        self._vitals = vitals or Reader(self.name)
 
     async def start(self) -> None:
         """The index role puts the journal's template; a claim waits for it."""
@@ -92,6 +95,7 @@ class NotifyStage:
             try:
                 await self._tell(item)
                 outcomes.append(Done())
+                self._vitals.alive()  # fifty slow deliveries may outlast the watchdog's patience
             except RejectedError as error:
                 outcomes.append(Rejected(error.kind, str(error)))
             except RetryableError as error:
@@ -101,6 +105,7 @@ class NotifyStage:
             except FatalError as error:
                 # A person has to act on this channel; the others, in this process, go on.
                 log.error("channel needs a person", channel=self._channel_name, reason=str(error))
+                metrics.ERRORS.labels(self.name, "channel").inc()
                 wait = Retry(str(error), BROKEN_CHANNEL_SECONDS)
                 outcomes += [wait] * (len(items) - len(outcomes))
                 break
@@ -136,11 +141,16 @@ class NotifyStage:
     def _wanted(self, record: Record, incident: Incident) -> bool:
         settings = self._settings
         if incident.kind not in settings.kinds or incident.severity < settings.min_severity:
-            return False
+            return _left_out("not_wanted")
         if incident.silenced_until is not None and incident.updated_at < incident.silenced_until:
-            return False
+            return _left_out("silenced")
         age_hours = (self._now() - record.timestamp_ms / 1000) / 3600
         if age_hours > settings.max_age_hours:
             log.warning("notice too old to tell", incident=incident.id, hours=round(age_hours))
-            return False
+            return _left_out("too_old", intentional="false")
         return True
+
+
+def _left_out(reason: str, intentional: str = "true") -> bool:
+    metrics.DISCARDED.labels("notify", reason, intentional).inc()
+    return False

@@ -40,11 +40,13 @@ __all__ = [
     "ComponentSettings",
     "ElasticsearchSettings",
     "EnrichSettings",
+    "HealthSettings",
     "KafkaSettings",
     "RulesSettings",
     "ServicesSettings",
     "Settings",
     "UpSettings",
+    "WatchdogSettings",
     "load_settings",
 ]
 
@@ -241,6 +243,34 @@ class NotifySettings(_Section):
     ring for last month)."""
 
 
+class HealthSettings(_Section):
+    """Where each worker tells how it is: /live, /ready and /metrics."""
+
+    host: str = "127.0.0.1"
+    """Address to listen on; 0.0.0.0 where another container or host asks."""
+    port: Annotated[int, Field(ge=0, le=65_000)] = 0
+    """0: any free port, noted in the work folder. Else the first of fixed ports: this one for
+    ingest, + 100 for enrich, + 200 index, + 300 watch, + 400 notify; one more for each further
+    process of a role."""
+    look_seconds: Annotated[float, Field(gt=0)] = 10.0
+    """How often lag and group membership are asked of the broker."""
+
+
+class WatchdogSettings(_Section):
+    """When a worker that hangs ends itself (exit code 75), to be started anew."""
+
+    loop_seconds: Annotated[float, Field(gt=0)] = 30.0
+    """The event loop has not answered for so long."""
+    step_seconds: Annotated[float, Field(gt=0)] = 180.0
+    """Starting, joining the group, a rebalance, a take-over or a write lasts so long."""
+    progress_seconds: Annotated[float, Field(gt=0)] = 300.0
+    """Nothing was committed for so long although records wait and nothing has to be tried again."""
+    member_seconds: Annotated[float, Field(gt=0)] = 120.0
+    """The broker has not counted the worker among its group's members for so long."""
+    look_seconds: Annotated[float, Field(gt=0)] = 1.0
+    """How often the watchdog looks."""
+
+
 class UpSettings(_Section):
     """How many processes ``tingchao up`` starts for each role."""
 
@@ -290,6 +320,8 @@ class Settings(BaseSettings):
         default_factory=lambda: {"terminal": ComponentSettings(use="terminal")}
     )
     """Ways to reach people, by a name of your choice."""
+    health: HealthSettings = HealthSettings()
+    watchdog: WatchdogSettings = WatchdogSettings()
     up: UpSettings = UpSettings()
 
     @classmethod

@@ -15,6 +15,7 @@ from aiokafka.errors import CommitFailedError, IllegalStateError, KafkaError
 from pipeline import metrics
 from pipeline.kafka import Kafka, TopicPartition, rights_checked, to_record
 from pipeline.loop import EXIT_BUG, SafeLoop, end_process
+from pipeline.vitals import Membership, Reader
 from schemas.errors import FatalError
 
 __all__ = ["SinkConsumer"]
@@ -39,12 +40,14 @@ class SinkConsumer:
         topics: tuple[str, ...],
         loop: SafeLoop[Any],
         max_records: int,
+        vitals: Reader | None = None,
     ) -> None:
         self._kafka = kafka
         self._group = group
         self._topics = topics
         self._loop = loop
         self._max_records = max_records
+        self._vitals = vitals or Reader(group)
 
     async def run(self, stop: asyncio.Event) -> None:
         """Run until ``stop`` is set; the running batch is finished first, if it can be soon.
@@ -76,11 +79,13 @@ class SinkConsumer:
             await self._loop.stop()
             raise
         consumer = self._kafka.consumer(*self._topics, group=self._group)
+        self._vitals.begin("joining")
         try:
             try:
                 await consumer.start()
             except KafkaError as error:
                 raise await self._kafka.unreachable(error) from error
+            self._vitals.joined(_membership(consumer))
             log.info("reading", group=self._group, topics=self._topics)
             with rights_checked(self._kafka.settings):
                 await self._read(stop, consumer)
@@ -113,9 +118,20 @@ class SinkConsumer:
         try:
             await consumer.commit(offsets)
         except (CommitFailedError, IllegalStateError) as error:
+            metrics.ERRORS.labels(self._loop.stage.name, "commit").inc()
             log.warning("commit overtaken by a rebalance", error=str(error))
         except KafkaError as error:
             if not getattr(error, "retriable", False):
                 raise
+            metrics.ERRORS.labels(self._loop.stage.name, "commit").inc()
             # The next commit covers this one; until then a restart repeats some records.
             log.warning("commit failed, will be repeated", error=repr(error))
+
+
+def _membership(consumer: AIOKafkaConsumer) -> Membership:
+    """What the client believes; there is no public way to its id and to whether it rejoins."""
+    return Membership(
+        member_id=lambda: consumer._coordinator.member_id,
+        assigned=consumer.assignment,
+        rebalancing=lambda: consumer._subscription.reassignment_in_progress,
+    )

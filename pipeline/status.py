@@ -29,6 +29,11 @@ class RoleStatus:
 
     role: str
     processes: int
+    state: str | None
+    """Of the worst of its processes: ready, degraded, starting, stopping, halted or silent (no
+    answer); None when no process runs."""
+    reason: str
+    """Why it is in that state; empty when it is ready."""
     lag: int | None
     """Records behind; None for ingest, which reads no topic."""
     oldest_seconds: float
@@ -46,7 +51,16 @@ class Worker:
     role: str
     pid: int
     metrics_port: int
+    host: str = "127.0.0.1"
 
+    def url(self, path: str) -> str:
+        """An address of its health server."""
+        host = f"[{self.host}]" if ":" in self.host else self.host
+        return f"http://{host}:{self.metrics_port}{path}"
+
+
+#: From the best to the worst.
+STATES = ("ready", "degraded", "starting", "stopping", "halted", "silent")
 
 Sample = dict[tuple[str, tuple[tuple[str, str], ...]], float]
 """(metric name, labels) to value."""
@@ -75,7 +89,7 @@ async def sample(workers: list[Worker]) -> dict[int, Sample]:
     async with httpx.AsyncClient(timeout=2.0, trust_env=False) as client:
         for worker in workers:
             try:
-                answer = await client.get(f"http://127.0.0.1:{worker.metrics_port}/metrics")
+                answer = await client.get(worker.url("/metrics"))
             except httpx.HTTPError:
                 continue
             samples[worker.pid] = {
@@ -84,6 +98,16 @@ async def sample(workers: list[Worker]) -> dict[int, Sample]:
                 for one in family.samples
             }
     return samples
+
+
+async def answer_of(worker: Worker) -> tuple[str, str]:
+    """State and reason, as the worker says at /ready."""
+    async with httpx.AsyncClient(timeout=2.0, trust_env=False) as client:
+        try:
+            found = (await client.get(worker.url("/ready"))).json()
+            return found["status"], found.get("reason", "")
+        except (httpx.HTTPError, ValueError, KeyError):
+            return "silent", ""
 
 
 async def reading(folder: Path) -> Counter[str]:
@@ -114,14 +138,22 @@ async def role_statuses(settings: Settings) -> list[RoleStatus]:
     lags = {role: await _lag(settings, role) for role in ROLES}
     await asyncio.sleep(max(0.0, 1.0 - (asyncio.get_running_loop().time() - began)))
     after = await sample(workers)
+    given = await asyncio.gather(*map(answer_of, workers))
+    answers = {one.pid: answer for one, answer in zip(workers, given, strict=True)}
     seconds = asyncio.get_running_loop().time() - began
     by_role: dict[str, list[Worker]] = defaultdict(list)
     for worker in workers:
         by_role[worker.role].append(worker)
+    worst = {
+        role: max((answers[one.pid] for one in of), key=lambda answer: STATES.index(answer[0]))
+        for role, of in by_role.items()
+    }
     return [
         RoleStatus(
             role=role,
             processes=len(by_role[role]),
+            state=worst[role][0] if role in worst else None,
+            reason=worst[role][1] if role in worst else "",
             lag=lags[role][0],
             oldest_seconds=lags[role][1],
             lines_per_second=_rate(by_role[role], before, after, seconds),

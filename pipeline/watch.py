@@ -22,6 +22,7 @@ from aiokafka import AIOKafkaProducer
 from pipeline import metrics
 from pipeline.kafka import Kafka, TopicPartition, rights_checked
 from pipeline.record import Item, Record
+from pipeline.vitals import Reader
 from processors.brand_state import BrandState
 from processors.surge import Surge
 from schemas.checkpoint import WatchPosition
@@ -73,10 +74,12 @@ class WatchStage:
         kafka: Kafka,
         detector: Surge,
         assigned: Callable[[int], bool] = lambda partition: True,
+        vitals: Reader | None = None,
     ) -> None:
         self._kafka = kafka
         self._detector = detector
         self._assigned = assigned
+        self._vitals = vitals or Reader(self.name)
         self._owned: dict[int, _Owned] = {}
         self._partitions = 0
         self._stale = False
@@ -122,7 +125,10 @@ class WatchStage:
             if not self._assigned(number):
                 continue  # its new owner gets them, since their offset is not committed
             with rights_checked(self._kafka.settings):
-                owned = self._owned.get(number) or await self._take_over(number)
+                owned = self._owned.get(number)
+                if owned is None:
+                    with self._vitals.step("taking over"):
+                        owned = await self._take_over(number)
                 for item in group:
                     self._apply_one(owned, item)
                 await self._commit(owned, group)

@@ -3,17 +3,13 @@
 import asyncio
 import contextlib
 import gc
-import json
-import os
 import signal
 from collections.abc import Callable, Coroutine, Sequence
-from pathlib import Path
 from typing import Any, Literal, get_args
 
 import faust
 import httpx
 import structlog
-from prometheus_client import start_http_server
 
 from connectors.base import Context
 from pipeline.breaker import Breaker
@@ -24,16 +20,17 @@ from pipeline.dead_letter_writer import DeadLetterWriter
 from pipeline.endpoints import elasticsearch_client, kafka_of
 from pipeline.enrich import EnrichStage
 from pipeline.faust_agent import create_app
-from pipeline.folders import unwritable
+from pipeline.guard import Guard, instance_number
 from pipeline.index import IndexStage
 from pipeline.ingest import Ingest, read_cursors
 from pipeline.kafka import Kafka, LineWriter
+from pipeline.lag import reads
 from pipeline.loop import EXIT_BUG, EXIT_FATAL, SLICE_LINES, SafeLoop, Stage, end_process
 from pipeline.notify import NotifyStage
 from pipeline.rules import RuleFollower, no_rules
 from pipeline.settings import Settings
 from pipeline.sink_consumer import SinkConsumer
-from pipeline.supervisor import INSTANCE_VARIABLE
+from pipeline.vitals import Reader, Vitals
 from pipeline.watch import WatchStage
 from processors.chain import Chain, build_chain
 from processors.surge import Surge
@@ -59,16 +56,21 @@ def run_worker(role: Role, settings: Settings) -> None:
     Raises:
         FatalError: it can't start; the message says what to do.
     """
-    _serve_metrics(role, settings.folder)
-    if role in ("enrich", "watch"):
-        app = faust_app(role, settings)
-        worker = faust.Worker(app, quiet=True, redirect_stdouts=False, override_logging=False)
-        worker.spinner = None  # it writes cursor codes into the log
-        worker.execute_from_commandline()
-    else:
-        calm_garbage_collector()
-        run = {"ingest": _ingest, "index": _index, "notify": _notify}[role]
-        asyncio.run(_until_signal(lambda stop: run(settings, stop)))
+    guard = Guard(role, settings)
+    try:
+        if role in ("enrich", "watch"):
+            app = faust_app(role, settings, guard)
+            guard.start()
+            worker = faust.Worker(app, quiet=True, redirect_stdouts=False, override_logging=False)
+            worker.spinner = None  # it writes cursor codes into the log
+            worker.execute_from_commandline()
+        else:
+            calm_garbage_collector()
+            guard.start()
+            run = {"ingest": _ingest, "index": _index, "notify": _notify}[role]
+            asyncio.run(_until_signal(guard, lambda stop: run(settings, guard.vitals, stop)))
+    finally:
+        guard.close()
 
 
 def calm_garbage_collector() -> None:
@@ -82,11 +84,19 @@ def calm_garbage_collector() -> None:
     gc.set_threshold(50_000, 20, 50)
 
 
-async def _until_signal(run: Callable[[asyncio.Event], Coroutine[Any, Any, None]]) -> None:
+async def _until_signal(
+    guard: Guard, run: Callable[[asyncio.Event], Coroutine[Any, Any, None]]
+) -> None:
     stop = asyncio.Event()
     loop = asyncio.get_running_loop()
+
+    def end_in_order() -> None:
+        guard.vitals.stopping = True
+        stop.set()
+
     for number in (signal.SIGTERM, signal.SIGINT):
-        loop.add_signal_handler(number, stop.set)
+        loop.add_signal_handler(number, end_in_order)
+    guard.vitals.runs_on(loop)
     await run(stop)
 
 
@@ -94,36 +104,41 @@ def _safe_loop(
     stage: Stage[Any],
     kafka: Kafka,
     settings: Settings,
+    vitals: Reader,
     name: str | None = None,
     slice_lines: int = SLICE_LINES,
 ) -> SafeLoop[Any]:
-    instance = os.environ.get(INSTANCE_VARIABLE, "1")  # the next process of this place reads it
-    note = f"{settings.kafka.prefix}{name or stage.name}-{instance}.json"
-    letters = DeadLetterWriter(kafka, stage.name, name)
+    # The next process of this place reads the notes.
+    note = f"{settings.kafka.prefix}{name or stage.name}-{instance_number()}.json"
+    letters = DeadLetterWriter(kafka, stage.name, name, vitals)
     crash_log = CrashLog(settings.folder / "crashes" / note)
-    breaker = Breaker(stage.name, settings.folder / "halted" / note)
-    return SafeLoop(stage, letters, crash_log, breaker, slice_lines=slice_lines)
+    breaker = Breaker(stage.name, settings.folder / "halted" / note, vitals=vitals)
+    return SafeLoop(stage, letters, crash_log, breaker, slice_lines=slice_lines, vitals=vitals)
 
 
 # --- Faust roles ------------------------------------------------------------------------------
 
 
-def faust_app(role: str, settings: Settings) -> faust.App:
+def faust_app(role: str, settings: Settings, guard: Guard | None = None) -> faust.App:
     """The Faust app of ``enrich`` or ``watch``, also for the plain ``faust -A`` command."""
     calm_garbage_collector()
     kafka = kafka_of(settings)
     build = {"enrich": _enrich_app, "watch": _watch_app}[role]
-    return build(kafka, settings)
+    return build(kafka, settings, guard or Guard(role, settings))
 
 
-def _enrich_app(kafka: Kafka, settings: Settings) -> faust.App:
+def _enrich_app(kafka: Kafka, settings: Settings, guard: Guard) -> faust.App:
+    vitals = guard.vitals.reader("enrich")
     chain = _LiveChain(kafka, settings)
     stage = EnrichStage(LineWriter(kafka), chain.current)
-    loop = _safe_loop(stage, kafka, settings)
-    return create_app(kafka, "enrich", "posts.raw", settings.folder, loop, chain.start)
+    loop = _safe_loop(stage, kafka, settings, vitals)
+    return create_app(
+        kafka, "enrich", "posts.raw", settings.folder, loop, guard, vitals, chain.start
+    )
 
 
-def _watch_app(kafka: Kafka, settings: Settings) -> faust.App:
+def _watch_app(kafka: Kafka, settings: Settings, guard: Guard) -> faust.App:
+    vitals = guard.vitals.reader("watch")
     detector = Surge(Surge.Config(**settings.watch))
     source = kafka.topic("signals")
 
@@ -132,9 +147,9 @@ def _watch_app(kafka: Kafka, settings: Settings) -> faust.App:
             tp.topic == source and tp.partition == partition for tp in app.consumer.assignment()
         )
 
-    stage = WatchStage(kafka, detector, assigned)
-    loop = _safe_loop(stage, kafka, settings)
-    app = create_app(kafka, "watch", "signals", settings.folder, loop)
+    stage = WatchStage(kafka, detector, assigned, vitals)
+    loop = _safe_loop(stage, kafka, settings, vitals)
+    app = create_app(kafka, "watch", "signals", settings.folder, loop, guard, vitals)
 
     async def let_go(*_: Any, **__: Any) -> None:
         stage.let_go()
@@ -165,16 +180,15 @@ class _LiveChain:
 # --- plain roles ------------------------------------------------------------------------------
 
 
-async def _index(settings: Settings, stop: asyncio.Event) -> None:
+async def _index(settings: Settings, process: Vitals, stop: asyncio.Event) -> None:
     kafka = kafka_of(settings)
-    stage = IndexStage(elasticsearch_client(settings))
-    loop = _safe_loop(stage, kafka, settings, slice_lines=INDEX_MAX_RECORDS)
-    await SinkConsumer(
-        kafka, "index", ("posts.enriched", "incidents"), loop, INDEX_MAX_RECORDS
-    ).run(stop)
+    vitals = process.reader("index")
+    stage = IndexStage(elasticsearch_client(settings), vitals)
+    loop = _safe_loop(stage, kafka, settings, vitals, slice_lines=INDEX_MAX_RECORDS)
+    await SinkConsumer(kafka, "index", reads("index"), loop, INDEX_MAX_RECORDS, vitals).run(stop)
 
 
-async def _notify(settings: Settings, stop: asyncio.Event) -> None:
+async def _notify(settings: Settings, process: Vitals, stop: asyncio.Event) -> None:
     kafka = kafka_of(settings)
     names: dict[str, str] = {}
     follower = RuleFollower(
@@ -188,22 +202,32 @@ async def _notify(settings: Settings, stop: asyncio.Event) -> None:
         consumers = []
         for name, section in settings.channels.items():
             channel = build_channel(name, section, client)
+            group = f"notify-{name}"
+            vitals = process.reader(group)
             stage = NotifyStage(
-                name, channel, Journal(index), settings.notify, lambda: names, settings.platforms
+                name,
+                channel,
+                Journal(index),
+                settings.notify,
+                lambda: names,
+                settings.platforms,
+                vitals=vitals,
             )
-            loop = _safe_loop(stage, kafka, settings, f"notify-{name}")
+            loop = _safe_loop(stage, kafka, settings, vitals, group)
             consumers.append(
-                SinkConsumer(kafka, f"notify-{name}", ("incidents",), loop, NOTIFY_MAX_RECORDS)
+                SinkConsumer(kafka, group, reads(group), loop, NOTIFY_MAX_RECORDS, vitals)
             )
         if not consumers:
             log.warning("no channel is configured: nobody will be told")
+            process.reader("notify").end("starting")
             await stop.wait()
         await asyncio.gather(*(consumer.run(stop) for consumer in consumers))
 
 
-async def _ingest(settings: Settings, stop: asyncio.Event) -> None:
+async def _ingest(settings: Settings, process: Vitals, stop: asyncio.Event) -> None:
     kafka = kafka_of(settings)
-    ingest = Ingest(kafka)
+    vitals = process.reader("ingest")
+    ingest = Ingest(kafka, vitals=vitals)
     await ingest.start()
     known = await read_cursors(kafka)
     async with httpx.AsyncClient() as client:
@@ -213,6 +237,7 @@ async def _ingest(settings: Settings, stop: asyncio.Event) -> None:
             connector = build_connector(name, section, context)
             cursor = ingest.resume(known[name]) if name in known else {}
             tasks.append(asyncio.create_task(_drain(ingest, name, section.use, connector, cursor)))
+        vitals.end("starting")
         log.info("listening", sources=sorted(settings.sources) or "none, only time passes")
         stopped = asyncio.create_task(stop.wait())
         await _until_stopped(stopped, tasks)
@@ -243,17 +268,3 @@ async def _drain(ingest: Ingest, name: str, kind: str, connector: Any, cursor: A
             pass
     except FatalError as error:
         log.error("source stopped", source=name, reason=str(error))
-
-
-# --- metrics ----------------------------------------------------------------------------------
-
-
-def _serve_metrics(role: str, folder: Path) -> None:
-    server, _ = start_http_server(0, addr="127.0.0.1")
-    note = folder / "run" / f"{role}-{os.getpid()}.json"
-    content = {"role": role, "pid": os.getpid(), "metrics_port": server.server_port}
-    try:
-        note.parent.mkdir(parents=True, exist_ok=True)
-        note.write_text(json.dumps(content))
-    except OSError as error:
-        raise unwritable(folder, error) from None

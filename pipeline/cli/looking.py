@@ -170,6 +170,7 @@ def print_status(rows: Sequence[RoleStatus]) -> None:
     table = Table(
         say("角色", "Role"),
         say("进程", "Processes"),
+        say("状态", "State"),
         say("落后（记录）", "Behind (records)"),
         say("最久等待", "Oldest waits"),
         say("每秒", "Per second"),
@@ -180,6 +181,7 @@ def print_status(rows: Sequence[RoleStatus]) -> None:
         table.add_row(
             row.role,
             str(row.processes),
+            say(_STATES_ZH[row.state], row.state) if row.state else "–",
             "–" if row.lag is None else str(row.lag),
             f"{row.oldest_seconds:.0f} s" if row.lag else "–",
             "–" if row.lines_per_second is None else f"{row.lines_per_second:,.0f}",
@@ -187,6 +189,19 @@ def print_status(rows: Sequence[RoleStatus]) -> None:
             f"{row.rss_bytes / 2**20:.0f} MiB" if row.rss_bytes else "–",
         )
     console.print(table)
+    for row in rows:
+        if row.reason:
+            console.print(f"{row.role}: {row.reason}", style="yellow", markup=False)
+
+
+_STATES_ZH = {
+    "ready": "就绪",
+    "degraded": "等待外部恢复",
+    "starting": "启动中",
+    "stopping": "停止中",
+    "halted": "已停下",
+    "silent": "没有应答",
+}
 
 
 # --- audit ------------------------------------------------------------------------------------

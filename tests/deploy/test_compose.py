@@ -14,9 +14,8 @@ import sys
 import tomllib
 from collections.abc import Iterator
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple
 
-import prometheus_client
 import pytest
 import typer
 import yaml
@@ -24,9 +23,12 @@ import yaml
 from pipeline import worker
 from pipeline.cli import app
 from pipeline.cli.common import EXIT_INTERRUPTED, EXIT_NO
-from pipeline.loop import EXIT_BUG, EXIT_FATAL
+from pipeline.health import HealthServer
+from pipeline.loop import EXIT_BUG, EXIT_FATAL, EXIT_WATCHDOG
 from pipeline.services.kafka import properties
-from pipeline.settings import Settings, load_settings
+from pipeline.settings import HealthSettings, Settings, WatchdogSettings, load_settings
+from pipeline.vitals import Vitals
+from pipeline.watchdog import Watchdog
 
 DEPLOY = Path(__file__).resolve().parents[2] / "deploy"
 ROOT = DEPLOY.parent
@@ -313,21 +315,21 @@ def run_script(name: str, command: str, folder: Path, code: int = 0) -> list[lis
 # --- health check -------------------------------------------------------------------------------
 
 
+class Served(NamedTuple):
+    """A health server of this process, noted in a work folder."""
+
+    vitals: Vitals
+    watchdog: Watchdog
+
+
 @pytest.fixture
-def counters(monkeypatch: pytest.MonkeyPatch) -> Iterator[list[Any]]:
-    """The servers of counters that a test starts, ended behind it."""
-    started: list[Any] = []
-
-    def start(port: int, addr: str) -> Any:
-        started.append(prometheus_client.start_http_server(port, addr=addr))
-        return started[-1]
-
-    monkeypatch.setattr(worker, "start_http_server", start)
-    yield started
-    for server, thread in started:
-        server.shutdown()
-        server.server_close()
-        thread.join()
+def served(tmp_path: Path) -> Iterator[Served]:
+    vitals = Vitals("enrich", ["enrich"])
+    watchdog = Watchdog(vitals, WatchdogSettings(), tmp_path / "note")
+    server = HealthServer(vitals, watchdog)
+    server.start(HealthSettings(), 1, tmp_path)
+    yield Served(vitals, watchdog)
+    server.close()
 
 
 def check_health(folder: Path) -> subprocess.CompletedProcess[str]:
@@ -346,14 +348,28 @@ def check_health(folder: Path) -> subprocess.CompletedProcess[str]:
     )
 
 
-def test_a_worker_that_serves_its_counters_is_healthy(counters: list[Any], tmp_path: Path) -> None:
-    worker._serve_metrics("enrich", tmp_path)
+def test_a_worker_that_lives_is_healthy(served: Served, tmp_path: Path) -> None:
+    assert check_health(tmp_path).returncode == 0
+
+
+def test_a_worker_that_waits_for_its_surroundings_is_healthy(
+    served: Served, tmp_path: Path
+) -> None:
+    served.vitals.kafka_answers("Kafka does not answer")
 
     assert check_health(tmp_path).returncode == 0
 
 
-def test_an_old_note_does_not_hide_a_healthy_worker(counters: list[Any], tmp_path: Path) -> None:
-    worker._serve_metrics("enrich", tmp_path)
+def test_a_worker_that_hangs_is_unhealthy_and_says_why(served: Served, tmp_path: Path) -> None:
+    served.watchdog.verdict = "the event loop has not answered"
+
+    answer = check_health(tmp_path)
+
+    assert answer.returncode == 1
+    assert answer.stderr == "the event loop has not answered\n"
+
+
+def test_an_old_note_does_not_hide_a_healthy_worker(served: Served, tmp_path: Path) -> None:
     (tmp_path / "run" / "enrich-1.json").write_text('{"metrics_port": 9}')
     (tmp_path / "run" / "enrich-2.json").write_text("half a no")
 
@@ -523,7 +539,7 @@ def test_the_runbook_is_full_of_commands() -> None:
 def test_the_runbook_explains_every_exit_code() -> None:
     rows = {int(code) for code in re.findall(r"^\| (\d+) \|", RUNBOOK, flags=re.MULTILINE)}
 
-    assert {0, EXIT_NO, 2, EXIT_BUG, EXIT_FATAL, EXIT_INTERRUPTED} <= rows
+    assert {0, EXIT_NO, 2, EXIT_BUG, EXIT_WATCHDOG, EXIT_FATAL, EXIT_INTERRUPTED} <= rows
 
 
 @pytest.mark.skipif(shutil.which("docker") is None, reason="no docker command on this machine")

@@ -24,6 +24,7 @@ from pathlib import Path
 from typing import Any, TypeVar
 from unittest import mock
 
+import httpx
 import structlog
 import tomli_w
 from aiokafka.errors import GroupCoordinatorNotAvailableError
@@ -35,6 +36,7 @@ from pipeline.lag import total_lag
 from pipeline.logs import CLIENTS
 from pipeline.record import Record
 from pipeline.settings import Settings, load_settings
+from pipeline.status import live_workers
 from pipeline.supervisor import INSTANCE_VARIABLE
 from schemas.language import use_language
 from sinks.elasticsearch import Elasticsearch
@@ -49,6 +51,7 @@ __all__ = [
     "Receiver",
     "Worker",
     "alive",
+    "ask",
     "clean_environment",
     "cli",
     "eventually",
@@ -80,6 +83,17 @@ def eventually(holds: Callable[[], Any], what: str, seconds: float = DEADLINE_SE
     while not holds():
         assert time.monotonic() < end, f"not within {seconds:.0f} s: {what}"
         time.sleep(0.1)
+
+
+def ask(line: "Line", role: str, path: str) -> tuple[int, Any]:
+    """What a role's health server answers; code 0 while nobody does."""
+    for worker in live_workers(line.settings.folder):
+        if worker.role == role:
+            with suppress(httpx.HTTPError):
+                answer = httpx.get(worker.url(path), timeout=5.0, trust_env=False)
+                is_json = answer.headers["content-type"].startswith("application/json")
+                return answer.status_code, answer.json() if is_json else answer.text
+    return 0, None
 
 
 class Worker:
@@ -393,14 +407,22 @@ class Receiver:
 
 
 class Proxy:
-    """A port of this machine that refuses connections until ``open``, then passes them on."""
+    """A port of this machine that passes connections on between ``open`` and ``shut``.
+
+    At other times it refuses them.
+    """
 
     def __init__(self, host: str, port: int) -> None:
         self._target = (host, port)
-        self._socket = socket.socket()
-        self._socket.bind(("127.0.0.1", 0))  # bound and not listening: connections are refused
+        self._bind(0)
         self._thread: threading.Thread | None = None
         self._closing = threading.Event()
+
+    def _bind(self, port: int) -> None:
+        """Bound and not listening: connections are refused."""
+        self._socket = socket.socket()
+        self._socket.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+        self._socket.bind(("127.0.0.1", port))
 
     @property
     def url(self) -> str:
@@ -411,6 +433,13 @@ class Proxy:
         self._socket.listen()
         self._thread = threading.Thread(target=self._serve, daemon=True)
         self._thread.start()
+
+    def shut(self) -> None:
+        """Break what is open, and refuse until the next ``open``."""
+        port = self._socket.getsockname()[1]
+        self.close()
+        self._closing.clear()
+        self._bind(port)
 
     def close(self) -> None:
         self._closing.set()
