@@ -12,7 +12,7 @@ from pipeline.kafka import Kafka
 __all__ = ["committed", "members", "new_topics", "until"]
 
 
-async def until(holds: Callable[[], Awaitable[Any]], what: str, seconds: float = 60.0) -> None:
+async def until(holds: Callable[[], Awaitable[Any]], what: str, seconds: float = 120.0) -> None:
     """Wait until something holds; fail with its name."""
     try:
         async with asyncio.timeout(seconds):

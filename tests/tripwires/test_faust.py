@@ -511,7 +511,7 @@ async def _stall(week: Rig, short: Rig) -> None:
     async def left() -> bool:
         return await members(short.kafka, short.group) == 0
 
-    await until(left, "the stalled worker left its group", 20)
+    await until(left, "the stalled worker left its group")
     idle.go()
     await idle.saw("acked")
     refused = len(idle.notes("join", made=False))
