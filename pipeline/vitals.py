@@ -2,7 +2,7 @@
 
 The roles write into it (a step begins, a batch was delivered, something has to be tried again),
 the monitor adds what the broker says, and the watchdog and the health server only read. Every field
-is replaced as a whole and, but for plain times, written by one thread, so nobody needs a lock. Times
+is replaced as a whole and, but for plain times, written by one thread: nobody needs a lock. Times
 are those of ``time.monotonic``.
 """
 
