@@ -2,8 +2,8 @@
 
 The roles write into it (a step begins, a batch was delivered, something has to be tried again),
 the monitor adds what the broker says, and the watchdog and the health server only read. Every field
-is replaced as a whole and written by one thread, so no reader needs a lock. Times are those of
-``time.monotonic``.
+is replaced as a whole and, but for plain times, written by one thread: nobody needs a lock. Times
+are those of ``time.monotonic``.
 """
 
 import asyncio
@@ -61,7 +61,8 @@ class Reader:
         self.group = group
         self.in_group = in_group
         self.clock = clock
-        self.steps: Mapping[Step, float] = {"starting": clock()}
+        self._steps: Mapping[Step, float] = {"starting": clock()}
+        self._rebalancing_since: float | None = None  # the watchdog asks, and writes it
         self.wait: Wait | None = None
         self.halted: str | None = None
         self.membership: Membership | None = None
@@ -75,15 +76,21 @@ class Reader:
         self.member_at = clock()
         """When the broker last named this process among the group's members."""
 
+    @property
+    def steps(self) -> Mapping[Step, float]:
+        """What is under way, and since when."""
+        since = self._rebalancing_since
+        return self._steps if since is None else {**self._steps, "rebalancing": since}
+
     def begin(self, step: Step) -> None:
         """A step begins; one that is under way goes on."""
-        if step not in self.steps:
-            self.steps = {**self.steps, step: self.clock()}
+        if step not in self._steps:
+            self._steps = {**self._steps, step: self.clock()}
 
     def end(self, step: Step) -> None:
         """A step is over, and with it whatever had to be tried again for it."""
-        if step in self.steps:
-            self.steps = {name: at for name, at in self.steps.items() if name != step}
+        if step in self._steps:
+            self._steps = {name: at for name, at in self._steps.items() if name != step}
             self.wait = None
 
     @contextmanager
@@ -132,7 +139,7 @@ class Reader:
         """A person acted."""
         self.halted = None
         self.alive_at = self.progress_at = self.clock()
-        self.steps = dict.fromkeys(self.steps, self.clock())  # a halt may outlive a restart
+        self._steps = dict.fromkeys(self._steps, self.clock())  # a halt may outlive a restart
 
     def saw(self, lag: int, committed: Mapping[TopicPartition, int | None]) -> None:
         """What the broker says of the partitions of this process."""
@@ -147,8 +154,10 @@ class Reader:
 
     def poll(self) -> None:
         """Ask the client whether the group is being rebalanced."""
-        if self.membership is not None:
-            (self.begin if self.membership.rebalancing() else self.end)("rebalancing")
+        if self.membership is None or not self.membership.rebalancing():
+            self._rebalancing_since = None
+        elif self._rebalancing_since is None:
+            self._rebalancing_since = self.clock()
 
 
 class Vitals:

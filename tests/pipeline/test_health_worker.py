@@ -88,6 +88,14 @@ def test_a_role_at_work_is_live_and_ready(asked: Asked, role: str) -> None:
     assert asked.sum(role, "tingchao_worker_state") == 1
 
 
+def test_status_shows_the_state_of_each_role(asked: Asked) -> None:
+    rows = asked.line.ok("status", "--json").data
+
+    assert {row["role"]: (row["state"], row["reason"]) for row in rows} == dict.fromkeys(
+        ROLES, ("ready", "")
+    )
+
+
 def test_every_role_listens_on_the_loopback_only(asked: Asked) -> None:
     tables = Path("/proc/net/tcp").read_text() + Path("/proc/net/tcp6").read_text()
     listening = re.findall(r"^\s*\d+: (\w+):(\w{4}) \w+:0000 0A", tables, re.MULTILINE)

@@ -3,6 +3,7 @@
 What makes them hang is patched in by a launcher of this file; the product has no hook for it.
 """
 
+import asyncio
 import os
 import re
 import signal
@@ -13,12 +14,15 @@ from contextlib import closing
 import httpx
 import orjson
 import pytest
+from aiokafka.errors import KafkaError
 
 from pipeline import services
+from pipeline.kafka import Kafka
 from pipeline.loop import EXIT_WATCHDOG
 from pipeline.services import RunningServices
 from pipeline.status import live_workers
 from schemas.enriched import EnrichedPost
+from schemas.errors import FatalError
 from tests.pipeline.conftest import MakeLine
 from tests.pipeline.line_rig import Line, Proxy, Worker, ask
 from tests.pipeline.line_story import BEGIN, post
@@ -228,6 +232,17 @@ def test_a_broker_that_is_frozen_beyond_all_limits_is_no_hang(
 
     line.until(lambda: ask(line, role, "/ready")[1] == {"status": "ready"}, "ready again")
     assert worker.process.poll() is None
+    line.until(lambda: makes_topics(line), "the broker has its controller again, for other tests")
+
+
+def makes_topics(line: Line) -> bool:
+    settings = line.settings.kafka.model_copy(
+        update={"prefix": f"thaw-{line.settings.kafka.prefix}"}
+    )
+    try:
+        return bool(asyncio.run(Kafka(settings, line.kafka.address).create_topics()))
+    except (KafkaError, FatalError):
+        return False
 
 
 def test_a_process_that_was_frozen_gets_its_full_time_again(line: Line) -> None:
