@@ -29,14 +29,15 @@ from tests.pipeline.line_story import BEGIN, post
 
 pytestmark = pytest.mark.services
 
-SHORT = {
-    "loop_seconds": 3,
-    "step_seconds": 6,
-    "progress_seconds": 8,
-    "member_seconds": 4,
+#: Short, but a cold start on a busy machine has to fit in.
+LIMITS = {
+    "loop_seconds": 12,
+    "step_seconds": 15,
+    "progress_seconds": 20,
+    "member_seconds": 6,
     "look_seconds": 0.2,
 }
-LONGEST_SECONDS = 8
+BEYOND_SECONDS = 25
 LOOK = {"look_seconds": 0.3}
 
 BLOCKED = """
@@ -76,7 +77,7 @@ RAW = orjson.dumps(post(1, "水壶漏电", BEGIN) | {"observed_at": BEGIN})
 
 @pytest.fixture
 def line(make_line: MakeLine) -> Line:
-    made = make_line(partitions=2, watchdog=SHORT, health=LOOK)
+    made = make_line(partitions=2, watchdog=LIMITS, health=LOOK)
     made.ok("topics", "create")
     return made
 
@@ -200,14 +201,14 @@ def test_the_next_process_counts_the_exits_of_its_place(line: Line) -> None:
 
 
 def test_a_spare_process_without_partitions_is_left_alone(make_line: MakeLine) -> None:
-    line = make_line(partitions=1, watchdog=SHORT, health=LOOK)
+    line = make_line(partitions=1, watchdog=LIMITS, health=LOOK)
     line.ok("topics", "create")
     for number in (1, 2):
         line.start("enrich", number)
     line.until(lambda: line.members("enrich") == 2, "both are members")
     both_since = time.monotonic()
 
-    line.until(lambda: time.monotonic() - both_since > 2 * LONGEST_SECONDS, "beyond all limits")
+    line.until(lambda: time.monotonic() - both_since > BEYOND_SECONDS, "beyond all limits")
 
     found = [
         httpx.get(one.url("/ready"), trust_env=False) for one in live_workers(line.settings.folder)
@@ -226,7 +227,7 @@ def test_a_broker_that_is_frozen_beyond_all_limits_is_no_hang(
     os.killpg(kafka.pid, signal.SIGSTOP)
     try:
         frozen_at = time.monotonic()
-        line.until(lambda: time.monotonic() - frozen_at > 2 * LONGEST_SECONDS, "beyond all limits")
+        line.until(lambda: time.monotonic() - frozen_at > BEYOND_SECONDS, "beyond all limits")
     finally:
         os.killpg(kafka.pid, signal.SIGCONT)
 
@@ -250,11 +251,14 @@ def test_a_process_that_was_frozen_gets_its_full_time_again(line: Line) -> None:
     line.until(lambda: ask(line, "index", "/ready")[1] == {"status": "ready"}, "ready")
     worker.process.send_signal(signal.SIGSTOP)
     frozen_at = time.monotonic()
-    line.until(lambda: time.monotonic() - frozen_at > 2 * LONGEST_SECONDS, "beyond all limits")
+    line.until(lambda: time.monotonic() - frozen_at > BEYOND_SECONDS, "beyond all limits")
 
     worker.process.send_signal(signal.SIGCONT)
 
-    line.until(lambda: "the process was asleep" in worker.said(), "the watchdog saw it")
+    line.until(
+        lambda: "the process was asleep" in worker.log.read_text(errors="replace"),
+        "the watchdog saw it",
+    )
     line.until(lambda: ask(line, "index", "/ready")[1] == {"status": "ready"}, "ready again")
     worker.check()
 
@@ -276,7 +280,7 @@ def test_elasticsearch_away_beyond_all_limits_is_degraded_and_not_dead(
 ) -> None:
     host, _, port = elasticsearch_url.removeprefix("http://").partition(":")
     with closing(Proxy(host, int(port))) as proxy:
-        line = make_line(partitions=1, elasticsearch_url=proxy.url, watchdog=SHORT, health=LOOK)
+        line = make_line(partitions=1, elasticsearch_url=proxy.url, watchdog=LIMITS, health=LOOK)
         line.ok("topics", "create")
         if not away_at_start:
             proxy.open()
@@ -286,7 +290,7 @@ def test_elasticsearch_away_beyond_all_limits_is_degraded_and_not_dead(
             proxy.shut()
         line.produce("posts.enriched", EnrichedPost.model_validate_json(RAW).to_line())
 
-        line.until(lambda: oldest_seconds(line) > 2 * LONGEST_SECONDS, "it waits beyond all limits")
+        line.until(lambda: oldest_seconds(line) > BEYOND_SECONDS, "it waits beyond all limits")
 
         code, answer = ask(line, "index", "/ready")
         assert (code, answer["status"]) == (200, "degraded")
