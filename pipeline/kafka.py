@@ -218,9 +218,20 @@ class Kafka:
         """Create the topics that are missing; returns their names when they can be used.
 
         Raises:
-            FatalError: a topic can't be created, or exists with another number of partitions than
-                the topic that it must fit.
+            FatalError: the cluster can't be reached, a topic can't be created, or exists with
+                another number of partitions than the topic that it must fit.
         """
+        try:
+            missing, counts = await self._create_missing()
+        except KafkaError as error:  # it answered and fell silent
+            raise await self.unreachable(error) from error
+        for spec in TOPICS.values():
+            if spec.aligned_with:
+                self.check_aligned(spec, counts[spec.name], counts[spec.aligned_with])
+        return [self.topic(spec.name) for spec in missing]
+
+    async def _create_missing(self) -> tuple[list[Topic], dict[str, int]]:
+        """What was created, and the partitions of every topic."""
         async with self.admin() as admin:
             present = set(await admin.list_topics())
             missing = [spec for spec in TOPICS.values() if self.topic(spec.name) not in present]
@@ -235,11 +246,7 @@ class Kafka:
                                 f"Topic {name} cannot be created: {error.__name__} {rest}.",
                             )
                         )
-            counts = await self._partition_counts(admin)
-        for spec in TOPICS.values():
-            if spec.aligned_with:
-                self.check_aligned(spec, counts[spec.name], counts[spec.aligned_with])
-        return [self.topic(spec.name) for spec in missing]
+            return missing, await self._partition_counts(admin)
 
     async def _partition_counts(self, admin: AIOKafkaAdminClient) -> dict[str, int]:
         """Partitions of each topic; a broker knows a new topic a moment after it was created."""

@@ -185,9 +185,10 @@ class Elasticsearch:
             RetryableError: not (yet).
             FatalError: access refused, or no Elasticsearch.
         """
+        names = (self.names.posts, self.names.incidents, self.names.notices)
         with self.mapped():
             health = await self.client.options(ignore_status=408).cluster.health(
-                index=self.names.prefix + "*" if self.names.prefix else None,
+                index=[f"{name}*" for name in names],  # others may share the cluster
                 wait_for_status="yellow",
                 timeout=f"{timeout_seconds:g}s",
             )
