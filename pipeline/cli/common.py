@@ -16,6 +16,7 @@ from typing import Annotated, Any, TypeVar
 from zoneinfo import ZoneInfo
 
 import typer
+from aiokafka.errors import KafkaError
 from rich.console import Console
 
 from pipeline.logs import quiet_logs
@@ -115,6 +116,16 @@ def run(arguments: Sequence[str]) -> int:
         return done.code if isinstance(done.code, int) else 0
     except TingchaoError as error:
         errors.print(masked(str(error)), markup=False, soft_wrap=True)
+        return EXIT_FATAL
+    except KafkaError as error:  # it answered, and fell silent on the way
+        reason = type(error).__name__
+        errors.print(
+            say(
+                f"Kafka 中途不再应答（{reason}）；请检查它是否在运行，然后再试一次。",
+                f"Kafka fell silent on the way ({reason}); see whether it runs, then try again.",
+            ),
+            soft_wrap=True,
+        )
         return EXIT_FATAL
     except KeyboardInterrupt:
         errors.print(say("已中断。", "Interrupted."))

@@ -81,7 +81,7 @@ def running() -> Iterator[Running]:
 
 def matrix(args: argparse.Namespace) -> int:
     """Run the rows; 1 when one failed."""
-    chosen = [row for row in ROWS if not args.rows or row.number in args.rows]
+    chosen = [row for row in in_order() if not args.rows or row.number in args.rows]
     scale = Scale(**{**FULL.__dict__, "posts": args.posts})
     failed = 0
     with running() as servers:
@@ -94,6 +94,11 @@ def matrix(args: argparse.Namespace) -> int:
                     f"seed {seed}  {row.number:>4}  {row.title}\n            {result}", flush=True
                 )
     return int(failed > 0)
+
+
+def in_order() -> list[Row]:
+    """The rows by number."""
+    return sorted(ROWS, key=lambda row: (int(row.number.rstrip("abcd")), row.number))
 
 
 def one(row: Row, bench: Bench) -> dict[str, Any]:
@@ -135,7 +140,7 @@ def table(file: Path = RESULTS) -> str:
         "| row | fault | lost | two documents | redelivered | recovered after (s) |",
         "| --- | --- | --- | --- | --- | --- |",
     ]
-    for row in ROWS:
+    for row in in_order():
         found = [known.get(f"{row.number}/{seed}") for seed in seeds]
         if not any(found):
             continue

@@ -13,6 +13,7 @@ from pathlib import Path
 from typing import Any, TypeVar
 
 from aiokafka.admin import AIOKafkaAdminClient
+from aiokafka.errors import KafkaError
 
 from pipeline.supervisor import Child
 from schemas.errors import FatalError
@@ -182,7 +183,7 @@ class Bench:
         """Wait until the groups have read everything."""
 
         def read() -> bool:
-            with suppress(FatalError):  # a broker on its way back
+            with suppress(FatalError, KafkaError):  # a broker on its way back
                 return not self.line.behind(*groups) and not self.line.behind(*groups)
             return False
 

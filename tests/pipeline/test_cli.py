@@ -11,6 +11,7 @@ from typing import Any
 
 import pytest
 import typer
+from aiokafka.errors import RequestTimedOutError
 
 from pipeline.cli import app
 from pipeline.cli.common import EXIT_INTERRUPTED
@@ -341,6 +342,19 @@ def test_an_interrupt_is_no_traceback(monkeypatch: pytest.MonkeyPatch) -> None:
     answer = cli("config", "check", TINGCHAO_LANGUAGE="en")
 
     assert answer.code == EXIT_INTERRUPTED
+    assert "Traceback" not in answer.err
+
+
+def test_a_broker_that_falls_silent_is_no_traceback(monkeypatch: pytest.MonkeyPatch) -> None:
+    def silent(*_: object) -> None:
+        raise RequestTimedOutError
+
+    monkeypatch.setattr("pipeline.cli.setup.check_settings", silent)
+
+    answer = cli("config", "check", TINGCHAO_LANGUAGE="en")
+
+    assert answer.code == EXIT_FATAL
+    assert "fell silent" in answer.err and "RequestTimedOutError" in answer.err
     assert "Traceback" not in answer.err
 
 
