@@ -276,6 +276,8 @@ class SafeLoop(Generic[T]):
                     metrics.ERRORS.labels(self.stage.name, "refused").inc()
             if retried:
                 metrics.RETRIED.labels(self.stage.name).inc(len(retried))
+                if 2 * len(retried) <= len(pending):
+                    backoff = self._backoff()  # most of it passed: that is no reason to wait longer
                 log.warning("retry", stage=self.stage.name, lines=len(retried), reason=reason)
                 self._crash_log.release()  # a kill while waiting is not the lines' doing
                 with self._vitals.retrying(reason):

@@ -264,6 +264,18 @@ async def test_the_longest_wait_that_was_asked_for_counts(rig: Rig) -> None:
     assert list(rig.waits) == [9.0]
 
 
+async def test_waits_do_not_grow_while_most_lines_pass(rig: Rig) -> None:
+    rig.stage.script = lambda items: [
+        Done() if place >= len(items) // 2 else Retry("429") for place in range(len(items))
+    ]
+    rounds = 9
+
+    await rig.handle(lines(*(str(number) for number in range(2**rounds))))
+
+    assert len(rig.waits) == rounds
+    assert max(rig.waits) <= 0.2, "as before the first try"
+
+
 async def test_one_batch_may_deliver_reject_and_retry_at_once(rig: Rig) -> None:
     once: list[Outcome] = [Done(stale=True), Rejected("mapping", "no"), Retry("busy")]
     first = iter([once])
