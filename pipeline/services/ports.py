@@ -2,6 +2,7 @@
 
 import random
 import socket
+import time
 from collections.abc import Collection
 
 from schemas.language import say
@@ -14,6 +15,7 @@ HOST = "127.0.0.1"
 # Below the range that Linux and macOS hand to outgoing connections: a port remembered from there
 # would now and then be taken by somebody's browser.
 _RANGE = (20_000, 32_000)
+PATIENCE_SECONDS = 5.0
 
 
 def is_free(port: int) -> bool:
@@ -27,12 +29,22 @@ def is_free(port: int) -> bool:
         return True
 
 
+def _becomes_free(port: int) -> bool:
+    """Whether it is free, or soon: a server that was just killed holds its port for a moment."""
+    deadline = time.monotonic() + PATIENCE_SECONDS
+    while not is_free(port):
+        if time.monotonic() > deadline:
+            return False
+        time.sleep(0.05)
+    return True
+
+
 def choose(
     title: str, *, configured: int | None, remembered: int | None, taken: Collection[int]
 ) -> int:
     """The configured port, else the one of the last start, else a free one."""
     if configured is not None:
-        if not is_free(configured):
+        if not _becomes_free(configured):
             raise ServiceError(
                 say(
                     f"{title} 的端口 {configured} 已被占用：请停止占用它的程序，"
@@ -42,7 +54,7 @@ def choose(
                 )
             )
         return configured
-    if remembered is not None and remembered not in taken and is_free(remembered):
+    if remembered is not None and remembered not in taken and _becomes_free(remembered):
         return remembered
     for port in random.sample(range(*_RANGE), k=200):
         if port not in taken and is_free(port):

@@ -9,6 +9,7 @@ import socket
 import subprocess
 import sys
 import tempfile
+import threading
 import time
 import zipfile
 from collections.abc import Callable, Iterator
@@ -281,6 +282,17 @@ def test_a_port_is_kept_while_it_is_free(taken: int) -> None:
     assert ports.choose("Kafka", configured=None, remembered=first, taken=()) == first
     assert ports.choose("Kafka", configured=None, remembered=first, taken={first}) != first
     assert ports.choose("Kafka", configured=None, remembered=taken, taken=()) != taken
+
+
+def test_a_port_is_kept_that_a_dying_server_holds_for_a_moment() -> None:
+    dying = socket.create_server(("127.0.0.1", 0))
+    port = dying.getsockname()[1]
+    end = threading.Timer(0.3, dying.close)
+    end.start()
+
+    assert ports.choose("Kafka", configured=None, remembered=port, taken=()) == port
+
+    end.join()
 
 
 def test_a_configured_port_that_is_taken_is_one_sentence(taken: int) -> None:
