@@ -131,7 +131,8 @@ class WatchStage:
                         owned = await self._take_over(number)
                 for item in group:
                     self._apply_one(owned, item)
-                await self._commit(owned, group)
+                if not _overtaken(owned.position, group):
+                    await self._commit(owned, group)
         return [Done()] * len(items)
 
     def _apply_one(self, owned: _Owned, item: Item[Signal]) -> None:
@@ -287,6 +288,17 @@ class WatchStage:
             received = [ms for item in group if (ms := item.record.received_ms()) is not None]
             if received:
                 metrics.LATENCY.labels("alarm").observe(time.time() - min(received) / 1000)
+
+
+def _overtaken(position: WatchPosition, group: Sequence[Item[Signal]]) -> bool:
+    """Whether the state stands further on than this batch ends.
+
+    So it is with a process that was frozen, wakes with old events in its hands and takes over once
+    more. Its offset would take the group back, and Kafka lets a transaction do that: the owner
+    after it would be behind for ever in a topic where nothing new comes.
+    """
+    last = group[-1]
+    return (last.record.offset, last.line) < (position.offset, position.line)
 
 
 def _resume_offset(group: Sequence[Item[Signal]]) -> int:

@@ -26,6 +26,7 @@ from schemas.envelope import split
 from schemas.errors import FatalError
 from schemas.incident import Incident
 from schemas.signals import Command, Mention, SourceGap, Tick, parse_signal
+from tests.tripwires import groups
 
 pytestmark = pytest.mark.services
 
@@ -216,9 +217,8 @@ async def new_stage(kafka: Kafka, detector: Surge | None = None, **more: Any) ->
 
 
 async def committed(kafka: Kafka, partition: int = 0) -> int:
-    async with kafka.admin() as admin:
-        offsets = await admin.list_consumer_group_offsets(kafka.group("watch"))
-    return next((found.offset for tp, found in offsets.items() if tp.partition == partition), 0)
+    found = await groups.committed(kafka, kafka.group("watch"))
+    return next((offset for (_, number), offset in found.items() if number == partition), 0)
 
 
 async def reaches(kafka: Kafka, offset: int, partition: int = 0) -> None:
@@ -478,6 +478,22 @@ async def test_an_owner_that_was_frozen_and_wakes_is_fenced(make_kafka: MakeLine
     async with asyncio.timeout(20):
         await frozen.stop()
     await owner.stop()
+
+
+async def test_old_events_of_one_that_was_frozen_do_not_take_the_group_back(
+    make_kafka: MakeLine,
+) -> None:
+    kafka = await make_kafka(story())
+    records = await to_read(kafka)
+    owner = await new_stage(kafka)
+    await work(owner, records)
+    awake = await new_stage(kafka)
+
+    await work(awake, records[:5])
+
+    assert not await to_read(kafka), "the next owner would begin in the past"
+    await owner.stop()
+    await awake.stop()
 
 
 async def test_after_a_rebalance_it_stands_where_the_others_left_it(make_kafka: MakeLine) -> None:
