@@ -17,7 +17,8 @@ def test_streams_that_acknowledge_what_was_taken_away_are_refused(
 ) -> None:
     # Given NO_CYTHON in the environment: the compiled module is there, and not used
     monkeypatch.setattr(faust.streams, "_CStreamIterator", None)
-    loop: Any = None
+    kafka = Kafka(KafkaSettings(), "127.0.0.1:1")
+    unused: Any = None
 
     with pytest.raises(FatalError, match="NO_CYTHON"):
-        create_app(Kafka(KafkaSettings(), "127.0.0.1:1"), "enrich", "posts.raw", tmp_path, loop)
+        create_app(kafka, "enrich", "posts.raw", tmp_path, unused, unused, unused)
