@@ -7,7 +7,6 @@ resume``. The halt is a file, so it outlives the process.
 """
 
 import asyncio
-import json
 from collections import Counter, deque
 from collections.abc import Awaitable, Callable, Iterable
 from datetime import UTC, datetime
@@ -65,7 +64,6 @@ class Breaker:
         self._refused = 0.0
         self._weight = 1.0
         self._allowed = 0
-        self.halted = False
 
     async def start(self) -> None:
         """Wait while an earlier process's halt holds."""
@@ -118,7 +116,6 @@ class Breaker:
         self._note.parent.mkdir(parents=True, exist_ok=True)
         self._note.write_text(halt.model_dump_json())
         log.error(halt.sentence)
-        self.halted = True
         self._vitals.halt(halt.sentence)
         metrics.HALTED.labels(self.role).set(1)
         while halt is not None and halt.accept is None:
@@ -128,7 +125,6 @@ class Breaker:
         self._allowed = halt.accept or 0
         self._batches.clear()
         self._lines, self._refused = 0, 0.0
-        self.halted = False
         self._vitals.resume()
         metrics.HALTED.labels(self.role).set(0)
         log.info("resumed", role=self.role, accept=self._allowed)
@@ -161,6 +157,6 @@ def resume(folder: Path, role: str, accept: int) -> int:
 
 def _read(note: Path) -> Halt | None:
     try:
-        return Halt.model_validate(json.loads(note.read_text()))
-    except (OSError, ValueError, ValidationError):
+        return Halt.model_validate_json(note.read_bytes())
+    except (OSError, ValidationError):
         return None

@@ -69,8 +69,8 @@ def asked_to_end_while_hung(bench: Bench) -> None:
 
 
 def _ends_within(bench: Bench, crew: Crew, role: str, seconds: float) -> None:
-    pid = crew.send(role, signal.SIGTERM)
     before = len(crew.ends(role))
+    pid = crew.send(role, signal.SIGTERM)
     bench.until(lambda: len(crew.ends(role)) > before, f"{role} ({pid}) ends", seconds)
     assert crew.ends(role)[-1] == "0", crew.said()[-3_000:]
 

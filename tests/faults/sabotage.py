@@ -12,6 +12,7 @@ import os
 import signal
 import sys
 from collections.abc import Callable, Sequence
+from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
@@ -21,13 +22,18 @@ FAILPOINTS = "TINGCHAO_FAILPOINTS"
 TOKENS = "TINGCHAO_TOKENS"
 
 
+def _take_token() -> bool:
+    """Whether it shall happen once more."""
+    for token in Path(os.environ[TOKENS]).iterdir():
+        with suppress(FileNotFoundError):  # another process took it
+            token.unlink()
+            return True
+    return False
+
+
 def _die_if_told() -> None:
     """As ``kill -9`` at exactly this place, once a token."""
-    for token in Path(os.environ[TOKENS]).iterdir():
-        try:
-            token.unlink()
-        except FileNotFoundError:
-            continue  # another process took it
+    if _take_token():
         sys.stdout.flush()
         os.kill(os.getpid(), signal.SIGKILL)
 
@@ -67,8 +73,7 @@ def _enrich_first_batch(argument: str) -> None:
     apply = EnrichStage.apply
 
     async def sabotaged(self: Any, items: Sequence[Any]) -> Any:
-        for token in Path(os.environ[TOKENS]).iterdir():
-            token.unlink()
+        if _take_token():
             raise ZeroDivisionError("in the first batch")
         return await apply(self, items)
 
