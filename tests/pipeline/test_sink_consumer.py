@@ -21,6 +21,7 @@ from pipeline.sink_consumer import SinkConsumer
 from schemas.dead_letter import DeadLetter, dead_letter_id, parse_dead_letter_line
 from schemas.errors import FatalError, RejectedError, RetryableError
 from schemas.outcome import Done, Outcome
+from tests.tripwires import groups
 
 TOPIC = "posts.enriched"
 
@@ -117,11 +118,8 @@ class Running:
 
 
 async def committed(kafka: Kafka, group: str = "index") -> dict[tuple[str, int], int]:
-    async with kafka.admin() as admin:
-        offsets = await admin.list_consumer_group_offsets(kafka.group(group))
-    return {
-        (kafka.plain_topic(tp.topic), tp.partition): found.offset for tp, found in offsets.items()
-    }
+    found = await groups.committed(kafka, kafka.group(group))
+    return {(kafka.plain_topic(topic), number): offset for (topic, number), offset in found.items()}
 
 
 async def letters(kafka: Kafka) -> list[DeadLetter]:
