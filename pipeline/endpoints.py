@@ -1,6 +1,11 @@
-"""Where Kafka and Elasticsearch are: configured, or the local services of the work folder."""
+"""Where Kafka and Elasticsearch are: configured, or the local services of the work folder.
+
+The Elasticsearch client is imported where it is asked for: it takes longer to import than all the
+rest, and ``enrich``, ``watch`` and most commands never need it.
+"""
 
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from pipeline.components import configure
 from pipeline.kafka import Kafka
@@ -8,7 +13,9 @@ from pipeline.services import ServicesConfig, status
 from pipeline.settings import Settings
 from schemas.errors import FatalError
 from schemas.language import say
-from sinks.elasticsearch import Elasticsearch
+
+if TYPE_CHECKING:
+    from sinks.elasticsearch import Elasticsearch
 
 __all__ = ["elasticsearch_client", "elasticsearch_config", "kafka_of", "services_config"]
 
@@ -40,22 +47,26 @@ def kafka_of(settings: Settings) -> Kafka:
     return Kafka(settings.kafka, _local(settings, "kafka"))
 
 
-def elasticsearch_client(settings: Settings) -> Elasticsearch:
+def elasticsearch_client(settings: Settings) -> "Elasticsearch":
     """Elasticsearch as configured, or the running local one.
 
     Raises:
         FatalError: neither, or an option is wrong; says what to do.
     """
+    from sinks.elasticsearch import Elasticsearch
+
     url = settings.elasticsearch.url or _local(settings, "elasticsearch")
     return Elasticsearch(elasticsearch_config(settings, url))
 
 
-def elasticsearch_config(settings: Settings, url: str) -> Elasticsearch.Config:
+def elasticsearch_config(settings: Settings, url: str) -> "Elasticsearch.Config":
     """The settings as the client wants them.
 
     Raises:
         FatalError: an option is wrong.
     """
+    from sinks.elasticsearch import Elasticsearch
+
     section = settings.elasticsearch
     options = {
         "url": url,

@@ -2,6 +2,8 @@
 
 import ast
 import importlib
+import subprocess
+import sys
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -62,8 +64,6 @@ def test_processors_do_no_io_and_read_no_clock() -> None:
 
 
 def test_schemas_import_pydantic_and_the_standard_library_only() -> None:
-    import sys
-
     standard = set(sys.stdlib_module_names)
     foreign = [
         f"{path.name}: {name}"
@@ -73,6 +73,27 @@ def test_schemas_import_pydantic_and_the_standard_library_only() -> None:
     ]
 
     assert foreign == []
+
+
+@pytest.mark.parametrize(
+    ("role", "foreign"),
+    [
+        ("enrich", {"elasticsearch"}),
+        ("watch", {"elasticsearch"}),
+        ("index", {"faust"}),
+        ("notify", {"faust"}),
+        ("ingest", {"faust", "elasticsearch"}),
+    ],
+)
+def test_a_worker_loads_what_its_role_needs(role: str, foreign: set[str]) -> None:
+    """Each of these takes longer to import than the role takes to start."""
+    load = f"import sys, pipeline.cli, pipeline.worker, pipeline.roles.{role}; print(*sys.modules)"
+
+    loaded = subprocess.run(
+        [sys.executable, "-c", load], cwd=ROOT, capture_output=True, text=True, check=True
+    ).stdout.split()
+
+    assert foreign & set(loaded) == set()
 
 
 def test_the_reader_of_imports_sees_them_all() -> None:

@@ -1,15 +1,17 @@
-"""Commands that look: incidents, status, audit, dead letters."""
+"""Commands that look: incidents, status, audit, dead letters.
+
+What needs the Elasticsearch client imports it itself; see ``pipeline.endpoints``.
+"""
 
 import asyncio
 from collections.abc import Sequence
 from pathlib import Path
-from typing import Annotated, Any
+from typing import TYPE_CHECKING, Annotated, Any
 from zoneinfo import ZoneInfo
 
 import typer
 from rich.table import Table
 
-from pipeline.audit import AuditReport, Cell, audit
 from pipeline.breaker import halts
 from pipeline.cli.common import (
     EXIT_NO,
@@ -34,7 +36,9 @@ from schemas.language import say
 from schemas.small_file import read_small
 from schemas.topics import TOPICS
 from sinks.notice_text import KINDS, STATES, describe
-from sinks.search import Search
+
+if TYPE_CHECKING:
+    from pipeline.audit import AuditReport, Cell
 
 __all__ = ["print_audit", "wait_until_drained"]
 
@@ -119,6 +123,8 @@ def incidents_show(
 
 
 async def _incidents(settings: Settings, brand: str | None, limit: int) -> list[Incident]:
+    from sinks.search import Search
+
     index = elasticsearch_client(settings)
     try:
         return await Search(index).incidents(brand=brand, size=limit)
@@ -127,6 +133,8 @@ async def _incidents(settings: Settings, brand: str | None, limit: int) -> list[
 
 
 async def _incident(settings: Settings, incident_id: str) -> tuple[Incident, str]:
+    from sinks.search import Search
+
     index = elasticsearch_client(settings)
     try:
         incident = await Search(index).incident(incident_id)
@@ -237,7 +245,9 @@ def audit_command(
     raise typer.Exit(0 if report.holds else EXIT_NO)
 
 
-async def _audit(settings: Settings, wait_seconds: float) -> AuditReport:
+async def _audit(settings: Settings, wait_seconds: float) -> "AuditReport":
+    from pipeline.audit import audit
+
     kafka = kafka_of(settings)
     index = elasticsearch_client(settings)
     try:
@@ -258,7 +268,7 @@ async def wait_until_drained(settings: Settings, seconds: float) -> bool:
     return True
 
 
-def print_audit(report: AuditReport, settings: Settings, *, by_hour: bool = False) -> None:
+def print_audit(report: "AuditReport", settings: Settings, *, by_hour: bool = False) -> None:
     """The sum per source, what is missing, and the verdict."""
     total = report.total
     table = Table(
@@ -323,12 +333,12 @@ def print_audit(report: AuditReport, settings: Settings, *, by_hour: bool = Fals
         console.print(say("对不上。", "It does not add up."), style="red")
 
 
-def _sum(total: Cell) -> str:
+def _sum(total: "Cell") -> str:
     parts = (total.indexed, total.dead_lettered, total.dropped)
     return f"{total.produced:,} = " + " + ".join(f"{part:,}" for part in parts)
 
 
-def audit_as_json(report: AuditReport) -> dict[str, Any]:
+def audit_as_json(report: "AuditReport") -> dict[str, Any]:
     """The report for programs."""
     cells = [
         {"source": source, "hour": hour, **vars(cell)}

@@ -2,7 +2,7 @@
 
 from datetime import datetime
 from pathlib import Path
-from typing import Annotated, Any
+from typing import TYPE_CHECKING, Annotated, Any
 from zoneinfo import ZoneInfo
 
 import typer
@@ -31,7 +31,9 @@ from schemas.enriched import Mood
 from schemas.errors import FatalError
 from schemas.language import say
 from sinks.notice_text import platform_name
-from sinks.search import Hit, PostQuery, Search
+
+if TYPE_CHECKING:
+    from sinks.search import Hit, PostQuery
 
 __all__ = ["print_hit"]
 
@@ -227,6 +229,8 @@ def search(
     json_output: JsonOption = False,
 ) -> None:
     """Find posts."""
+    from sinks.search import PostQuery
+
     settings = settings_of(context)
     query = PostQuery(
         text=text,
@@ -254,7 +258,9 @@ def search(
     )
 
 
-async def _search(settings: Settings, query: PostQuery, limit: int) -> Any:
+async def _search(settings: Settings, query: "PostQuery", limit: int) -> Any:
+    from sinks.search import Search
+
     index = elasticsearch_client(settings)
     try:
         return await Search(index).posts(query, size=limit)
@@ -262,7 +268,7 @@ async def _search(settings: Settings, query: PostQuery, limit: int) -> Any:
         await index.close()
 
 
-def print_hit(hit: Hit, settings: Settings) -> None:
+def print_hit(hit: "Hit", settings: Settings) -> None:
     """One post: when, where, who, mood, brands; the text with its marks; the address.
 
     The terminal wraps: rich breaks at spaces, of which Chinese has few, so it would leave a line
@@ -290,7 +296,7 @@ def print_hit(hit: Hit, settings: Settings) -> None:
         console.print(Text(f"  {post.url}", style="dim"), soft_wrap=True)
 
 
-def _marked(text: str, hit: Hit, field: str) -> Text:
+def _marked(text: str, hit: "Hit", field: str) -> Text:
     """The text, shortened around its first mark, with the marks shown."""
     spans = [span for span in hit.marks if span.field == field]
     start = max(0, spans[0].start - 40) if spans else 0

@@ -83,8 +83,7 @@ class Bench:
 
     def begin(self, partitions: int = 4, **sections: Any) -> None:
         """A line with topics and rules; nothing runs yet."""
-        host, _, port = self.url.removeprefix("http://").rpartition(":")
-        self.proxy = FaultProxy((host, int(port)), seed=self.seed)
+        self.proxy = FaultProxy.before(self.url, self.seed)
         self.receiver = Receiver()
         channel = {"use": "webhook", "url": self.receiver.url, "secrets": [{"file": "duty"}]}
         self.line = self.make_line(partitions, channels={"duty": channel}, **sections)

@@ -16,7 +16,7 @@ from typing import Any
 
 import numpy as np
 
-from tests.faults.bench import Bench
+from tests.faults.bench import GROUPS, Bench
 from tests.faults.crew import Crew
 from tests.faults.ledger import story
 
@@ -150,10 +150,22 @@ def soak(bench: Bench, seconds: float, posts_per_second: int, tell: Callable[[st
         done[name] = done.get(name, 0) + 1
     pump.stop()
     bench.healed()
-    bench.nothing_refused()
+    bench.drained(*GROUPS)
     memory.stop()
     tell(f"{pump.written:,} posts, {sum(done.values())} faults: {done}")
     tell("\n".join(memory.rows()))
+    bench.nothing_refused()
+    tell(_held(bench))
+
+
+def _held(bench: Bench) -> str:
+    result = bench.result()
+    return (
+        f"{len(result.verdict.lost)} lost, {len(result.verdict.twice)} with two documents, "
+        f"{result.redelivered:,} redelivered; {result.verdict.incidents:,} incident lines and "
+        f"{result.verdict.notices:,} notices as recounted; "
+        f"at rest {result.recovery_seconds:.1f} s after the last fault"
+    )
 
 
 def _faults(bench: Bench, crew: Crew) -> dict[str, Callable[[random.Random], None]]:
@@ -238,10 +250,12 @@ def outage(
     drained = memory.now()
     rate = (bench.proxy.sent_documents - indexed) / (drained - back)
     pump.stop()
-    bench.nothing_refused()
     memory.stop()
     tell(
         f"{pump.written:,} posts at {posts_per_second:,}/s; caught up in {drained - back:.0f} s at "
         f"{rate:,.0f} documents/s, {rate / posts_per_second:.1f} times the arrival, which went on"
     )
     tell("memory while it was away (after a minute):\n" + "\n".join(memory.rows(away + 60, back)))
+    tell("memory from then on:\n" + "\n".join(memory.rows(back)))
+    bench.nothing_refused()
+    tell(_held(bench))

@@ -79,16 +79,28 @@ def judge(line: Line, feed: Feed, receiver: Receiver | None = None) -> Verdict:
             verdict.older.append(post_id)
     verdict.twice = sorted(one for one, count in found.items() if count > 1)
     verdict.lost = sorted(feed.revisions.keys() - found.keys() - refused)
-    enriched = []
-    for record in line.records("posts.enriched"):
-        with suppress(RejectedError):  # a row may write there what is no post
-            enriched.append(EnrichedPost.from_line(record.value or b""))
-    verdict.redelivered = len(enriched) - len({(one.id, one.revision) for one in enriched})
+    verdict.redelivered = _written_again(line)
     incidents = _judge_state(line, verdict)
     _judge_index(line, incidents, verdict)
     if receiver is not None:
         _judge_notices(incidents, receiver, verdict)
     return verdict
+
+
+def _written_again(line: Line) -> int:
+    """Enriched posts beyond the first of each revision."""
+    seen: set[tuple[str, int]] = set()
+    again = 0
+
+    def count(record: Record) -> None:
+        nonlocal again
+        with suppress(RejectedError):  # a row may write there what is no post
+            post = EnrichedPost.from_line(record.value or b"")
+            again += (post.id, post.revision) in seen
+            seen.add((post.id, post.revision))
+
+    line.each("posts.enriched", count)
+    return again
 
 
 def judge_state(line: Line) -> Verdict:
@@ -152,7 +164,9 @@ def _judge_index(line: Line, incidents: list[Incident], verdict: Verdict) -> Non
     for incident in incidents:
         if incident.revision >= newest.get(incident.id, incident).revision:
             newest[incident.id] = incident
-    indexed = {one["id"]: one for one in line.ok("incidents", "list", "--json").data}
+    indexed = {
+        one["id"]: one for one in line.ok("incidents", "list", "--limit", "1000", "--json").data
+    }
     for incident in newest.values():
         if indexed.get(incident.id, {}).get("revision") != incident.revision:
             verdict.others.append(f"the index does not hold the newest state of {incident.id}")

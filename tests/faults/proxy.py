@@ -69,6 +69,12 @@ class FaultProxy:
         self.port = 0
         self.listen()
 
+    @classmethod
+    def before(cls, url: str, seed: int = 0) -> "FaultProxy":
+        """In front of the Elasticsearch at this address."""
+        host, _, port = url.removeprefix("http://").rpartition(":")
+        return cls((host, int(port)), seed=seed)
+
     @property
     def url(self) -> str:
         return f"http://127.0.0.1:{self.port}"

@@ -9,9 +9,7 @@ import io
 import json
 import logging
 import os
-import select
 import signal
-import socket
 import subprocess
 import sys
 import threading
@@ -47,7 +45,6 @@ __all__ = [
     "STOP_SECONDS",
     "Answer",
     "Line",
-    "Proxy",
     "Receiver",
     "Worker",
     "alive",
@@ -294,10 +291,18 @@ class Line:
     def records(self, topic: str) -> list[Record]:
         """Everything that a topic holds and that is committed."""
 
-        async def read() -> list[Record]:
-            return [record async for record in self.kafka.read_all(topic)]
+        found: list[Record] = []
+        self.each(topic, found.append)
+        return found
 
-        return asyncio.run(read())
+    def each(self, topic: str, take: Callable[[Record], None]) -> None:
+        """The same one by one, for a topic that is too large to be held."""
+
+        async def read() -> None:
+            async for record in self.kafka.read_all(topic):
+                take(record)
+
+        asyncio.run(read())
 
     def count(self, topic: str) -> int:
         """Records (and transaction markers) that a topic was given so far."""
@@ -404,69 +409,3 @@ class Receiver:
         self._server.shutdown()
         self._thread.join()
         self._server.server_close()
-
-
-class Proxy:
-    """A port of this machine that passes connections on between ``open`` and ``shut``.
-
-    At other times it refuses them.
-    """
-
-    def __init__(self, host: str, port: int) -> None:
-        self._target = (host, port)
-        self._bind(0)
-        self._thread: threading.Thread | None = None
-        self._closing = threading.Event()
-
-    def _bind(self, port: int) -> None:
-        """Bound and not listening: connections are refused."""
-        self._socket = socket.socket()
-        self._socket.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
-        self._socket.bind(("127.0.0.1", port))
-
-    @property
-    def url(self) -> str:
-        return f"http://127.0.0.1:{self._socket.getsockname()[1]}"
-
-    def open(self) -> None:
-        """Accept from now on."""
-        self._socket.listen()
-        self._thread = threading.Thread(target=self._serve, daemon=True)
-        self._thread.start()
-
-    def shut(self) -> None:
-        """Break what is open, and refuse until the next ``open``."""
-        port = self._socket.getsockname()[1]
-        self.close()
-        self._closing.clear()
-        self._bind(port)
-
-    def close(self) -> None:
-        self._closing.set()
-        if self._thread is not None:
-            self._thread.join()
-        self._socket.close()
-
-    def _serve(self) -> None:
-        pairs: dict[socket.socket, socket.socket] = {}
-        while not self._closing.is_set():
-            readable, _, _ = select.select([self._socket, *pairs], [], [], 0.1)
-            for one in readable:
-                if one is self._socket:
-                    near, far = self._socket.accept()[0], socket.create_connection(self._target)
-                    pairs |= {near: far, far: near}
-                elif one in pairs and not _passed_on(one, pairs[one]):
-                    for end in (one, pairs.pop(one)):
-                        pairs.pop(end, None)
-                        end.close()
-        for end in pairs:
-            end.close()
-
-
-def _passed_on(one: socket.socket, other: socket.socket) -> bool:
-    try:
-        received = one.recv(256 * 1024)
-        other.sendall(received)
-    except OSError:
-        return False
-    return bool(received)

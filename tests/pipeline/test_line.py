@@ -27,8 +27,9 @@ from pipeline.status import live_workers
 from schemas.enriched import EnrichedPost
 from schemas.incident import Incident
 from sinks.journal import Journal
+from tests.faults.proxy import FaultProxy
 from tests.pipeline.conftest import MakeLine
-from tests.pipeline.line_rig import STOP_SECONDS, Line, Proxy, Receiver, Worker, alive, eventually
+from tests.pipeline.line_rig import STOP_SECONDS, Line, Receiver, Worker, alive, eventually
 from tests.pipeline.line_story import BRANDS, Story, post, write_story
 
 pytestmark = pytest.mark.services
@@ -242,8 +243,8 @@ class Shared:
 
 @pytest.fixture(scope="module")
 def shared(make_module_line: MakeLine, elasticsearch_url: str) -> Iterator[Shared]:
-    host, _, port = elasticsearch_url.removeprefix("http://").rpartition(":")
-    with closing(Proxy(host, int(port))) as proxy:
+    with closing(FaultProxy.before(elasticsearch_url)) as proxy:
+        proxy.refuse()
         line = make_module_line(elasticsearch_url=proxy.url)
         line.ok("topics", "create")
 
@@ -261,7 +262,7 @@ def shared(make_module_line: MakeLine, elasticsearch_url: str) -> Iterator[Share
         killed.kill()
         assert line.count("posts.enriched") < len(ids), "nothing is left of what it owned"
 
-        proxy.open()
+        proxy.listen()
         yield Shared(line, ids, left)
         line.close()
 

@@ -1,0 +1,63 @@
+"""``notify``: incidents are told to every configured channel, each with a group of its own."""
+
+import asyncio
+import contextlib
+
+import httpx
+import structlog
+
+from pipeline.components import build_channel
+from pipeline.endpoints import elasticsearch_client, kafka_of
+from pipeline.lag import reads
+from pipeline.notify import NotifyStage
+from pipeline.roles.parts import safe_loop
+from pipeline.rules import RuleFollower
+from pipeline.settings import Settings
+from pipeline.sink_consumer import SinkConsumer
+from pipeline.vitals import Vitals
+from sinks.journal import Journal
+
+__all__ = ["run"]
+
+MAX_RECORDS = 50
+
+log = structlog.get_logger()
+
+
+async def run(settings: Settings, process: Vitals, stop: asyncio.Event) -> None:
+    """Read until ``stop`` is set.
+
+    Raises:
+        FatalError: a channel is configured wrongly.
+    """
+    kafka = kafka_of(settings)
+    names: dict[str, str] = {}
+    follower = RuleFollower(
+        kafka, settings.rules.id, lambda rules: names.update({b.id: b.name for b in rules.brands})
+    )
+    await follower.start()
+    index = elasticsearch_client(settings)
+    async with httpx.AsyncClient() as client, contextlib.AsyncExitStack() as stack:
+        stack.push_async_callback(index.close)
+        stack.push_async_callback(follower.stop)
+        consumers = []
+        for name, section in settings.channels.items():
+            channel = build_channel(name, section, client)
+            group = f"notify-{name}"
+            vitals = process.reader(group)
+            stage = NotifyStage(
+                name,
+                channel,
+                Journal(index),
+                settings.notify,
+                lambda: names,
+                settings.platforms,
+                vitals=vitals,
+            )
+            loop = safe_loop(stage, kafka, settings, vitals, group)
+            consumers.append(SinkConsumer(kafka, group, reads(group), loop, MAX_RECORDS, vitals))
+        if not consumers:
+            log.warning("no channel is configured: nobody will be told")
+            process.reader("notify").end("starting")
+            await stop.wait()
+        await asyncio.gather(*(consumer.run(stop) for consumer in consumers))
