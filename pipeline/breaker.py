@@ -13,12 +13,13 @@ from datetime import UTC, datetime
 from pathlib import Path
 
 import structlog
-from pydantic import BaseModel, ConfigDict, ValidationError
+from pydantic import BaseModel, ConfigDict
 
 from pipeline import metrics
 from pipeline.vitals import Reader
 from schemas.language import say
 from schemas.outcome import Rejected
+from schemas.small_file import read_small
 
 __all__ = ["MOST_SHARE", "WINDOW_LINES", "Breaker", "Halt", "halts", "resume"]
 
@@ -157,6 +158,6 @@ def resume(folder: Path, role: str, accept: int) -> int:
 
 def _read(note: Path) -> Halt | None:
     try:
-        return Halt.model_validate_json(note.read_bytes())
-    except (OSError, ValidationError):
+        return Halt.model_validate_json(read_small(note))
+    except (OSError, ValueError):
         return None

@@ -198,8 +198,9 @@ def print_status(rows: Sequence[RoleStatus]) -> None:
         )
     console.print(table)
     for row in rows:
-        if row.reason:
-            console.print(f"{row.role}: {row.reason}", style="yellow", markup=False)
+        if row.reason and row.state != "halted":  # a halt is told by its own sentence
+            name = "" if row.reason.startswith(row.role) else f"{row.role}: "
+            console.print(f"{name}{row.reason}", style="yellow", markup=False, soft_wrap=True)
 
 
 _STATES_ZH = {

@@ -19,6 +19,7 @@ def _lines(services: RunningServices, folders: pytest.TempPathFactory) -> Iterat
             "bootstrap": services.kafka_bootstrap,
             "prefix": f"{name}.",
             "partitions": partitions,
+            "session_timeout_seconds": 6,  # the broker's least: tests wait for it to bury the dead
         }
         url = elasticsearch_url or services.elasticsearch_url
         line = Line(

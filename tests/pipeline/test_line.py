@@ -272,7 +272,7 @@ def disturbed(
     make_module_line: MakeLine,
     story: Story,
     secret_of_duty: None,
-    shared: Shared,  # the broker takes 30 s to bury the dead: let both lines wait at once
+    shared: Shared,  # the broker takes its time to bury the dead: let both lines wait at once
 ) -> Iterator[Run]:
     """The story again, on a line whose every process is killed in the middle of it."""
     with closing(Receiver()) as receiver:

@@ -52,15 +52,9 @@ def hang(self, raw, record):
 {stage}.decode = hang
 """
 DEAF_HEARTBEAT = """
-import aiokafka.consumer.group_coordinator as coordinator, aiokafka
+import aiokafka.consumer.group_coordinator as coordinator
 async def pretend(self): return True
 coordinator.GroupCoordinator._do_heartbeat = pretend
-init = aiokafka.AIOKafkaConsumer.__init__
-def shorter(self, *topics, **more):
-    if more.get("group_id"):
-        more["session_timeout_ms"] = 6_000
-    init(self, *topics, **more)
-aiokafka.AIOKafkaConsumer.__init__ = shorter
 """
 FOR_EVER = """
 import asyncio
