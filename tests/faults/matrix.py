@@ -20,6 +20,8 @@ class Row:
     number: str
     title: str
     run: Callable[[Bench], None]
+    alone: bool = False
+    """It hurts the servers themselves: nothing else may use them meanwhile."""
 
     @property
     def name(self) -> str:
@@ -33,11 +35,13 @@ class NotHere(Exception):
 ROWS: list[Row] = []
 
 
-def row(number: str, title: str) -> Callable[[Callable[[Bench], None]], Callable[[Bench], None]]:
+def row(
+    number: str, title: str, *, alone: bool = False
+) -> Callable[[Callable[[Bench], None]], Callable[[Bench], None]]:
     """Put a function into the matrix."""
 
     def add(run: Callable[[Bench], None]) -> Callable[[Bench], None]:
-        ROWS.append(Row(number, title, run))
+        ROWS.append(Row(number, title, run, alone))
         return run
 
     return add

@@ -19,12 +19,12 @@ from tests.pipeline.line_rig import alive
 __all__: list[str] = []
 
 
-@row("6a", "the broker is restarted")
+@row("6a", "the broker is restarted", alone=True)
 def broker_restarted(bench: Bench) -> None:
     _broker_away(bench, bench.kafka.stop)
 
 
-@row("6b", "kill -9 of the broker")
+@row("6b", "kill -9 of the broker", alone=True)
 def broker_killed(bench: Bench) -> None:
     _broker_away(bench, bench.kafka.kill)
 
@@ -41,7 +41,7 @@ def _broker_away(bench: Bench, away: Callable[[], None]) -> None:
     bench.nothing_refused()
 
 
-@row("7a", "the broker is frozen for longer than a session")
+@row("7a", "the broker is frozen for longer than a session", alone=True)
 def broker_stalled(bench: Bench) -> None:
     bench.begin()
     bench.crew()
@@ -52,7 +52,7 @@ def broker_stalled(bench: Bench) -> None:
     bench.nothing_refused()
 
 
-@row("7b", "the broker is frozen while partitions are being assigned")
+@row("7b", "the broker is frozen while partitions are being assigned", alone=True)
 def broker_stalled_in_assignment(bench: Bench) -> None:
     bench.begin()
     bench.feed.next(slices(bench, 2))
@@ -147,7 +147,7 @@ def _with_fault(bench: Bench, fault: Callable[[], Any], *, until_passed: bool = 
     return largest
 
 
-@row("10", "kill -9 of Elasticsearch during bulk requests")
+@row("10", "kill -9 of Elasticsearch during bulk requests", alone=True)
 def index_killed(bench: Bench) -> None:
     bench.begin()
     bench.crew()

@@ -58,6 +58,9 @@ ROOT = Path(__file__).resolve().parents[2]
 DEADLINE_SECONDS = 120.0
 STOP_SECONDS = 10.0
 
+#: The environment and the standard streams belong to the whole process.
+_ONE_COMMAND = threading.Lock()
+
 T = TypeVar("T")
 
 
@@ -172,9 +175,10 @@ class Answer:
 
 
 def cli(*arguments: str | Path, **variables: str) -> Answer:
-    """Run one command line in this process, as ``tingchao`` does."""
+    """Run one command line in this process, as ``tingchao`` does; one at a time."""
     out, err = io.StringIO(), io.StringIO()
     with (
+        _ONE_COMMAND,
         mock.patch.dict(os.environ, {**clean_environment(), **variables}, clear=True),
         _logs_put_back(),
         redirect_stdout(out),
