@@ -14,6 +14,7 @@ other rows and seeds, so it can be run in parts.
 
 import argparse
 import json
+import re
 import sys
 import tempfile
 import time
@@ -34,6 +35,7 @@ from tests.faults.servers import Server
 
 assert rows_processes and rows_servers and rows_input and rows_state  # they fill the matrix
 
+_A_FAULT = re.compile(r" *\d+ s  ")
 ROOT = Path(__file__).resolve().parents[2]
 RESULTS = ROOT / "benchmarks" / "faults.json"
 FULL = Scale(
@@ -161,6 +163,16 @@ def _shown(one: dict[str, Any], key: str) -> str:
     return "FAILED" if "failed" in one else f"{one[key]:,}"
 
 
+def long_runs(file: Path = RESULTS) -> str:
+    """What the long runs told, as README quotes it; not when which fault came."""
+    known = json.loads(file.read_text())
+    return "\n\n".join(
+        f"{name}:\n" + "\n".join(line for line in known[name] if not _A_FAULT.match(line))
+        for name in ("outage", "soak")
+        if name in known
+    )
+
+
 def long_run(name: str, run: Callable[[Bench, Callable[[str], None]], None]) -> int:
     """One of the long runs; what it tells is kept."""
     said: list[str] = []
@@ -199,6 +211,7 @@ def main() -> int:
         return matrix(args)
     if args.command == "table":
         print(table())
+        print(long_runs())
         return 0
     work = {"soak": soak, "outage": outage}[args.command]
     return long_run(

@@ -5,7 +5,7 @@ from pathlib import Path
 
 import pytest
 
-from tests.faults.__main__ import RESULTS, keep, one, table
+from tests.faults.__main__ import RESULTS, keep, long_runs, one, table
 from tests.faults.bench import Bench
 from tests.faults.matrix import ROWS, NotHere, Row
 
@@ -57,8 +57,18 @@ def test_a_row_that_fails_is_written_down(
     assert one(Row("0", "a row", run), bench) == expected  # type: ignore[arg-type]
 
 
+def test_long_runs_are_told_without_the_times_of_their_faults(tmp_path: Path) -> None:
+    file = tmp_path / "faults.json"
+    keep("soak", ["   26 s  frozen broker", "360,000 posts, 97 faults", "0 lost"], file)
+
+    assert long_runs(file) == "soak:\n360,000 posts, 97 faults\n0 lost"
+
+
 def test_readme_quotes_the_newest_results() -> None:
-    assert table() in README.read_text(encoding="utf-8"), "python -m tests.faults table"
+    readme = README.read_text(encoding="utf-8")
+
+    assert table() in readme, "python -m tests.faults table"
+    assert long_runs() in readme, "python -m tests.faults table"
 
 
 def test_no_result_is_a_failure_and_every_row_was_run() -> None:
@@ -66,6 +76,7 @@ def test_no_result_is_a_failure_and_every_row_was_run() -> None:
     rows = {key.partition("/")[0] for key in known if "/" in key}
 
     assert {row.number for row in ROWS} == rows
+    assert {"outage", "soak"} <= known.keys()
     for key, value in known.items():
         if "/" in key:
             assert value.get("lost", 0) == 0 and "failed" not in value, key
