@@ -48,6 +48,8 @@ class Batch:
     unreadable: list[Unreadable] = field(default_factory=list)
     clock: datetime | None = None
     """For recordings: everything up to here was yielded. ``None``: the source runs on real time."""
+    quota_left: int | None = None
+    """Calls that the platform still allows at once, where it counts them."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -80,7 +82,8 @@ class Connector(Protocol):
         (a poll without news) and move the cursor and the clock.
 
         Raises:
-            RetryableError: ask again later, from the last cursor.
+            RetryableError: ask again later, from the last cursor. A ``SourceError``
+                (``connectors/trouble.py``) also says what kind of trouble it is.
             FatalError: a person has to act; the message says what to do.
         """
         ...
