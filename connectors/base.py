@@ -68,6 +68,10 @@ class Connector(Protocol):
     nested class cannot be a member of a protocol.
     """
 
+    pushed: bool
+    """Whether it waits to be told instead of asking; then it only listens, and a trial reads
+    nothing."""
+
     def __init__(self, name: str, config: Any, context: Context) -> None: ...
 
     def total(self) -> int | None:

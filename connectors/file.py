@@ -1,5 +1,12 @@
 """A file of posts: CSV, TSV or JSON Lines, plain or gzip, read once from the cursor to its end.
 
+::
+
+    [sources.old-posts]
+    use = "file"
+    path = "exports/posts.jsonl.gz"
+    original_times = true       # history: each post counts at the time it was published
+
 Delivery: at least once. The cursor stands behind the last acknowledged row; a restart goes on there
 and goes to the beginning when the file or its mapping changed (ids absorb the repetition). A file
 that grew is read from where it ended. A row that can't be read becomes a dead letter with its line
@@ -28,6 +35,8 @@ _SKIPPED_AT_ONCE = 2_000
 
 class File:
     """Yields the posts of one file, in its order, and ends."""
+
+    pushed = False
 
     class Config(ComponentConfig):
         """Options of ``file``."""

@@ -21,6 +21,7 @@ import structlog
 from pydantic import ValidationError
 
 from connectors.base import Batch, Connector, Cursor, Unreadable
+from connectors.trouble import SourceError
 from pipeline import clock, metrics
 from pipeline.backoff import Backoff
 from pipeline.dead_letter_writer import MAX_KEPT_BYTES, DeadLetterWriter, post_id_of
@@ -52,6 +53,11 @@ class Progress:
     last_post_at: datetime | None = None
     clock: datetime | None = None
     """The recording's clock."""
+    last_success_at: datetime | None = None
+    """When the source was last read without trouble."""
+    quota_left: int | None = None
+    cursor_at: datetime | None = None
+    """When the cursor last moved."""
 
 
 async def read_cursors(kafka: Kafka) -> dict[str, SourceStatus]:
@@ -99,7 +105,14 @@ class Ingest:
 
     def resume(self, status: SourceStatus) -> Cursor:
         """Go on counting where an earlier process stood; returns its cursor."""
-        self.progress[status.name] = Progress(status.posts, status.rejected, status.last_post_at)
+        self.progress[status.name] = Progress(
+            status.posts,
+            status.rejected,
+            status.last_post_at,
+            last_success_at=status.last_success_at,
+            quota_left=status.quota_left,
+            cursor_at=status.cursor_at,
+        )
         return status.cursor
 
     async def tick_for_ever(self) -> None:
@@ -123,6 +136,10 @@ class Ingest:
             try:
                 async for batch in connector.batches(cursor):
                     await self._take(name, batch, progress)
+                    progress.last_success_at = self._now()
+                    progress.quota_left = batch.quota_left
+                    if batch.cursor != cursor:
+                        progress.cursor_at = progress.last_success_at
                     cursor = batch.cursor
                     await self._note(name, kind, "running", cursor, progress)
                     backoff = self._backoff()
@@ -132,11 +149,11 @@ class Ingest:
             except RetryableError as error:
                 log.warning("source waits", source=name, reason=str(error))
                 metrics.ERRORS.labels("ingest", "source").inc()
-                await self._note(name, kind, "failing", cursor, progress, str(error))
+                await self._note(name, kind, "failing", cursor, progress, error)
                 await backoff.wait(error.retry_after_seconds)
             except FatalError as error:
                 metrics.ERRORS.labels("ingest", "source").inc()
-                await self._note(name, kind, "failing", cursor, progress, str(error))
+                await self._note(name, kind, "failing", cursor, progress, error)
                 raise
 
     async def _take(self, name: str, batch: Batch, progress: Progress) -> None:
@@ -204,7 +221,7 @@ class Ingest:
         state: SourceState,
         cursor: Cursor,
         progress: Progress,
-        error: str | None = None,
+        error: RetryableError | FatalError | None = None,
     ) -> None:
         status = SourceStatus(
             name=name,
@@ -214,9 +231,12 @@ class Ingest:
             cursor=dict(cursor),
             posts=progress.posts,
             rejected=progress.rejected,
-            last_success_at=None if error else self._now(),
+            last_success_at=progress.last_success_at,
             last_post_at=progress.last_post_at,
-            error=error,
+            trouble=_trouble(error),
+            error=str(error) if error else None,
+            quota_left=progress.quota_left,
+            cursor_at=progress.cursor_at,
         )
         key = name.encode()
         backoff = self._backoff()
@@ -230,6 +250,14 @@ class Ingest:
                 log.warning("cursor waits", source=name, reason=str(fault))
                 metrics.ERRORS.labels("ingest", "unavailable").inc()
                 await backoff.wait()
+
+
+def _trouble(error: RetryableError | FatalError | None) -> str | None:
+    if error is None:
+        return None
+    if isinstance(error, SourceError):
+        return error.trouble
+    return "settings" if isinstance(error, FatalError) else "unreachable"
 
 
 def _tick(at: datetime, lanes: int) -> list[tuple[int, bytes]]:
