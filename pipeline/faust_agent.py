@@ -19,6 +19,7 @@ import structlog
 from faust.types import EventT
 
 from pipeline import metrics
+from pipeline.faust_consumer import SeekingConsumer
 from pipeline.guard import Guard
 from pipeline.kafka import MAX_POLL_INTERVAL_MS, Kafka
 from pipeline.loop import SafeLoop
@@ -67,6 +68,7 @@ def create_app(
             )
         )
     app = faust.App(kafka.group(role), **_settings(kafka, folder))
+    app.transport.Consumer = SeekingConsumer  # type: ignore[misc] # of this app alone
     source = app.topic(
         kafka.topic(topic),
         key_type=bytes,

@@ -40,6 +40,7 @@ __all__ = [
 MAX_POLL_INTERVAL_MS = 7 * 24 * 3600 * 1000
 MAX_REQUEST_BYTES = 8 * 1024 * 1024
 BATCH_BYTES = 512 * 1024
+CONNECT_SECONDS = 60.0
 
 
 @dataclass(frozen=True, slots=True)
@@ -179,6 +180,26 @@ class Kafka:
             **arguments,
         )
 
+    async def connect(
+        self,
+        client: AIOKafkaProducer | AIOKafkaConsumer | AIOKafkaAdminClient,
+        seconds: float = CONNECT_SECONDS,
+    ) -> None:
+        """Start a client that belongs to no group.
+
+        A broker that has only just come up may answer that it knows of no broker, itself included.
+        aiokafka then has nobody left to ask and tries for ever: the start of a producer never ends.
+
+        Raises:
+            FatalError: the cluster can't be reached, or does not say within so many seconds where
+                its brokers are.
+        """
+        try:
+            async with asyncio.timeout(seconds):
+                await client.start()
+        except (KafkaError, TimeoutError) as error:
+            raise await self.unreachable(error) from error
+
     @asynccontextmanager
     async def admin(self) -> AsyncIterator[AIOKafkaAdminClient]:
         """An admin client for as long as the block runs.
@@ -188,11 +209,7 @@ class Kafka:
         """
         client = AIOKafkaAdminClient(**self.connection(), request_timeout_ms=30_000)
         try:
-            await client.start()
-        except KafkaError as error:
-            await client.close()
-            raise await self.unreachable(error) from error
-        try:
+            await self.connect(client)
             yield client
         finally:
             await client.close()
@@ -328,10 +345,7 @@ class Kafka:
         """A group-less consumer assigned to every partition of a topic."""
         consumer = self.consumer()
         try:
-            try:
-                await consumer.start()
-            except KafkaError as error:
-                raise await self.unreachable(error) from error
+            await self.connect(consumer)
             partitions = await self.partitions_of(consumer, name)
             consumer.assign(partitions)
             yield consumer, partitions
@@ -391,10 +405,10 @@ class LineWriter:
         """
         producer = self.kafka.producer()  # here, since it binds itself to the running event loop
         try:
-            await producer.start()
-        except KafkaError as error:
+            await self.kafka.connect(producer)
+        except BaseException:
             await producer.stop()
-            raise await self.kafka.unreachable(error) from error
+            raise
         self._started = producer
 
     async def stop(self) -> None:

@@ -108,10 +108,7 @@ class LagReader:
             self._admin: AIOKafkaAdminClient = await self._stack.enter_async_context(kafka.admin())
             consumer = self._consumer = kafka.consumer(max_partition_fetch_bytes=PROBE_BYTES)
             self._stack.push_async_callback(consumer.stop)
-            try:
-                await consumer.start()
-            except KafkaError as error:
-                raise await kafka.unreachable(error) from error
+            await kafka.connect(consumer)
             for topic in self._topics:
                 self._partitions[topic] = await kafka.partitions_of(consumer, topic)
             everything = [tp for partitions in self._partitions.values() for tp in partitions]

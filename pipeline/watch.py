@@ -191,7 +191,7 @@ class WatchStage:
             transactional_id=f"{self._kafka.group('watch')}-{number}", transaction_timeout_ms=60_000
         )
         try:
-            await producer.start()  # fences the owner before us
+            await self._kafka.connect(producer)  # fences the owner before us
             position, brands = await self._read_state(number)
         except BaseException:
             await producer.stop()

@@ -1,7 +1,9 @@
 """Clients, topics and writing, against a real broker."""
 
 import asyncio
+import struct
 from collections.abc import AsyncIterator
+from contextlib import suppress
 from typing import Any
 
 import pytest
@@ -93,6 +95,38 @@ async def test_a_cluster_that_is_not_there_is_named() -> None:
     with pytest.raises(FatalError, match=r"127\.0\.0\.1:1"):
         async with kafka.reader("posts.raw"):
             pass
+
+
+API_METADATA, API_VERSIONS, API_INIT_PRODUCER_ID = 3, 18, 22
+
+
+async def lonely_broker(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+    """A broker that has only just come up: it speaks, and knows of no broker."""
+    nothing = struct.pack(">ii", 0, 0)  # metadata: no brokers, no topics
+    versions = struct.pack(">hi", 0, 3) + b"".join(
+        struct.pack(">hhh", key, 0, 0) for key in (API_METADATA, API_VERSIONS, API_INIT_PRODUCER_ID)
+    )
+    with suppress(asyncio.IncompleteReadError, ConnectionError):
+        while True:
+            (size,) = struct.unpack(">i", await reader.readexactly(4))
+            key, _, correlation = struct.unpack(">hhi", (await reader.readexactly(size))[:8])
+            body = struct.pack(">i", correlation) + (versions if key == API_VERSIONS else nothing)
+            writer.write(struct.pack(">i", len(body)) + body)
+            await writer.drain()
+    writer.close()
+
+
+async def test_a_cluster_that_knows_no_broker_is_not_asked_for_ever() -> None:
+    server = await asyncio.start_server(lonely_broker, "127.0.0.1", 0)
+    host, port = server.sockets[0].getsockname()
+    kafka = Kafka(KafkaSettings(), f"{host}:{port}")
+    producer = kafka.producer()
+    try:
+        with pytest.raises(FatalError, match="Kafka"):
+            await kafka.connect(producer, seconds=0.5)
+    finally:
+        await producer.stop()
+        server.close()
 
 
 async def test_a_writer_that_was_not_started_says_so() -> None:
