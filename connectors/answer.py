@@ -32,6 +32,8 @@ class Answer:
     """Where it came from in the end."""
     at: datetime
     """When it was received, by our clock."""
+    moved_to: str | None = None
+    """Where the server says that it is from now on: it redirected, and only permanently."""
 
     def json(self) -> Any:
         """The body as JSON; a byte order mark, or half a sign in one text, doesn't spoil the rest.

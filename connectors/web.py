@@ -10,6 +10,7 @@ import asyncio
 import ipaddress
 import socket
 from collections.abc import AsyncIterator, Awaitable, Callable, Mapping
+from dataclasses import replace
 from typing import Any
 
 import httpx
@@ -28,6 +29,7 @@ MAX_REDIRECTS = 5
 TIMEOUT_SECONDS = 30.0
 USER_AGENT = "Tingchao/0.1 (social listening for one company; {contact})"
 _REDIRECTS = (301, 302, 303, 307, 308)
+_FOR_GOOD = (301, 308)
 #: The IPv6 addresses that are given out; the others reach the own network or nobody.
 _GIVEN_OUT = ipaddress.IPv6Network("2000::/3")
 #: What networks without IPv4 put in front of an IPv4 address (RFC 6052).
@@ -145,6 +147,7 @@ class Web:
             raise SourceError("format", _bad_address(url))
         own = origin = (target.scheme, target.host, target.port)
         sent: Any = dict(params) if params else None
+        permanent, moved_to = True, None
         for _ in range(MAX_REDIRECTS + 1):
             await self.quota.take()
             request = self._context.client.build_request(
@@ -159,9 +162,11 @@ class Web:
             )
             # Also as a whole: a body that drips never meets the time-out between two pieces.
             async with asyncio.timeout(self._total_seconds):
-                answer, target = await self._send(request)
+                answer, target, for_good = await self._send(request)
             if answer is not None:
-                return answer
+                return replace(answer, moved_to=moved_to)
+            permanent = permanent and for_good
+            moved_to = str(target) if permanent else None
             sent = None  # they are part of the new address, if the server wants them
             origin = (target.scheme, target.host, target.port)
             if target.scheme not in ("http", "https") or not target.host:
@@ -182,12 +187,13 @@ class Web:
         headers.update(own)  # whatever the case of their names
         return headers
 
-    async def _send(self, request: httpx.Request) -> tuple[Answer | None, httpx.URL]:
-        """The answer, or None and where to ask instead."""
+    async def _send(self, request: httpx.Request) -> tuple[Answer | None, httpx.URL, bool]:
+        """The answer, or None and where to ask instead, and whether from now on."""
         response = await self._context.client.send(request, stream=True, follow_redirects=False)
         try:
             if request.method == "GET" and response.status_code in _REDIRECTS:
-                return None, response.url.join(response.headers.get("location", ""))
+                target = response.url.join(response.headers.get("location", ""))
+                return None, target, response.status_code in _FOR_GOOD
             answer = Answer(
                 response.status_code,
                 response.headers,
@@ -195,7 +201,7 @@ class Web:
                 str(response.url),
                 self._context.now(),
             )
-            return answer, response.url
+            return answer, response.url, False
         finally:
             await response.aclose()
 

@@ -117,6 +117,22 @@ def test_a_string_that_was_cut_forgets_one_post_and_no_more(cut: int) -> None:
     assert not any(again.news(draft(number)) for number in range(10))
 
 
+def test_asking_for_a_post_tells_nothing() -> None:
+    known = Known()
+    assert not known.has(draft(1).id)
+    known.news(draft(1))
+
+    assert known.has(draft(1).id)
+    assert not known.has(draft(2).id)
+
+
+def test_an_unreadable_item_is_unheard_once() -> None:
+    known = Known()
+    assert known.unheard(b"\xff{")
+    assert not Known(known.kept()).unheard(b"\xff{")
+    assert known.unheard(b"\xff[")
+
+
 @examples(100)
 @given(st.text(max_size=100), st.integers(1, 4))
 def test_no_string_does_harm(kept: str, most: int) -> None:

@@ -332,6 +332,24 @@ async def test_a_loop_over_two_hosts_ends() -> None:
     assert (await refused(web.get(START))).trouble == "format"
 
 
+@pytest.mark.parametrize(
+    ("codes", "told"), [((301, 308), True), ((301, 302), False), ((307,), False), ((), False)]
+)
+async def test_a_move_for_good_is_told(codes: tuple[int, ...], told: bool) -> None:
+    # Given a chain of redirects within one site
+    steps = [f"https://feeds.example/{number}" for number in range(len(codes) + 1)]
+
+    def handle(request: httpx.Request) -> httpx.Response:
+        place = steps.index(str(request.url))
+        if place == len(codes):
+            return httpx.Response(200)
+        return httpx.Response(codes[place], headers={"location": steps[place + 1]})
+
+    # When it is followed, then its end is the new address if every step is for good
+    answer = await make(handle).get(steps[0])
+    assert answer.moved_to == (steps[-1] if told else None)
+
+
 async def test_so_many_redirects_are_followed() -> None:
     steps = [START, *(f"https://feeds.example/{n}" for n in range(MAX_REDIRECTS))]
     web = make(redirecting(dict(pairwise(steps))))
