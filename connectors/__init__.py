@@ -6,6 +6,7 @@ __all__ = ["CONNECTORS"]
 
 CONNECTORS = LazyRegistry(
     {
+        "feed": "connectors.feed:Feed",
         "file": "connectors.file:File",
         "replay": "connectors.replay:Replay",
     }
