@@ -2,34 +2,47 @@
 
 import re
 from html import unescape
+from itertools import islice
 
 from selectolax.lexbor import LexborHTMLParser, LexborNode
 
-__all__ = ["MAX_TAGS", "html_to_text"]
+__all__ = ["MAX_GAPS", "MAX_TAGS", "html_to_text"]
 
 MAX_TAGS = 10_000
 """No honest post has more; a parser takes seconds for 50,000 elements one inside the other."""
+MAX_GAPS = 10_000
+"""Spaces, quotes and slashes, one of which stands before every attribute: the parser compares each
+attribute of a tag with all others, which takes half a minute for 100,000."""
 
 _SPACES = re.compile(r"[ \t\r\f\v\xa0]+")
 _BREAKS = re.compile(r" ?\n ?")
-_TAG = re.compile(r"<[^<>]*>?")
+_GAP = re.compile(r"[\s\"'/]")
+_TAG = re.compile(r"<[/!?]?([a-zA-Z-][a-zA-Z0-9]*)[^<>]*>?")
+_HIDDEN = re.compile(
+    r"<!--.*?(?:-->|\Z)|<(script|style|template|noscript|iframe|object)\b.*?(?:</\1\s*+>|\Z)",
+    re.DOTALL | re.IGNORECASE,
+)
+_HALF_SIGN = re.compile("[\ud800-\udfff]")
 _EMPTY_LINES = re.compile(r"\n{3,}")
 _UNSEEN = ("script", "style", "template", "noscript", "head", "iframe", "object")
 _BLOCKS = frozenset(
     "address article aside blockquote dd div dl dt figcaption figure footer form h1 h2 h3 h4 h5 h6 "
     "header hr li main nav ol p pre section table tr ul".split()
 )
+_CELLS = ("td", "th")
 
 
 def html_to_text(html: str) -> str:
     """Text with line breaks where blocks end; a picture is its alternative text, as emoji are.
 
-    Never fails: what is no HTML is text, and beyond ``MAX_TAGS`` tags are cut out unread.
+    Never fails: what is no HTML is text, and beyond ``MAX_TAGS`` or ``MAX_GAPS`` tags are cut out
+    unparsed.
     """
-    if "<" not in html and "&" not in html:
-        return _tidy(html)
-    if html.count("<") > MAX_TAGS:
-        return _tidy(unescape(_TAG.sub(" ", html)))
+    html = _HALF_SIGN.sub("\ufffd", html)
+    if "<" not in html:
+        return _tidy(_unescaped(html))
+    if html.count("<") > MAX_TAGS or _more_gaps(html):
+        return _tidy(_unescaped(_TAG.sub(_cut, _HIDDEN.sub("", html.replace("\n", " ")))))
     tree = LexborHTMLParser(html)
     tree.strip_tags(list(_UNSEEN))
     pieces: list[str] = []
@@ -47,6 +60,8 @@ def _collect(top: LexborNode, pieces: list[str]) -> None:
             pieces.append((node.text_content or "").replace("\n", " "))
         elif tag == "br" or tag in _BLOCKS:
             pieces.append("\n")
+        elif tag in _CELLS:
+            pieces.append(" ")
         elif tag == "img":
             pieces.append(node.attributes.get("alt") or "")
         if node.child is not None:
@@ -59,6 +74,22 @@ def _collect(top: LexborNode, pieces: list[str]) -> None:
             if node.tag in _BLOCKS:
                 pieces.append("\n")
         node = node.next
+
+
+def _more_gaps(html: str) -> bool:
+    return next(islice(_GAP.finditer(html), MAX_GAPS, None), None) is not None
+
+
+def _cut(tag: re.Match[str]) -> str:
+    name = tag[1].lower()
+    return "\n" if name == "br" or name in _BLOCKS else " " if name in _CELLS else ""
+
+
+def _unescaped(text: str) -> str:
+    try:
+        return unescape(text)
+    except ValueError:  # a number of thousands of digits, which is no sign
+        return text
 
 
 def _tidy(text: str) -> str:

@@ -19,15 +19,17 @@ _CONTENT = 8
 class Known:
     """Digests of the posts told last, oldest first; a string of at most 20 KB in a cursor.
 
-    Counters (likes, comments, reposts) count as a change when they have doubled: every single like
-    would be a new revision of the post, each of them processed and indexed.
+    Counters (likes, comments, reposts, reads) count as a change when they pass a power of two:
+    every single like would be a new revision of the post, each of them processed and indexed.
     """
 
     def __init__(self, kept: str = "", most: int = MAX_KNOWN) -> None:
         self._most = most
         size = _ID + _CONTENT
-        pieces = (kept[at : at + size] for at in range(0, len(kept), size))
+        whole = len(kept) - len(kept) % size  # a piece cut short would displace all that follow
+        pieces = (kept[at : at + size] for at in range(0, whole, size))
         self._told = OrderedDict((piece[:_ID], piece[_ID:]) for piece in pieces)
+        self._forget()
 
     def news(self, draft: PostDraft) -> bool:
         """Whether a post is new or has changed; it counts as told from now on."""
@@ -38,13 +40,16 @@ class Known:
             return False
         self._told[key] = content
         self._told.move_to_end(key)
-        while len(self._told) > self._most:
-            self._told.popitem(last=False)
+        self._forget()
         return True
 
     def kept(self) -> str:
         """For the cursor."""
         return "".join(key + content for key, content in self._told.items())
+
+    def _forget(self) -> None:
+        while len(self._told) > self._most:
+            self._told.popitem(last=False)
 
 
 def _content(draft: PostDraft) -> str:

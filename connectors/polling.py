@@ -1,7 +1,7 @@
 """Asking again and again, at a steady pace with jitter."""
 
 import random
-from collections.abc import AsyncIterator, Callable
+from collections.abc import AsyncGenerator, AsyncIterator, Callable
 
 from pydantic import Field
 
@@ -43,9 +43,14 @@ async def poll_for_ever(
     """
     while True:
         began = context.now()
-        async for batch in poll(cursor):
-            yield batch
-            cursor = batch.cursor
+        found = poll(cursor)
+        try:
+            async for batch in found:
+                yield batch
+                cursor = batch.cursor
+        finally:  # when this ends early, so does the poll, and not some time later
+            if isinstance(found, AsyncGenerator):
+                await found.aclose()
         took = (context.now() - began).total_seconds()
         # Many sources of one host must not ask in step for ever.
         pause = every_seconds * random.uniform(1 - _JITTER, 1 + _JITTER)

@@ -7,6 +7,8 @@ from datetime import datetime, timedelta
 
 __all__ = ["Limit", "Quota"]
 
+_DAY_SECONDS = 86_400.0
+
 
 @dataclass(frozen=True, slots=True)
 class Limit:
@@ -33,42 +35,55 @@ class Quota:
         self._sleep = sleep
         self._calls: list[tuple[Limit, deque[datetime]]] = [(one, deque()) for one in limits]
         self._empty_until: datetime | None = None
+        self._last = now()
 
     async def take(self) -> None:
         """Wait until one more call is allowed, and count it."""
         while (wait := self.wait_seconds()) > 0:
             await self._sleep(wait)
-        now = self._now()
+        now = self._time()
         for _, calls in self._calls:
             calls.append(now)
 
     def left(self) -> int | None:
         """Calls that are allowed at once; None without limits."""
-        now = self._now()
+        now = self._time()
         if self._empty_until is not None and now < self._empty_until:
             return 0
         return min(
-            (limit.calls - self._within(limit, calls) for limit, calls in self._calls), default=None
+            (limit.calls - _within(limit, calls, now) for limit, calls in self._calls), default=None
         )
 
     def wait_seconds(self) -> float:
         """How long until the next call is allowed; 0: at once."""
-        now = self._now()
-        waits = [0.0]
+        now = self._time()
+        waits = [timedelta(0)]
         if self._empty_until is not None:
-            waits.append((self._empty_until - now).total_seconds())
+            waits.append(self._empty_until - now)
         for limit, calls in self._calls:
-            if self._within(limit, calls) >= limit.calls:
-                waits.append(limit.seconds - (now - calls[-limit.calls]).total_seconds())
-        return max(waits)
+            if _within(limit, calls, now) >= limit.calls:
+                waits.append(timedelta(seconds=limit.seconds) - (now - calls[-limit.calls]))
+        return max(waits).total_seconds()
 
     def empty(self, seconds: float) -> None:
-        """The platform says that nothing is left for so long."""
-        self._empty_until = self._now() + timedelta(seconds=seconds)
+        """The platform says that nothing is left for so long; at most a day is believed."""
+        self._empty_until = self._time() + timedelta(seconds=min(max(seconds, 0.0), _DAY_SECONDS))
 
-    def _within(self, limit: Limit, calls: "deque[datetime]") -> int:
-        """Calls in the last stretch; older ones are forgotten."""
-        since = self._now() - timedelta(seconds=limit.seconds)
-        while calls and calls[0] <= since:
-            calls.popleft()
-        return len(calls)
+    def _time(self) -> datetime:
+        """Now; a clock that is set back must not stop the source, so all is set back with it."""
+        now = self._now()
+        if now < self._last:
+            ahead = self._last - now
+            self._calls = [(one, deque(at - ahead for at in calls)) for one, calls in self._calls]
+            if self._empty_until is not None:
+                self._empty_until -= ahead
+        self._last = now
+        return now
+
+
+def _within(limit: Limit, calls: "deque[datetime]", now: datetime) -> int:
+    """Calls in the last stretch; older ones are forgotten."""
+    since = now - timedelta(seconds=limit.seconds)
+    while calls and calls[0] <= since:
+        calls.popleft()
+    return len(calls)

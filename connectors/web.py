@@ -9,142 +9,32 @@ and no further.
 import asyncio
 import ipaddress
 import socket
-import zlib
 from collections.abc import AsyncIterator, Awaitable, Callable, Mapping
-from dataclasses import dataclass
-from datetime import UTC, datetime
-from email.utils import parsedate_to_datetime
 from typing import Any
 
 import httpx
-import orjson
 
+from connectors.answer import Answer, host_of, retry_after_seconds
 from connectors.base import Context
 from connectors.quota import Quota
 from connectors.trouble import SourceError
+from connectors.unpack import DamagedError, Unpacker
 from schemas.language import say
 
-__all__ = ["MAX_BODY_BYTES", "Answer", "Resolve", "Web"]
+__all__ = ["MAX_BODY_BYTES", "Answer", "Resolve", "Web", "retry_after_seconds"]
 
 MAX_BODY_BYTES = 10 * 1024 * 1024
 MAX_REDIRECTS = 5
 TIMEOUT_SECONDS = 30.0
 USER_AGENT = "Tingchao/0.1 (social listening for one company; {contact})"
-_PIECE_BYTES = 64 * 1024
 _REDIRECTS = (301, 302, 303, 307, 308)
-#: Statuses that platforms use for "you look like a robot" beside 403.
-_BLOCKED = (403, 418, 432, 451)
+#: The IPv6 addresses that are given out; the others reach the own network or nobody.
+_GIVEN_OUT = ipaddress.IPv6Network("2000::/3")
+#: What networks without IPv4 put in front of an IPv4 address (RFC 6052).
+_NAT64 = ipaddress.IPv6Network("64:ff9b::/96")
 
 Resolve = Callable[[str, int], Awaitable[list[str]]]
 """The addresses of a host name."""
-
-
-@dataclass(frozen=True, slots=True)
-class Answer:
-    """What a server answered, its body whole and unpacked."""
-
-    status: int
-    headers: httpx.Headers
-    body: bytes
-    url: str
-    """Where it came from in the end."""
-    at: datetime
-    """When it was received, by our clock."""
-
-    def json(self) -> Any:
-        """The body as JSON.
-
-        Raises:
-            SourceError: ``format``: it is none, or nested beyond reason.
-        """
-        try:
-            return orjson.loads(self.body)
-        except orjson.JSONDecodeError as error:
-            start = self.body[:80].decode(errors="replace")
-            raise SourceError(
-                "format",
-                say(
-                    f"{_host(self.url)} 的回答不是 JSON：{start!r}；平台可能改了接口或要求登录。",
-                    f"{_host(self.url)} answered no JSON: {start!r}; the platform may have changed "
-                    "or wants a login.",
-                ),
-            ) from error
-
-    def checked(self) -> "Answer":
-        """Itself, when it is a 2xx or a 304.
-
-        Raises:
-            SourceError: anything else, with what it means; ``Retry-After`` is kept.
-        """
-        if self.status < 300 or self.status == 304:
-            return self
-        host, status = _host(self.url), self.status
-        wait = retry_after_seconds(self.headers, self.at)
-        if status == 401:
-            raise SourceError(
-                "login",
-                say(
-                    f"{host} 不接受登录信息（401）；请更新令牌或密钥。",
-                    f"{host} refuses the login (401); renew the token or key.",
-                ),
-                retry_after_seconds=wait,
-            )
-        if status in _BLOCKED:
-            raise SourceError(
-                "forbidden",
-                say(
-                    f"{host} 拒绝访问（{status}）；请检查账号权限、来源 IP 和使用条款。",
-                    f"{host} refuses access ({status}); check the account's rights, the address we "
-                    "call from and the terms of use.",
-                ),
-                retry_after_seconds=wait,
-            )
-        if status in (404, 410):
-            raise SourceError(
-                "gone",
-                say(
-                    f"{self.url} 不存在（{status}）；请检查地址。",
-                    f"there is nothing at {self.url} ({status}); check the address.",
-                ),
-                retry_after_seconds=wait,
-            )
-        if status == 429:
-            raise SourceError(
-                "quota",
-                say(
-                    f"{host} 说请求太频繁（429）；会自动等待后继续。",
-                    f"{host} says that it is asked too often (429); it goes on by itself.",
-                ),
-                retry_after_seconds=wait,
-            )
-        if status >= 500:
-            raise SourceError(
-                "server",
-                say(f"{host} 出错（{status}）。", f"{host} has an error of its own ({status})."),
-                retry_after_seconds=wait,
-            )
-        raise SourceError(
-            "format",
-            say(
-                f"{host} 回答 {status}，不接受这个请求；请检查设置。",
-                f"{host} answered {status} and does not accept the request; check the settings.",
-            ),
-            retry_after_seconds=wait,
-        )
-
-
-def retry_after_seconds(headers: httpx.Headers, now: datetime) -> float | None:
-    """What ``Retry-After`` asks for, as seconds or as a date; None when it says nothing usable."""
-    given = headers.get("retry-after", "").strip()
-    if given.isascii() and given.isdigit():
-        return min(float(given), 86_400.0)
-    try:
-        until = parsedate_to_datetime(given)
-    except ValueError:
-        return None
-    if until.tzinfo is None:
-        until = until.replace(tzinfo=UTC)
-    return min(max(0.0, (until - now).total_seconds()), 86_400.0)
 
 
 async def _system_resolve(host: str, port: int) -> list[str]:
@@ -156,7 +46,8 @@ class Web:
     """Fetches for one source; every request waits for the source's quota first.
 
     The hosts that the settings name may be private (an RSSHub in the own network); whatever a
-    redirect leads to may not, unless ``allow_private``.
+    redirect leads to may not, unless ``allow_private``. The name is looked up here and again when
+    it is connected to: against a name server that changes its answer in between, a firewall helps.
     """
 
     def __init__(
@@ -223,22 +114,20 @@ class Web:
         body: Any = None,
     ) -> Answer:
         try:
-            # Also as a whole: a body that drips never meets the time-out between two pieces.
-            async with asyncio.timeout(self._total_seconds):
-                return await self._follow(method, url, params, dict(headers or {}), form, body)
+            return await self._follow(method, url, params, dict(headers or {}), form, body)
         except (httpx.TimeoutException, TimeoutError) as error:
             raise SourceError(
                 "unreachable",
-                say(f"{_host(url)} 没有及时回答。", f"{_host(url)} did not answer in time."),
+                say(f"{host_of(url)} 没有及时回答。", f"{host_of(url)} did not answer in time."),
             ) from error
-        except httpx.InvalidURL as error:
+        except (httpx.InvalidURL, UnicodeError) as error:  # ours, or one that it redirects to
             raise SourceError("format", _bad_address(url)) from error
         except httpx.HTTPError as error:
             raise SourceError(
                 "unreachable",
                 say(
-                    f"连不上 {_host(url)}：{error or type(error).__name__}。",
-                    f"{_host(url)} can't be reached: {error or type(error).__name__}.",
+                    f"连不上 {host_of(url)}：{error or type(error).__name__}。",
+                    f"{host_of(url)} can't be reached: {error or type(error).__name__}.",
                 ),
             ) from error
 
@@ -263,37 +152,52 @@ class Web:
                 target,
                 params=sent,
                 # Our own words for the host in the settings; strangers get none of them.
-                headers=self._headers | (headers if origin == own else {}),
+                headers=self._headers_for(headers if origin == own else {}),
                 data=dict(form) if form is not None else None,
                 json=body,
                 timeout=self._timeout,
             )
-            response = await self._context.client.send(request, stream=True, follow_redirects=False)
-            try:
-                if method != "GET" or response.status_code not in _REDIRECTS:
-                    return Answer(
-                        response.status_code,
-                        response.headers,
-                        await self._body(response),
-                        str(response.url),
-                        self._context.now(),
-                    )
-                target = response.url.join(response.headers.get("location", ""))
-            finally:
-                await response.aclose()
+            # Also as a whole: a body that drips never meets the time-out between two pieces.
+            async with asyncio.timeout(self._total_seconds):
+                answer, target = await self._send(request)
+            if answer is not None:
+                return answer
             sent = None  # they are part of the new address, if the server wants them
             origin = (target.scheme, target.host, target.port)
-            if target.scheme not in ("http", "https"):
+            if target.scheme not in ("http", "https") or not target.host:
                 raise SourceError("format", _bad_address(str(target)))
             if target.host != own[1]:
-                await self._refuse_private(target)
+                async with asyncio.timeout(self._total_seconds):
+                    await self._refuse_private(target)
         raise SourceError(
             "format",
             say(
-                f"{_host(url)} 转来转去超过 {MAX_REDIRECTS} 次；请检查地址。",
-                f"{_host(url)} redirects more than {MAX_REDIRECTS} times; check the address.",
+                f"{host_of(url)} 转来转去超过 {MAX_REDIRECTS} 次；请检查地址。",
+                f"{host_of(url)} redirects more than {MAX_REDIRECTS} times; check the address.",
             ),
         )
+
+    def _headers_for(self, own: Mapping[str, str]) -> httpx.Headers:
+        headers = httpx.Headers(self._headers)
+        headers.update(own)  # whatever the case of their names
+        return headers
+
+    async def _send(self, request: httpx.Request) -> tuple[Answer | None, httpx.URL]:
+        """The answer, or None and where to ask instead."""
+        response = await self._context.client.send(request, stream=True, follow_redirects=False)
+        try:
+            if request.method == "GET" and response.status_code in _REDIRECTS:
+                return None, response.url.join(response.headers.get("location", ""))
+            answer = Answer(
+                response.status_code,
+                response.headers,
+                await self._body(response),
+                str(response.url),
+                self._context.now(),
+            )
+            return answer, response.url
+        finally:
+            await response.aclose()
 
     async def _refuse_private(self, target: httpx.URL) -> None:
         if self._allow_private:
@@ -304,14 +208,12 @@ class Web:
         except ValueError:
             try:
                 addresses = await self._resolve(target.host, port)
-            except OSError as error:
-                raise SourceError(
-                    "unreachable",
-                    say(f"找不到主机 {target.host}。", f"there is no host {target.host}."),
-                ) from error
+            except (OSError, UnicodeError) as error:
+                raise SourceError("unreachable", _no_host(target.host)) from error
+        if not addresses:
+            raise SourceError("unreachable", _no_host(target.host))
         for address in addresses:
-            # A scope ("%eth0") is no part of the address.
-            if not ipaddress.ip_address(address.partition("%")[0]).is_global:
+            if not _is_public(address):
                 raise SourceError(
                     "forbidden",
                     say(
@@ -339,27 +241,30 @@ class Web:
 
 async def _unpacked(response: httpx.Response) -> AsyncIterator[bytes]:
     """The body in small pieces: httpx would unpack each received piece as a whole."""
+    # Not aiter_raw: it refuses what a MockTransport has already read.
+    assert isinstance(response.stream, httpx.AsyncByteStream)
     encoding = response.headers.get("content-encoding", "identity").strip().lower()
     if encoding in ("", "identity"):
-        async for piece in response.aiter_raw(_PIECE_BYTES):
+        async for piece in response.stream:
             yield piece
         return
     if encoding not in ("gzip", "x-gzip", "deflate"):
         raise SourceError(
             "format",
             say(
-                f"{response.url.host} 用了没有请求的压缩方式 {encoding}。",
-                f"{response.url.host} packed its answer as {encoding}, which nobody asked for.",
+                f"{response.url.host} 用了没有请求的压缩方式 {encoding[:40]}。",
+                f"{response.url.host} packed its answer as {encoding[:40]}, which nobody asked "
+                "for.",
             ),
         )
-    unpack = zlib.decompressobj(wbits=zlib.MAX_WBITS | 32)  # gzip or zlib, by its first bytes
+    unpacker = Unpacker()
     try:
-        async for packed in response.aiter_raw(_PIECE_BYTES):
-            while packed:
-                yield unpack.decompress(packed, _PIECE_BYTES)
-                packed = unpack.unconsumed_tail
-        yield unpack.flush()
-    except zlib.error as error:
+        async for packed in response.stream:
+            for piece in unpacker.pieces(packed):
+                yield piece
+        for piece in unpacker.end():
+            yield piece
+    except DamagedError as error:
         raise SourceError(
             "format",
             say(
@@ -369,14 +274,23 @@ async def _unpacked(response: httpx.Response) -> AsyncIterator[bytes]:
         ) from error
 
 
-def _host(url: str) -> str:
-    """The host alone: addresses carry tokens."""
-    try:
-        return httpx.URL(url).host or url[:80]
-    except httpx.InvalidURL:
-        return url[:80]
+def _is_public(address: str) -> bool:
+    """Whether an address lies outside of every private network, whatever it is wrapped in."""
+    found = ipaddress.ip_address(address.partition("%")[0])  # a scope ("%eth0") is no part of it
+    if isinstance(found, ipaddress.IPv6Address):
+        if found in _NAT64:
+            found = ipaddress.IPv4Address(int(found) & 0xFFFF_FFFF)
+        else:
+            found = found.ipv4_mapped or found.sixtofour or found
+    if isinstance(found, ipaddress.IPv6Address) and found not in _GIVEN_OUT:
+        return False
+    return found.is_global and not found.is_multicast
+
+
+def _no_host(host: str) -> str:
+    return say(f"找不到主机 {host}。", f"there is no host {host}.")
 
 
 def _bad_address(url: str) -> str:
-    shown = _host(url)
+    shown = host_of(url)
     return say(f"{shown} 不是 http(s) 地址。", f"{shown} is no http(s) address.")
