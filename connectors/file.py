@@ -1,4 +1,4 @@
-"""A file of posts: CSV, TSV or JSON Lines, plain or gzip, read once from the cursor to its end.
+"""A file of posts: CSV, TSV, JSON Lines or XLSX, read once from the cursor to its end.
 
 Delivery: at least once. The cursor stands behind the last acknowledged row; a restart goes on there
 and goes to the beginning when the file or its mapping changed (ids absorb the repetition). A file
