@@ -9,14 +9,13 @@ spreadsheet keeps 15 digits of a number: longer ids have to be texts in it. ``.x
 """
 
 import datetime as dt
-import zipfile
+import zlib
 from collections.abc import Iterator
 from contextlib import suppress
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
-import openpyxl
 import orjson
 
 from connectors.rows import (
@@ -36,36 +35,14 @@ from connectors.rows import (
     too_many_columns,
     unusable,
 )
+from connectors.workbook import DAMAGE, check_size, short
 from schemas.errors import FatalError, RejectedError
 from schemas.language import say
 
 __all__ = ["SheetReader", "is_workbook", "open_rows"]
 
-MAX_UNPACKED_BYTES = 512 * 1024 * 1024
-MAX_TEXTS_BYTES = 64 * 1024 * 1024
-MAX_PARTS = 2_000
-#: XML of honest sheets packs to a twentieth; a bomb to a thousandth.
-_MAX_RATIO = 200
-_SMALL_BYTES = 8 * 1024 * 1024
 _ZIP = b"PK\x03\x04"
-_OLD_EXCEL = b"\xd0\xcf\x11\xe0"
 _ERRORS = frozenset(("#N/A", "#REF!", "#VALUE!", "#DIV/0!", "#NAME?", "#NULL!", "#NUM!"))
-#: What openpyxl and the parsers below it raise on a workbook that is damaged or made up.
-_DAMAGE = (
-    zipfile.BadZipFile,
-    ValueError,
-    KeyError,
-    TypeError,
-    AttributeError,
-    IndexError,
-    SyntaxError,  # of XML
-    EOFError,
-    NotImplementedError,
-    RuntimeError,
-    OverflowError,
-    AssertionError,
-    zipfile.zlib.error,  # type: ignore[attr-defined]
-)
 
 
 def open_rows(path: Path, format: Format | None, start: Place = START) -> "RowReader | SheetReader":
@@ -100,7 +77,7 @@ def _type_of(path: Path) -> Any:
     try:
         with open_unpacked(path) as stream:
             begins = stream.read(4096).removeprefix(b"\xef\xbb\xbf").lstrip()
-    except (OSError, EOFError, zipfile.zlib.error):  # type: ignore[attr-defined]
+    except (OSError, EOFError, zlib.error):
         begins = b""  # the reader tells it
     if begins.startswith(b"{"):
         return "jsonl"
@@ -122,16 +99,18 @@ class SheetReader:
         self._start = start.line
         self._last = START
         self._book: Any = None
-        _check_size(path)
+        check_size(path)
         try:
             self._stream = path.open("rb")  # openpyxl opens by itself only what is called .xlsx
         except OSError as error:
             raise unusable(path, error) from error
+        import openpyxl  # a fifth of a second, for those who read workbooks
+
         try:
             self._book = openpyxl.load_workbook(self._stream, read_only=True, data_only=True)
             self._rows = self._values(format.sheet)
             self._read_header(format)
-        except _DAMAGE as error:
+        except DAMAGE as error:
             self.close()
             raise self._damaged(error) from error
         except FatalError:
@@ -150,13 +129,13 @@ class SheetReader:
                 if number > self._start:
                     self._last = Place(number)
                     yield self._row(number, values)
-        except _DAMAGE as error:
+        except DAMAGE as error:
             line = self._last.line + 1
             fault = RejectedError(
                 "truncated",
                 say(
-                    f"工作簿 {self._path} 从第 {line} 行起已损坏（{_short(error)}），请重新导出。",
-                    f"the workbook {self._path} is damaged from row {line} on ({_short(error)}); "
+                    f"工作簿 {self._path} 从第 {line} 行起已损坏（{short(error)}），请重新导出。",
+                    f"the workbook {self._path} is damaged from row {line} on ({short(error)}); "
                     "export it again",
                 ),
             )
@@ -227,53 +206,10 @@ class SheetReader:
     def _damaged(self, error: BaseException) -> FatalError:
         return FatalError(
             say(
-                f"{self._path} 不是能读的 XLSX 工作簿（{_short(error)}）；请重新导出，"
+                f"{self._path} 不是能读的 XLSX 工作簿（{short(error)}）；请重新导出，"
                 "或另存为 CSV UTF-8。",
-                f"{self._path} is no readable XLSX workbook ({_short(error)}); export it again, or "
+                f"{self._path} is no readable XLSX workbook ({short(error)}); export it again, or "
                 "save it as CSV UTF-8",
-            )
-        )
-
-
-def _check_size(path: Path) -> None:
-    """Refuse, before it is unpacked, what would fill the memory; zipfile holds it to its word."""
-    try:
-        with path.open("rb") as stream:
-            old = stream.read(4) == _OLD_EXCEL
-        if old:
-            raise FatalError(
-                say(
-                    f"{path} 是旧的 .xls 或加密的工作簿；请另存为不加密的 .xlsx。",
-                    f"{path} is an old .xls or an encrypted workbook; save it as plain .xlsx",
-                )
-            )
-        with zipfile.ZipFile(path) as parts:
-            found = parts.infolist()
-    except OSError as error:
-        raise unusable(path, error) from error
-    except _DAMAGE as error:
-        raise FatalError(
-            say(
-                f"{path} 不是 XLSX 工作簿（{_short(error)}）。",
-                f"{path} is no XLSX workbook ({_short(error)})",
-            )
-        ) from error
-    unpacked = sum(part.file_size for part in found)
-    packed = sum(part.compress_size for part in found)
-    # All but the sheets is read into memory as a whole.
-    others = sum(part.file_size for part in found if "worksheets/" not in part.filename.lower())
-    if (
-        len(found) > MAX_PARTS
-        or unpacked > MAX_UNPACKED_BYTES
-        or others > MAX_TEXTS_BYTES
-        or unpacked > max(_SMALL_BYTES, packed * _MAX_RATIO)
-    ):
-        raise FatalError(
-            say(
-                f"{path} 解开后有 {unpacked // 2**20} MiB，太大；请分成几个文件，或另存为 CSV "
-                "UTF-8。",
-                f"{path} unpacks to {unpacked // 2**20} MiB, which is too much; split it, or save "
-                "it as CSV UTF-8",
             )
         )
 
@@ -289,7 +225,3 @@ def _plain(value: Any) -> object:
     if isinstance(value, int):
         return value if abs(value) < 2**63 else str(value)
     return value if value is None or isinstance(value, float) else str(value)
-
-
-def _short(error: BaseException) -> str:
-    return f"{type(error).__name__}: {error}"[:120]
