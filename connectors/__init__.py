@@ -9,6 +9,7 @@ CONNECTORS = LazyRegistry(
         "feed": "connectors.feed:Feed",
         "file": "connectors.file:File",
         "replay": "connectors.replay:Replay",
+        "webhook": "connectors.webhook:Webhook",
     }
 )
 """Every connector, by the name used in the settings."""

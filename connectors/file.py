@@ -1,4 +1,4 @@
-"""A file of posts: CSV, TSV or JSON Lines, plain or gzip, read once from the cursor to its end.
+"""A file of posts: CSV, TSV, JSON Lines or XLSX, read once from the cursor to its end.
 
 ::
 

@@ -82,7 +82,12 @@ class Receiver:
         """
         application = web.Application(client_max_size=self._config.max_body_kib * 1024)
         application.router.add_route("*", self._config.path, handle)
-        runner = web.AppRunner(application, access_log=None, handle_signals=False)
+        runner = web.AppRunner(
+            application,
+            access_log=None,
+            handle_signals=False,
+            auto_decompress=False,  # signatures are of what was sent, limits of what it holds
+        )
         await runner.setup()
         try:
             await self._listen(runner)
