@@ -108,6 +108,10 @@ class Receiver:
         if not await asyncio.shield(done):
             raise Busy(5)
 
+    def note(self, name: str) -> None:
+        """Count something that is not handed on; the cursor of the next batch tells of it."""
+        self._counts[name] += 1
+
     def _put(
         self, seen: Sequence[Seen], unreadable: Sequence[Unreadable], key: str, counted: str
     ) -> "asyncio.Future[bool]":

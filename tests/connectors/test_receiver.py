@@ -214,6 +214,18 @@ async def test_keys_and_counts_survive_a_restart(
     assert later.cursor == {"told": "a b c", "count.subscribe": 2}
 
 
+async def test_what_is_noted_stands_in_the_next_cursor(
+    driver: Driver, client: httpx.AsyncClient, inbox: Inbox
+) -> None:
+    inbox.receiver.note("refused")
+    inbox.receiver.note("refused")
+    assert driver.cursor == {}
+
+    await client.post("/in", content="一")
+
+    assert driver.cursor == {"count.refused": 2}
+
+
 async def test_what_was_not_acknowledged_is_not_in_the_cursor(
     driver: Driver, client: httpx.AsyncClient, inbox: Inbox, config: ReceiveConfig
 ) -> None:
