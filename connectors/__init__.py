@@ -8,6 +8,8 @@ CONNECTORS = LazyRegistry(
     {
         "file": "connectors.file:File",
         "replay": "connectors.replay:Replay",
+        "wechat": "connectors.wechat:Wechat",
+        "wecom": "connectors.wecom:Wecom",
     }
 )
 """Every connector, by the name used in the settings."""

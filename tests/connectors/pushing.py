@@ -43,7 +43,8 @@ class Driver:
 
     async def stop(self) -> None:
         """End it as ingest ends: cancelled, and the generator closed."""
-        assert self._task is not None
+        if self._task is None:
+            return
         self._task.cancel()
         with suppress(asyncio.CancelledError):
             await self._task
