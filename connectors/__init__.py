@@ -9,6 +9,7 @@ CONNECTORS = LazyRegistry(
         "file": "connectors.file:File",
         "replay": "connectors.replay:Replay",
         "wechat": "connectors.wechat:Wechat",
+        "wechat-articles": "connectors.wechat_articles:WechatArticles",
         "wecom": "connectors.wecom:Wecom",
     }
 )
