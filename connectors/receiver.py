@@ -26,8 +26,6 @@ MAX_BATCH_BYTES = 8 * 1024 * 1024
 MAX_WAITING = 2_000
 """Deliveries that may wait for the broker at a time; more are asked to come later."""
 MAX_WAITING_BYTES = 64 * 1024 * 1024
-BODY_SECONDS = 10.0
-"""A body that drips in for longer is given up: each open request holds memory."""
 CLOSE_SECONDS = 5.0
 MAX_TOLD = 10_000
 MAX_TOLD_KEPT = 500
@@ -142,18 +140,14 @@ class Receiver:
         """
         self._resume(cursor or {})
 
-        async def whole(request: web.Request) -> web.StreamResponse:
-            try:
-                async with asyncio.timeout(BODY_SECONDS):
-                    await request.read()  # kept by the request for the handler
-            except TimeoutError:
-                raise web.HTTPRequestTimeout from None
-            return await handle(request)
-
         application = web.Application(client_max_size=self._config.max_body_kib * 1024)
-        application.router.add_route("*", self._config.path, whole)
+        application.router.add_route("*", self._config.path, handle)
         runner = web.AppRunner(
-            application, access_log=None, handle_signals=False, shutdown_timeout=CLOSE_SECONDS
+            application,
+            access_log=None,
+            handle_signals=False,
+            auto_decompress=False,  # signatures are of what was sent, limits of what it holds
+            shutdown_timeout=CLOSE_SECONDS,
         )
         await runner.setup()
         try:
