@@ -143,7 +143,7 @@ class Pushes:
                 return web.Response(text=self._door.greet(query))
             if request.method != "POST":
                 raise Refused(405, "GET and POST only")
-            delivery = self._read(query, await request.read())
+            delivery = self._read(query, await self._body(request))
             self._check_nonce(query, delivery.key)
         except Refused as refused:
             self._receiver.note("refused")
@@ -152,6 +152,13 @@ class Pushes:
             self._receiver.note("refused")
             return web.Response(status=400, text="no document types, no entities")
         return await self._hand_on(delivery)
+
+    async def _body(self, request: web.Request) -> bytes:
+        try:
+            async with asyncio.timeout(self._config.answer_seconds):
+                return await request.read()
+        except TimeoutError:
+            raise Refused(408, "too slow") from None
 
     async def _hand_on(self, one: _Delivery) -> web.Response:
         try:

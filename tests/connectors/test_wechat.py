@@ -431,6 +431,22 @@ async def test_huge_and_odd_requests_are_refused_and_the_server_lives_on(
     assert await line.sender.push(line.sender.message("还在")) == [200]
 
 
+async def test_a_body_that_drips_is_given_up(start: Callable[..., Any]) -> None:
+    line = await start(answer_seconds=0.1)
+    forever = asyncio.Event()
+
+    async def drip() -> AsyncIterator[bytes]:
+        yield b"<xml>"
+        await forever.wait()
+
+    sending = asyncio.create_task(line.sender.post(line.sender.query(), drip()))
+    await asyncio.sleep(0.3)
+    forever.set()
+
+    assert (await sending).status_code == 408
+    assert await line.sender.push(line.sender.message("还在")) == [200]
+
+
 async def test_remembered_nonces_are_bounded(
     start: Callable[..., Any], monkeypatch: pytest.MonkeyPatch
 ) -> None:

@@ -7,7 +7,7 @@ that expire, articles, comments in pages below 50, statistics by the day, and er
 
 import itertools
 import json
-from collections.abc import Callable
+from collections.abc import AsyncIterator, Callable
 from datetime import date, datetime, timedelta
 from typing import Any, ClassVar, Literal
 
@@ -114,7 +114,9 @@ class Sender:
             query["msg_signature"] = signature
         return await self._client.get(self.url, params=query | {"echostr": echo})
 
-    async def post(self, query: dict[str, str], body: str | bytes) -> httpx.Response:
+    async def post(
+        self, query: dict[str, str], body: str | bytes | AsyncIterator[bytes]
+    ) -> httpx.Response:
         """One request as it is given, good or bad."""
         return await self._client.post(self.url, params=query, content=body, timeout=10)
 
