@@ -22,8 +22,9 @@ third attempt failed is still written as long as the process lives.
 Limits: when the broker is away for longer than the three attempts and the process ends too, or more
 than 2,000 messages wait, messages are lost: WeChat does not send again. Events (subscribe, scan,
 menu clicks, ...) are not carried on yet: they are acknowledged and counted by name in the source's
-cursor. Unknown types become dead letters. Images and voices are told as such; a voice is text where
-the account has recognition switched on. Exact locations are dropped, the label stays.
+cursor; an unsubscribe stops nothing elsewhere yet. Unknown types become dead letters. Images and
+voices are told as such; a voice is text where the account has recognition switched on. Exact
+locations are dropped, the label stays.
 It cannot see: replies of the account's staff, articles and their comments (``wechat-articles``),
 other accounts. In plain and compatible mode a signature does not cover the body: use encrypted.
 Quotas: none for being called.

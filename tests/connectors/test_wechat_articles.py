@@ -228,13 +228,14 @@ async def test_an_article_with_a_short_address_is_found_by_its_title(
     # Given an article whose address does not tell its number
     account.publish(77, "召回公告", short=True)
     account.comment(77, 1, "终于")
+    clock.at += timedelta(hours=1)
     poller = start()
     [article] = await poller.poll()
     assert article.id == "wechat:article-art-77_1"
 
     # When the statistics tell it a day later
     account.totals["2024-06-01"] = [figures("77_1", "召回公告", d2024_06_01=500)]
-    clock.at += timedelta(days=1)
+    clock.at += timedelta(days=2)  # the comment is older than what other articles' are asked for
     later, comment = await poller.poll()
 
     # Then it is the same post, and its comments are found
