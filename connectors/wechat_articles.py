@@ -157,7 +157,6 @@ class WechatArticles:
                 seen = [Seen(one, self._context.now()) for one in drafts if poll.known.news(one)]
                 if seen or poll.unreadable:
                     yield self._batch(poll, seen)
-            poll.read[article.id] = None
         poll.read = {key: None for key in poll.read if key in self._articles}
         poll.until = began
         yield self._batch(poll, [])
@@ -205,7 +204,8 @@ class WechatArticles:
                 yield self._article(article, poll)
             yield list(self._comments(items, article, since, poll))
             if not items or begin + COMMENT_PAGE >= total:
-                return
+                break
+        poll.read[article.id] = None
 
     def _article(self, article: Article, poll: _Poll) -> list[PostDraft]:
         try:
