@@ -10,6 +10,9 @@ CONNECTORS = LazyRegistry(
         "file": "connectors.file:File",
         "replay": "connectors.replay:Replay",
         "webhook": "connectors.webhook:Webhook",
+        "wechat": "connectors.wechat:Wechat",
+        "wechat-articles": "connectors.wechat_articles:WechatArticles",
+        "wecom": "connectors.wecom:Wecom",
     }
 )
 """Every connector, by the name used in the settings."""

@@ -6,14 +6,15 @@ then the sender gets its 2xx. When ingest can't write, the sender gets 503 and s
 """
 
 import asyncio
-from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
+from collections import Counter, OrderedDict
+from collections.abc import AsyncIterator, Awaitable, Callable, Iterable, Sequence
 from contextlib import suppress
 from dataclasses import dataclass, field
 
 from aiohttp import web
 from pydantic import Field
 
-from connectors.base import Batch, Seen, Unreadable
+from connectors.base import Batch, Cursor, Seen, Unreadable
 from schemas.component import ComponentConfig
 from schemas.errors import FatalError
 from schemas.language import say
@@ -21,8 +22,15 @@ from schemas.language import say
 __all__ = ["Busy", "ReceiveConfig", "Receiver"]
 
 MAX_BATCH_ITEMS = 500
+MAX_BATCH_BYTES = 8 * 1024 * 1024
 MAX_WAITING = 2_000
 """Deliveries that may wait for the broker at a time; more are asked to come later."""
+MAX_WAITING_BYTES = 64 * 1024 * 1024
+CLOSE_SECONDS = 5.0
+MAX_TOLD = 10_000
+MAX_TOLD_KEPT = 500
+"""Keys that the cursor keeps over a restart; senders repeat within seconds."""
+_COUNT = "count."
 
 
 class ReceiveConfig(ComponentConfig):
@@ -37,7 +45,7 @@ class ReceiveConfig(ComponentConfig):
 
 
 class Busy(Exception):
-    """Too much waits for the broker: ask the sender to come again in so many seconds."""
+    """Nothing was promised: ask the sender to come again in so many seconds."""
 
     def __init__(self, retry_after_seconds: int) -> None:
         super().__init__(f"come again in {retry_after_seconds} s")
@@ -48,7 +56,16 @@ class Busy(Exception):
 class _Delivery:
     seen: Sequence[Seen]
     unreadable: Sequence[Unreadable]
-    done: "asyncio.Future[None]" = field(repr=False)
+    key: str
+    counted: str
+    done: "asyncio.Future[bool]" = field(repr=False)
+    """Whether the broker has it."""
+
+    @property
+    def size(self) -> int:
+        return sum(len(one.draft.text) for one in self.seen) + sum(
+            len(one.raw) for one in self.unreadable
+        )
 
 
 class Receiver:
@@ -57,29 +74,72 @@ class Receiver:
     def __init__(self, config: ReceiveConfig) -> None:
         self._config = config
         self._waiting: asyncio.Queue[_Delivery] = asyncio.Queue(MAX_WAITING)
+        self._waiting_bytes = 0
+        self._closed = False
+        self._told: OrderedDict[str, None] = OrderedDict()
+        self._pending: dict[str, asyncio.Future[bool]] = {}
+        self._counts: Counter[str] = Counter()
 
-    async def deliver(self, seen: Sequence[Seen], unreadable: Sequence[Unreadable] = ()) -> None:
+    async def deliver(
+        self,
+        seen: Sequence[Seen],
+        unreadable: Sequence[Unreadable] = (),
+        *,
+        key: str = "",
+        counted: str = "",
+    ) -> None:
         """Hand items on and wait until the broker has them.
 
+        A delivery with the ``key`` of one before is not handed on again: it waits for the first, or
+        returns at once when the broker has that. ``counted`` names what is not carried on but
+        counted, in the cursor. Whoever stops waiting takes nothing back.
+
         Raises:
-            Busy: too many deliveries wait already; this one was not taken.
-            asyncio.CancelledError: ingest ends; nothing is promised about this delivery.
+            Busy: too many deliveries wait already, or ingest ends; nothing is promised.
         """
-        done = asyncio.get_running_loop().create_future()
+        if key and key in self._told:
+            return
+        done = self._pending.get(key) if key else None
+        if done is None:
+            done = self._put(seen, unreadable, key, counted)
+        # Shielded: a sender that hangs up must not take the delivery from one that repeats it.
+        if not await asyncio.shield(done):
+            raise Busy(5)
+
+    def note(self, name: str) -> None:
+        """Count something that is not handed on; the cursor of the next batch tells of it."""
+        self._counts[name] += 1
+
+    def _put(
+        self, seen: Sequence[Seen], unreadable: Sequence[Unreadable], key: str, counted: str
+    ) -> "asyncio.Future[bool]":
+        done: asyncio.Future[bool] = asyncio.get_running_loop().create_future()
+        one = _Delivery(seen, unreadable, key, counted, done)
+        if self._closed or self._waiting_bytes + one.size > MAX_WAITING_BYTES:
+            raise Busy(5)
         try:
-            self._waiting.put_nowait(_Delivery(seen, unreadable, done))
+            self._waiting.put_nowait(one)
         except asyncio.QueueFull:
             raise Busy(5) from None
-        await done
+        self._waiting_bytes += one.size
+        if key:
+            self._pending[key] = done
+        return done
 
     async def batches(
-        self, handle: Callable[[web.Request], Awaitable[web.StreamResponse]]
+        self,
+        handle: Callable[[web.Request], Awaitable[web.StreamResponse]],
+        cursor: Cursor | None = None,
     ) -> AsyncIterator[Batch]:
         """Serve ``handle`` at the configured address for as long as batches are asked for.
+
+        From the ``cursor`` come the keys and counts of an earlier run.
 
         Raises:
             FatalError: the port can't be listened on.
         """
+        self._resume(cursor or {})
+
         application = web.Application(client_max_size=self._config.max_body_kib * 1024)
         application.router.add_route("*", self._config.path, handle)
         runner = web.AppRunner(
@@ -87,6 +147,7 @@ class Receiver:
             access_log=None,
             handle_signals=False,
             auto_decompress=False,  # signatures are of what was sent, limits of what it holds
+            shutdown_timeout=CLOSE_SECONDS,
         )
         await runner.setup()
         try:
@@ -96,16 +157,17 @@ class Receiver:
                 try:
                     yield Batch(
                         [seen for one in taken for seen in one.seen],
-                        {},
+                        self._cursor(taken),
                         [item for one in taken for item in one.unreadable],
                     )
                 except BaseException:  # ingest gives up: the senders have to send again
-                    _end(taken, cancelled=True)
+                    self._end(taken, written=False)
                     raise
-                _end(taken)
+                self._end(taken, written=True)
         finally:
+            self._closed = True
             while not self._waiting.empty():
-                _end([self._waiting.get_nowait()], cancelled=True)
+                self._end([self._get()], written=False)
             await runner.cleanup()
 
     async def _listen(self, runner: web.AppRunner) -> None:
@@ -121,25 +183,50 @@ class Receiver:
                 )
             ) from error
 
+    def _resume(self, cursor: Cursor) -> None:
+        self._closed = False
+        for key in str(cursor.get("told", "")).split():
+            self._told[key] = None
+        for name, count in cursor.items():
+            if name.startswith(_COUNT) and isinstance(count, int):
+                self._counts[name.removeprefix(_COUNT)] = count
+
+    def _cursor(self, taken: Sequence[_Delivery]) -> Cursor:
+        """Where to resume when the batch is acknowledged: as if it were already."""
+        keys = [*self._told, *(one.key for one in taken if one.key)][-MAX_TOLD_KEPT:]
+        counts = self._counts + Counter(one.counted for one in taken if one.counted)
+        told: dict[str, str | int] = {"told": " ".join(keys)} if keys else {}
+        return told | {_COUNT + name: count for name, count in sorted(counts.items())}
+
     async def _take(self) -> list[_Delivery]:
         """At least one delivery, and what waits behind it."""
-        taken = [await self._waiting.get()]
-        items = len(taken[0].seen) + len(taken[0].unreadable)
-        while items < MAX_BATCH_ITEMS:
+        first = await self._waiting.get()
+        self._waiting_bytes -= first.size
+        taken = [first]
+        items, size = len(first.seen) + len(first.unreadable), first.size
+        while items < MAX_BATCH_ITEMS and size < MAX_BATCH_BYTES:
             with suppress(asyncio.QueueEmpty):
-                one = self._waiting.get_nowait()
+                one = self._get()
                 taken.append(one)
                 items += len(one.seen) + len(one.unreadable)
+                size += one.size
                 continue
             break
         return taken
 
+    def _get(self) -> _Delivery:
+        one = self._waiting.get_nowait()
+        self._waiting_bytes -= one.size
+        return one
 
-def _end(deliveries: Sequence[_Delivery], *, cancelled: bool = False) -> None:
-    for one in deliveries:
-        if one.done.done():  # its sender hung up
-            continue
-        if cancelled:
-            one.done.cancel()
-        else:
-            one.done.set_result(None)
+    def _end(self, deliveries: Iterable[_Delivery], *, written: bool) -> None:
+        for one in deliveries:
+            self._pending.pop(one.key, None)
+            if written and one.key:
+                self._told[one.key] = None
+                if len(self._told) > MAX_TOLD:
+                    self._told.popitem(last=False)
+            if written and one.counted:
+                self._counts[one.counted] += 1
+            if not one.done.done():
+                one.done.set_result(written)
