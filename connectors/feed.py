@@ -81,6 +81,8 @@ log = logging.getLogger(__name__)
 class Feed:
     """Polls feeds and hot lists and yields what is new or has changed, oldest first."""
 
+    pushed = False
+
     class Config(PollConfig):
         """Options of ``feed``."""
 

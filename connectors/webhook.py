@@ -6,9 +6,11 @@
     use = "webhook"
     port = 8088
     path = "/posts"
-    token = "a long random text"        # or secret = "whsec_...", or both
+    token = { env = "POSTS_TOKEN" }     # or secret = { file = "posts.whsec" }, or both
 
-    curl -H "Authorization: Bearer $TOKEN" -H "Content-Type: application/json" \\
+Then::
+
+    curl -H "Authorization: Bearer $POSTS_TOKEN" -H "Content-Type: application/json" \\
       http://127.0.0.1:8088/posts -d '{"platform": "crm", "id": "4711", "kind": "message",
       "text": "刹车失灵", "author": {"id": "u1"}, "published_at": "2026-01-01T08:00:00+08:00"}'
 
@@ -76,6 +78,8 @@ class _Held:
 
 class Webhook:
     """Yields what was sent to it; never ends by itself."""
+
+    pushed = True
 
     class Config(ReceiveConfig):
         """Options of ``webhook``."""

@@ -52,6 +52,8 @@ __all__ = ["Wechat"]
 class Wechat:
     """Serves the callback address of one account."""
 
+    pushed = True
+
     class Config(PushConfig):
         """Options of ``wechat``."""
 

@@ -89,6 +89,8 @@ class _Poll:
 class WechatArticles:
     """Polls one account."""
 
+    pushed = False
+
     class Config(PollConfig):
         """Options of ``wechat-articles``."""
 

@@ -47,6 +47,8 @@ _CHANGES = frozenset(
 class Wecom:
     """Serves the callback address of one corporation's customer contacts."""
 
+    pushed = True
+
     class Config(PushConfig):
         """Options of ``wecom``."""
 

@@ -86,11 +86,15 @@ def test_a_connector_says_what_it_delivers(name: str) -> None:
 def test_the_example_of_a_connector_can_be_used(name: str) -> None:
     example = tomllib.loads(example_of(name))
 
-    [(source, options)] = example["sources"].items()
-    assert options.pop("use") == name
-    plain = {key: _unwrapped(value) for key, value in options.items()}
-    built = CONNECTORS[name](source, CONNECTORS[name].Config(**plain), nowhere())
-    assert isinstance(built.pushed, bool)
+    config = CONNECTORS[name].Config
+    for source, options in example["sources"].items():
+        assert options.pop("use") == name
+        for key, value in options.items():
+            if SecretStr.__name__ in repr(config.model_fields[key].annotation):
+                assert isinstance(value, dict), f"{key} stands in the file itself"
+        plain = {key: _unwrapped(value) for key, value in options.items()}
+        built = CONNECTORS[name](source, config(**plain), nowhere())
+        assert isinstance(built.pushed, bool)
 
 
 def _unwrapped(value: Any) -> Any:
