@@ -81,9 +81,9 @@ class Connector(Protocol):
     def batches(self, cursor: Cursor) -> AsyncIterator[Batch]:
         """Yield batches from the cursor on, oldest first; ends when the source is exhausted.
 
-        The next batch is asked for after the one before was acknowledged, or while it is being
-        written; a batch that was yielded may come again after a restart. Empty batches are allowed
-        (a poll without news) and move the cursor and the clock.
+        The next batch is asked for after the broker acknowledged the one before: who is pushed to
+        answers then. A batch that was yielded may come again after a restart. Empty batches are
+        allowed (a poll without news) and move the cursor and the clock.
 
         Raises:
             RetryableError: ask again later, from the last cursor. A ``SourceError``

@@ -5,9 +5,9 @@
     [sources.our-account]
     use = "wechat"
     app_id = "wx1234567890abcdef"
-    token = "the token of the callback settings"
-    encoding_aes_key = "abcdefghijklmnopqrstuvwxyz0123456789ABCDEFG"
-    id_secret = "a long secret of your own"
+    token = { file = "wechat.token" }
+    encoding_aes_key = { file = "wechat.aes" }
+    id_secret = { env = "ID_SECRET" }     # a long random text of your own
     port = 8088
     path = "/wechat"
 

@@ -5,8 +5,8 @@
     [sources.our-articles]
     use = "wechat-articles"
     app_id = "wx1234567890abcdef"
-    app_secret = "the account's AppSecret"
-    id_secret = "a long secret of your own"
+    app_secret = { file = "wechat.secret" }
+    id_secret = { env = "ID_SECRET" }     # a long random text of your own
 
 The address that we call from must be on the account's IP whitelist.
 

@@ -1,8 +1,5 @@
 import asyncio
 import json
-import sys
-import textwrap
-import tomllib
 from collections.abc import AsyncIterator, Callable
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
@@ -12,7 +9,6 @@ import pytest
 from pydantic import ValidationError
 
 import connectors.wechat_push as push_module
-from connectors import CONNECTORS
 from connectors.base import Context, Cursor
 from connectors.wechat import Wechat
 from connectors.wechat_crypto import Crypto, sign
@@ -483,17 +479,6 @@ async def test_remembered_nonces_are_bounded(
 def test_wrong_settings_say_which(context: Context, options: dict[str, Any], says: str) -> None:
     with pytest.raises(ValidationError, match=says):
         Line(context, **options)
-
-
-@pytest.mark.parametrize("name", ["wechat", "wechat-articles", "wecom"])
-def test_the_example_of_the_module_can_be_used(name: str) -> None:
-    kind = CONNECTORS[name]
-    text = sys.modules[kind.__module__].__doc__ or ""
-    example = text.partition("::\n\n")[2].partition("\n\n")[0]
-    [source] = tomllib.loads(textwrap.dedent(example))["sources"].values()
-
-    assert source.pop("use") == name
-    kind.Config.model_validate(source)
 
 
 def test_no_secret_is_shown(context: Context) -> None:
