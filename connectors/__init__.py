@@ -8,6 +8,7 @@ CONNECTORS = LazyRegistry(
     {
         "file": "connectors.file:File",
         "replay": "connectors.replay:Replay",
+        "weibo": "connectors.weibo:Weibo",
     }
 )
 """Every connector, by the name used in the settings."""
