@@ -79,6 +79,8 @@ class _Found(NamedTuple):
 class Weibo:
     """Polls the lists that ``watch`` names."""
 
+    pushed = False
+
     class Config(PollConfig):
         """Options of ``weibo``."""
 
@@ -200,9 +202,12 @@ class Weibo:
                 last = batch.cursor
             for post_id in told.posts(watch.key) if watch.comments else ():
                 under = Watch(what="comments", of=post_id)
-                async for batch in self._look(under, told, troubles):
+                refused: list[SourceError] = []
+                async for batch in self._look(under, told, refused):
                     yield batch
                     last = batch.cursor
+                # A post that was deleted meanwhile has no comments, and nobody has to act.
+                troubles += [error for error in refused if error.trouble != "gone"][:1]
         async for batch in self._look_again(told):
             yield batch
             last = batch.cursor
@@ -364,8 +369,7 @@ class Weibo:
             known = told.recent.get(native_id(item)) if isinstance(item, dict) else None
             return read_status(item, self._name, at, known=known)
         except RejectedError as error:
-            # Half characters can't be written as UTF-8, but as the escapes that they came in.
-            return Unreadable(number, json.dumps(item).encode(), error.kind, str(error))
+            return Unreadable(number, _raw(item), error.kind, str(error))
 
     async def _whole_texts(self, watch: Watch, told: Told, items: Sequence[Any]) -> list[Any]:
         """The items, long posts that are new with their whole text where it can be had."""
@@ -434,6 +438,15 @@ class Weibo:
 
     def _batch(self, seen: list[Seen], unreadable: list[Unreadable], told: Told) -> Batch:
         return Batch(seen, told.cursor(), unreadable, quota_left=self._api.quota.left())
+
+
+def _raw(item: Any) -> bytes:
+    try:
+        # Half characters can't be written as UTF-8, but as the escapes that they came in.
+        return json.dumps(item).encode()
+    except (ValueError, RecursionError):
+        native = native_id(item) if isinstance(item, dict) else ""
+        return say(f"嵌套过深：{native}", f"nested too deeply: {native}").encode()
 
 
 def _published(found: _Found) -> datetime:

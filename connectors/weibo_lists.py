@@ -248,7 +248,7 @@ def place_of(item: Any, endpoint: Endpoint) -> int:
 
 
 def _name(item: Any) -> str:
-    return (native_id(item) if isinstance(item, dict) else "") or repr(item)[:1_000]
+    return (native_id(item) if isinstance(item, dict) else "") or f"object {id(item)}"
 
 
 def _params(

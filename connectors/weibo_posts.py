@@ -201,7 +201,7 @@ def read_count(value: Any) -> int | None:
 
 def is_deleted(item: Mapping[str, Any]) -> bool:
     """Whether only a notice is left of it."""
-    if str(item.get("deleted", "")).lower() in ("1", "true"):
+    if _is_yes(item.get("deleted")):
         return True
     text = item.get("text")
     return isinstance(text, str) and _GONE.fullmatch(text.strip()[:200]) is not None
@@ -210,14 +210,20 @@ def is_deleted(item: Mapping[str, Any]) -> bool:
 def is_public(item: Any) -> bool:
     """False for a post that its author shows to friends or a group only."""
     visible = item.get("visible") if isinstance(item, dict) else None
-    return not isinstance(visible, dict) or str(visible.get("type", 0)) == "0"
+    kind = visible.get("type") if isinstance(visible, dict) else None
+    return not isinstance(kind, str | int) or kind in (0, "0", "")
 
 
 def needs_long_text(item: Any) -> bool:
     """Whether the text is cut and the whole one has to be asked for."""
     if not isinstance(item, dict) or is_deleted(item):
         return False
-    return str(item.get("isLongText", "")).lower() in ("1", "true") and not _long_text(item)
+    return _is_yes(item.get("isLongText")) and not _long_text(item)
+
+
+def _is_yes(value: Any) -> bool:
+    # Never by way of str(): a list of a thousand lists has no representation.
+    return value in (1, "1", "true", "True") if isinstance(value, str | int) else False
 
 
 def _object(item: Any) -> dict[str, Any]:
@@ -274,7 +280,7 @@ def _published(
     except ValueError as error:
         if gone:
             return known.published_at if known else at
-        shown = repr(value)[:60]
+        shown = repr(value[:60]) if isinstance(value, str) else type(value).__name__
         raise RejectedError("mapping", f"created_at {shown}: {error}") from error
 
 

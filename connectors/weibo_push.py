@@ -57,6 +57,8 @@ _REFUSED_ADDRESS = re.compile(rb"\bip\b.{0,20}\blimit", re.IGNORECASE)
 class WeiboPush:
     """Reads one subscription for as long as it is asked."""
 
+    pushed = False
+
     class Config(ComponentConfig):
         """Options of ``weibo-push``."""
 
@@ -200,7 +202,8 @@ class WeiboPush:
             text = _parsed(text.encode(errors="replace"))
         if not isinstance(text, dict):
             raise RejectedError("schema", say("记录没有 text", "the record has no text"))
-        deleted = str(text.get("event", "add")).lower() in _DELETING
+        event = text.get("event")
+        deleted = isinstance(event, str) and event.lower() in _DELETING
         kind = "comment" if "comment" in text else "status"
         item = text.get(kind)
         if kind == "comment":

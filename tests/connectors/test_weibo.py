@@ -383,6 +383,36 @@ async def test_the_comments_of_an_accounts_latest_posts_are_read(
     assert len([key for key in reader.cursor if key.startswith("mark comments:")]) == 2
 
 
+async def test_a_post_that_is_gone_takes_its_comments_with_it_in_silence(
+    server: WeiboServer, on: Context, clock: FakeClock
+) -> None:
+    some(server, clock, range(2), "statuses/user_timeline")
+    server.errors["comments/show"] = 20101
+    watch = {"what": "user", "of": "1000", "comments": True}
+    reader = Reader(weibo(on, watch=[watch]), clock)
+
+    await reader.poll()
+
+    assert len(reader.ids) == 2
+
+
+async def test_an_item_that_is_nested_deeply_does_not_stop_its_neighbours(clock: FakeClock) -> None:
+    items = [
+        json.dumps(status(FIRST, clock.at)),
+        '{"id": 7, "created_at": ' + "[" * 1_000 + "]" * 1_000 + "}",
+    ]
+    body = f'{{"statuses": [{", ".join(items)}, {{"text": {"[" * 900}{"]" * 900}}}]}}'.encode()
+    client = httpx.AsyncClient(
+        transport=httpx.MockTransport(lambda request: httpx.Response(200, content=body))
+    )
+    reader = Reader(weibo(Context(client, clock.now, clock.sleep)), clock)
+
+    await reader.poll()
+
+    assert reader.ids == [FIRST]
+    assert [item.kind for batch in reader.batches for item in batch.unreadable] == ["mapping"] * 2
+
+
 @pytest.mark.parametrize("what", ["topic", "search"])
 async def test_a_search_goes_on_where_it_stopped(
     server: WeiboServer, on: Context, clock: FakeClock, what: str

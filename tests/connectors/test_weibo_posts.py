@@ -233,6 +233,23 @@ def test_users_in_every_state(more: dict[str, Any], author: str) -> None:
     assert read(**more).author.id == author
 
 
+def nested(depth: int) -> Any:
+    found: Any = []
+    for _ in range(depth):
+        found = [found]
+    return found
+
+
+@pytest.mark.parametrize(
+    "name", sorted(set(status(1, AT)) | {"deleted", "isLongText", "longText", "retweeted_status"})
+)
+def test_no_field_that_is_nested_deeply_crashes(name: str) -> None:
+    try:
+        read(**{name: nested(5_000)})
+    except RejectedError as error:
+        assert error.kind == "mapping"
+
+
 @pytest.mark.parametrize("name", sorted(set(status(1, AT)) - {"id", "idstr", "mid", "text"}))
 @pytest.mark.parametrize("value", [None, "", [], {}, 0, True, "x" * 10_000, 10**30])
 def test_no_field_of_a_wrong_type_crashes(name: str, value: Any) -> None:

@@ -111,22 +111,18 @@ async def test_a_line_feed_alone_and_a_packed_answer_are_no_obstacle(clock: Fake
 async def test_what_is_not_a_record_is_a_dead_letter_once_and_its_neighbours_pass(
     clock: FakeClock,
 ) -> None:
-    bad = [b"{broken", b"[1]", b'{"id": 9}', b"\xff\xfe", b'{"id": 5, "text": {"status": 3}}']
+    deep = b'{"id": 4, "text": {"event": %s}}' % (b"[" * 900 + b"]" * 900)
+    bad = [b"{broken", b"[1]", deep, b'{"id": 9}', b"\xff\xfe", b'{"id": 5, "text": {"status": 3}}']
     body = b"\r\n".join([record(1), *bad, *bad, record(2), b""])
     heard = Heard()
 
     await heard.listen(push(answering(clock, body)))
 
     assert heard.ids == [str(FIRST + 1), str(FIRST + 2)]
-    assert [item.kind for item in heard.unreadable] == [
-        "json",
-        "schema",
-        "schema",
-        "json",
-        "schema",
-    ]
+    kinds = [item.kind for item in heard.unreadable]
+    assert kinds == ["json", "schema", "schema", "schema", "json", "schema"]
     assert [item.raw for item in heard.unreadable] == bad
-    assert [item.line for item in heard.unreadable] == [2, 3, 4, 5, 6]
+    assert [item.line for item in heard.unreadable] == [2, 3, 4, 5, 6, 7]
 
 
 @pytest.mark.parametrize("size", [1_000, 10**9])
