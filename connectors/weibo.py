@@ -36,6 +36,7 @@ without a mention unless searched for, posts that are not public, private messag
 import json
 import logging
 from collections.abc import AsyncGenerator, AsyncIterator, Iterator, Sequence
+from dataclasses import replace
 from datetime import datetime, timedelta
 from typing import Any, NamedTuple
 
@@ -240,32 +241,31 @@ class Weibo:
             troubles.append(error)  # the other lists can be read all the same
 
     async def _fill_gap(self, watch: Watch, told: Told) -> AsyncIterator[Batch]:
-        mark = told.mark(watch.key)
-        if not mark.gap_to:
+        before = told.mark(watch.key)
+        if not before.gaps:
             return
+        gap = before.gaps[-1]
         found = await walk(
             self._api,
             watch,
-            low=mark.gap_from,
-            high=mark.gap_to,
+            low=gap[0],
+            high=gap[1],
             stop_at=0,
             pages=self._config.max_pages,
             business=self._config.business,
         )
+        mark = before.without_gap(gap)
+        if not found.finished:
+            mark = mark.with_gap(gap[0], min(_below(watch, found.lowest), gap[1]))
         items = await self._whole_texts(watch, told, found.items)
-        for batch in self._tell(watch, told, items, None):
-            yield batch
-        rest = _below(watch, found.lowest)
-        open_still = not found.finished and mark.gap_from < rest < mark.gap_to
-        told.put(
-            watch.key,
-            Mark(
-                mark.since,
-                mark.newest,
-                mark.gap_from if open_still else 0,
-                rest if open_still else 0,
-            ),
-        )
+        for part in self._parts(watch, told, items):
+            seen, unreadable = self._unheard(watch, told, part)
+            # What stands above these is open until it is acknowledged too.
+            open_still = mark.with_gap(_above(watch, part[-1].place), gap[1])
+            told.put(watch.key, open_still)
+            if seen or unreadable:
+                yield self._batch(seen, unreadable, told)
+        told.put(watch.key, mark)
         if found.trouble is not None:
             yield self._batch([], [], told)
             raise found.trouble
@@ -286,53 +286,44 @@ class Weibo:
             # Whatever an empty list will hold one day is all new.
             mark = Mark(max(0, found.lowest - 1), newest=0 if found.items else 1)
         elif not found.finished and found.lowest > mark.newest and not _by_page(watch):
-            # An older gap may be open still: then one gap covers both.
-            mark = Mark(
-                mark.since,
-                mark.newest,
-                mark.gap_from or mark.newest,
-                _below(watch, found.lowest),
-            )
+            mark = mark.with_gap(_above(watch, mark.newest), _below(watch, found.lowest))
+        told.put(watch.key, mark)
         items = await self._whole_texts(watch, told, found.items)
-        for batch in self._tell(watch, told, items, mark):
-            yield batch
+        passed: list[_Found] = []
+        for part in self._parts(watch, told, items):
+            seen, unreadable = self._unheard(watch, told, part)
+            passed += part
+            mark = self._moved(mark, passed)
+            told.put(watch.key, mark)
+            if seen or unreadable:
+                yield self._batch(seen, unreadable, told)
         if found.trouble is not None:
             raise found.trouble
 
-    def _tell(
-        self, watch: Watch, told: Told, items: Sequence[Any], mark: Mark | None
-    ) -> Iterator[Batch]:
-        """Batches of what is new, oldest first; ``mark`` moves with them, None for a gap."""
+    def _parts(self, watch: Watch, told: Told, items: Sequence[Any]) -> Iterator[list[_Found]]:
+        """What one walk found, oldest first, a batch at a time."""
         found = sorted(self._read(watch, told, items), key=lambda one: one.place)
         for start in range(0, len(found), MAX_BATCH_POSTS):
-            part = found[start : start + MAX_BATCH_POSTS]
-            seen, unreadable = self._unheard(watch, told, [one.what for one in part])
-            if mark is not None:
-                mark = self._moved(mark, found[: start + len(part)])
-                told.put(watch.key, mark)
-            if seen or unreadable:
-                yield self._batch(seen, unreadable, told)
-        if mark is not None and not found:
-            told.put(watch.key, mark)
+            yield found[start : start + MAX_BATCH_POSTS]
 
     def _moved(self, mark: Mark, found: Sequence[_Found]) -> Mark:
         """The mark behind these, which are in order."""
         newest = max(mark.newest, found[-1].place)
         drafts = [one for one in found if isinstance(one.what, PostDraft)]
         if not drafts:
-            return Mark(mark.since, newest, mark.gap_from, mark.gap_to)
+            return replace(mark, newest=newest)
         latest = min(_published(drafts[-1]), self._context.now())
         settled = latest - timedelta(seconds=self._config.overlap_seconds)
         old = [one.place for one in drafts if _published(one) <= settled]
-        return Mark(max([mark.since, *old]), newest, mark.gap_from, mark.gap_to)
+        return replace(mark, since=max([mark.since, *old]), newest=newest)
 
     def _unheard(
-        self, watch: Watch, told: Told, found: Sequence[PostDraft | Unreadable]
+        self, watch: Watch, told: Told, found: Sequence[_Found]
     ) -> tuple[list[Seen], list[Unreadable]]:
         seen: list[Seen] = []
         unreadable: list[Unreadable] = []
         at = self._context.now()
-        for one in found:
+        for one in (found_one.what for found_one in found):
             if isinstance(one, Unreadable):
                 if told.known.unheard(one.raw):
                     unreadable.append(one)
@@ -414,8 +405,7 @@ class Weibo:
         again = Watch(what="home")
         items = [one for one in await self._show(ids) if isinstance(one, dict)]
         asked_for = [one for one in items if native_id(one) in ids]
-        found = [one.what for one in self._read(again, told, asked_for)]
-        seen, unreadable = self._unheard(again, told, found)
+        seen, unreadable = self._unheard(again, told, list(self._read(again, told, asked_for)))
         yield self._batch(seen, unreadable, told)
 
     async def _show(self, ids: Sequence[str]) -> list[Any]:
@@ -456,6 +446,11 @@ def _published(found: _Found) -> datetime:
 
 def _by_page(watch: Watch) -> bool:
     return ENDPOINTS[watch.what].down == "page"
+
+
+def _above(watch: Watch, place: int) -> int:
+    """Where reading goes on above an item; of a second there may be more items."""
+    return place if ENDPOINTS[watch.what].down == "id" else max(0, place - 1)
 
 
 def _below(watch: Watch, place: int) -> int:

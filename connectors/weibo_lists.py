@@ -5,7 +5,7 @@ shift; a search goes down by time or, where it knows none, by page number.
 """
 
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Any, Literal, NamedTuple
 
 from pydantic import Field, model_validator
@@ -17,6 +17,8 @@ from schemas.component import ComponentConfig
 from schemas.language import say
 
 __all__ = ["ENDPOINTS", "Endpoint", "Mark", "Walk", "Watch", "items_of", "place_of", "walk"]
+
+MAX_GAPS = 20
 
 What = Literal[
     "home",
@@ -131,21 +133,35 @@ class Mark:
     """Everything up to here was told, and is old enough not to be looked at again."""
     newest: int = 0
     """The newest that was told; 0 before the first look."""
-    gap_from: int = 0
-    gap_to: int = 0
-    """Not read yet, since a walk was cut short: places above the first, up to the second."""
+    gaps: tuple[tuple[int, int], ...] = ()
+    """Not read yet, since walks were cut short: places above the first, up to the second."""
 
     @classmethod
     def of(cls, kept: str | int | None) -> "Mark":
         """From a cursor; what is no mark is the very beginning."""
         parts = str(kept or "").split()
-        if len(parts) != 4 or not all(part.isascii() and part.isdigit() for part in parts):
+        if len(parts) < 2 or len(parts) % 2 or not all(map(_is_place, parts)):
             return cls()
-        return cls(*(int(part[:30]) for part in parts))
+        since, newest, *ends = map(int, parts)
+        return cls(since, newest, tuple(zip(ends[::2], ends[1::2], strict=True)))
 
     def kept(self) -> str:
         """For the cursor."""
-        return f"{self.since} {self.newest} {self.gap_from} {self.gap_to}"
+        ends = (str(end) for gap in self.gaps for end in gap)
+        return " ".join((str(self.since), str(self.newest), *ends))
+
+    def with_gap(self, low: int, high: int) -> "Mark":
+        """With one more gap, if there is something in it; the oldest ones become one."""
+        if low >= high:
+            return self
+        gaps = sorted((*self.gaps, (low, high)))
+        while len(gaps) > MAX_GAPS:
+            gaps[:2] = [(gaps[0][0], gaps[1][1])]
+        return replace(self, gaps=tuple(gaps))
+
+    def without_gap(self, gap: tuple[int, int]) -> "Mark":
+        """Without a gap that was filled."""
+        return replace(self, gaps=tuple(one for one in self.gaps if one != gap))
 
 
 class Walk(NamedTuple):
@@ -245,6 +261,10 @@ def place_of(item: Any, endpoint: Endpoint) -> int:
         return max(0, int(read_time(item.get("created_at")).timestamp()))
     except ValueError:
         return 0
+
+
+def _is_place(word: str) -> bool:
+    return word.isascii() and word.isdigit() and len(word) <= 64
 
 
 def _name(item: Any) -> str:

@@ -62,7 +62,10 @@ def comment(native: int, at: datetime, on: Item, text: str = "", **more: Any) ->
 
 
 class WeiboServer:
-    """Lists by path; ``since_id`` exclusive, ``max_id`` inclusive, newest first."""
+    """Lists by path; ``since_id`` exclusive, ``max_id`` inclusive, newest first.
+
+    A pinned post stands above all others, whatever ``since_id`` says.
+    """
 
     def __init__(self, now: Callable[[], datetime]) -> None:
         self.now = now
@@ -145,7 +148,7 @@ class WeiboServer:
         found = [
             item
             for item in sorted(items, key=lambda item: -item["id"])
-            if item["id"] > since
+            if (item["id"] > since or item.get("pinned"))
             and (not most or item["id"] <= most)
             and (not start or stamp(item) >= start)
             and (not end or stamp(item) <= end)
