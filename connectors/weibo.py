@@ -20,7 +20,8 @@ told again. A walk that is cut short (pages, quota, an error) leaves a gap in th
 next look fills. Deletions come as new revisions of the post, from asking for its id again or from
 its reposts.
 Limits: the very first look takes ``first_pages`` pages of each list. ``topic`` knows pages only:
-more than ``max_pages`` new posts between two looks are lost. Comments that were deleted are not
+more than ``max_pages`` pages of news between two looks are lost. More than 2,000 posts within
+``overlap_seconds`` may be told twice. Comments that were deleted are not
 noticed. Long posts are told with their whole text, but edits of them are seen by the re-check only.
 The quota is counted per source: two sources with one token or from one address share what the
 platform allows, so divide it in the settings.
