@@ -13,6 +13,8 @@ CONNECTORS = LazyRegistry(
         "wechat": "connectors.wechat:Wechat",
         "wechat-articles": "connectors.wechat_articles:WechatArticles",
         "wecom": "connectors.wecom:Wecom",
+        "weibo": "connectors.weibo:Weibo",
+        "weibo-push": "connectors.weibo_push:WeiboPush",
     }
 )
 """Every connector, by the name used in the settings."""

@@ -9,8 +9,9 @@ and no further.
 import asyncio
 import ipaddress
 import socket
-from collections.abc import AsyncIterator, Awaitable, Callable, Mapping
-from dataclasses import replace
+from collections.abc import AsyncGenerator, AsyncIterator, Awaitable, Callable, Iterator, Mapping
+from contextlib import aclosing, asynccontextmanager, contextmanager
+from dataclasses import dataclass, replace
 from typing import Any
 
 import httpx
@@ -22,7 +23,7 @@ from connectors.trouble import SourceError
 from connectors.unpack import DamagedError, Unpacker
 from schemas.language import say
 
-__all__ = ["MAX_BODY_BYTES", "Answer", "Resolve", "Web", "retry_after_seconds"]
+__all__ = ["MAX_BODY_BYTES", "Answer", "Resolve", "Stream", "Web", "retry_after_seconds"]
 
 MAX_BODY_BYTES = 10 * 1024 * 1024
 MAX_REDIRECTS = 5
@@ -42,6 +43,15 @@ Resolve = Callable[[str, int], Awaitable[list[str]]]
 async def _system_resolve(host: str, port: int) -> list[str]:
     found = await asyncio.get_running_loop().getaddrinfo(host, port, type=socket.SOCK_STREAM)
     return [str(address[0]) for *_, address in found]
+
+
+@dataclass(frozen=True, slots=True)
+class Stream:
+    """An answer that never ends."""
+
+    pieces: AsyncIterator[bytes]
+    """Unpacked, as they arrive, each of them small."""
+    url: str
 
 
 class Web:
@@ -105,6 +115,59 @@ class Web:
         """
         return await self._ask("POST", url, params=params, headers=headers, form=form, body=body)
 
+    @asynccontextmanager
+    async def stream(
+        self,
+        url: str,
+        *,
+        params: Mapping[str, str | int] | None = None,
+        headers: Mapping[str, str] | None = None,
+        silence_seconds: float,
+    ) -> AsyncIterator[Stream | Answer]:
+        """Open an endless answer; redirects are not followed.
+
+        Whoever reads slowly holds the sender up and fills no memory. Anything but a 200 comes as an
+        ``Answer`` with its whole body.
+
+        Raises:
+            SourceError: no answer; while reading: the connection broke, or ``silence_seconds``
+                went by without a byte.
+        """
+        with _in_our_words(url):
+            target = httpx.URL(url)
+            if target.scheme not in ("http", "https") or not target.host:
+                raise SourceError("format", _bad_address(url))
+            await self.quota.take()
+            request = self._context.client.build_request(
+                "GET",
+                target,
+                params=dict(params) if params else None,
+                headers=self._headers_for(headers or {}),
+                timeout=httpx.Timeout(self._timeout.connect, read=silence_seconds),
+            )
+            # The answer's head, too, may drip.
+            async with asyncio.timeout(self._total_seconds):
+                response = await self._context.client.send(
+                    request, stream=True, follow_redirects=False
+                )
+        try:
+            if response.status_code == 200:
+                async with aclosing(_arriving(response, url)) as pieces:
+                    yield Stream(pieces, str(response.url))
+                return
+            with _in_our_words(url):
+                async with asyncio.timeout(self._total_seconds):
+                    body = await self._body(response)
+            yield Answer(
+                response.status_code,
+                response.headers,
+                body,
+                str(response.url),
+                self._context.now(),
+            )
+        finally:
+            await response.aclose()
+
     async def _ask(
         self,
         method: str,
@@ -115,23 +178,8 @@ class Web:
         form: Mapping[str, str] | None = None,
         body: Any = None,
     ) -> Answer:
-        try:
+        with _in_our_words(url):
             return await self._follow(method, url, params, dict(headers or {}), form, body)
-        except (httpx.TimeoutException, TimeoutError) as error:
-            raise SourceError(
-                "unreachable",
-                say(f"{host_of(url)} 没有及时回答。", f"{host_of(url)} did not answer in time."),
-            ) from error
-        except (httpx.InvalidURL, UnicodeError) as error:  # ours, or one that it redirects to
-            raise SourceError("format", _bad_address(url)) from error
-        except httpx.HTTPError as error:
-            raise SourceError(
-                "unreachable",
-                say(
-                    f"连不上 {host_of(url)}：{error or type(error).__name__}。",
-                    f"{host_of(url)} can't be reached: {error or type(error).__name__}.",
-                ),
-            ) from error
 
     async def _follow(
         self,
@@ -245,7 +293,36 @@ class Web:
         return bytes(body)
 
 
-async def _unpacked(response: httpx.Response) -> AsyncIterator[bytes]:
+@contextmanager
+def _in_our_words(url: str) -> Iterator[None]:
+    """The client's errors become ours."""
+    try:
+        yield
+    except (httpx.TimeoutException, TimeoutError) as error:
+        raise SourceError(
+            "unreachable",
+            say(f"{host_of(url)} 没有及时回答。", f"{host_of(url)} did not answer in time."),
+        ) from error
+    except (httpx.InvalidURL, UnicodeError) as error:  # ours, or one that it redirects to
+        raise SourceError("format", _bad_address(url)) from error
+    except httpx.HTTPError as error:
+        raise SourceError(
+            "unreachable",
+            say(
+                f"连不上 {host_of(url)}：{error or type(error).__name__}。",
+                f"{host_of(url)} can't be reached: {error or type(error).__name__}.",
+            ),
+        ) from error
+
+
+async def _arriving(response: httpx.Response, url: str) -> AsyncGenerator[bytes, None]:
+    with _in_our_words(url):
+        async with aclosing(_unpacked(response)) as pieces:
+            async for piece in pieces:
+                yield piece
+
+
+async def _unpacked(response: httpx.Response) -> AsyncGenerator[bytes, None]:
     """The body in small pieces: httpx would unpack each received piece as a whole."""
     # Not aiter_raw: it refuses what a MockTransport has already read.
     assert isinstance(response.stream, httpx.AsyncByteStream)
