@@ -14,7 +14,7 @@ import base64
 import hashlib
 from collections import defaultdict
 from collections.abc import AsyncIterator, Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
 
 import structlog
@@ -58,6 +58,8 @@ class Progress:
     quota_left: int | None = None
     cursor_at: datetime | None = None
     """When the cursor last moved."""
+    troubles: set[str] = field(default_factory=set)
+    """Kinds of trouble that it had since the start."""
 
 
 async def read_cursors(kafka: Kafka) -> dict[str, SourceStatus]:
@@ -223,6 +225,7 @@ class Ingest:
         progress: Progress,
         error: RetryableError | FatalError | None = None,
     ) -> None:
+        _measure(name, progress, _trouble(error))
         status = SourceStatus(
             name=name,
             connector=kind,
@@ -250,6 +253,22 @@ class Ingest:
                 log.warning("cursor waits", source=name, reason=str(fault))
                 metrics.ERRORS.labels("ingest", "unavailable").inc()
                 await backoff.wait()
+
+
+def _measure(name: str, progress: Progress, trouble: str | None) -> None:
+    """The state of a source, for whoever watches the metrics."""
+    if trouble is not None:
+        progress.troubles.add(trouble)
+    for known in progress.troubles:
+        metrics.SOURCE_FAILING.labels(name, known).set(known == trouble)
+    for gauge, at in (
+        (metrics.SOURCE_SUCCESS, progress.last_success_at),
+        (metrics.SOURCE_POST, progress.last_post_at),
+    ):
+        if at is not None:
+            gauge.labels(name).set(at.timestamp())
+    if progress.quota_left is not None:
+        metrics.SOURCE_QUOTA.labels(name).set(progress.quota_left)
 
 
 def _trouble(error: RetryableError | FatalError | None) -> str | None:

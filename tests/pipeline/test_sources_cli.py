@@ -10,7 +10,7 @@ import pytest
 
 from connectors.base import Batch, Cursor, Seen
 from connectors.trouble import SourceError
-from pipeline import clock
+from pipeline import clock, metrics
 from pipeline.backoff import Backoff
 from pipeline.ingest import Ingest, read_cursors
 from pipeline.kafka import Kafka
@@ -149,7 +149,6 @@ async def test_trouble_is_noted_with_its_kind_and_the_last_success_is_kept(
     with pytest.raises(GivenUpError):
         async for _ in ingest.run("own", "weibo", connector, {}):
             pass
-    await ingest.stop()
 
     status = (await read_cursors(kafka))["own"]
 
@@ -158,6 +157,24 @@ async def test_trouble_is_noted_with_its_kind_and_the_last_success_is_kept(
     assert status.last_success_at is not None
     assert status.cursor_at is not None
     assert status.cursor_at < status.last_success_at  # the second batch brought nothing
+    assert failing("own") == {"login": 1}
+
+    # When it can be read again
+    connector = Script([Batch([seen(2)], {"page": 2})], SourceError("quota", "wait"))
+    async for _ in ingest.run("own", "weibo", connector, status.cursor):
+        break
+    await ingest.stop()
+
+    assert (await read_cursors(kafka))["own"].trouble is None
+    assert failing("own") == {"login": 0}
+
+
+def failing(source: str) -> dict[str, float]:
+    """What the metrics say of a source, by trouble."""
+    [family] = metrics.SOURCE_FAILING.collect()
+    return {
+        one.labels["trouble"]: one.value for one in family.samples if one.labels["source"] == source
+    }
 
 
 @pytest.mark.services
