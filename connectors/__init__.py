@@ -6,6 +6,7 @@ __all__ = ["CONNECTORS"]
 
 CONNECTORS = LazyRegistry(
     {
+        "discourse": "connectors.discourse:Discourse",
         "feed": "connectors.feed:Feed",
         "file": "connectors.file:File",
         "replay": "connectors.replay:Replay",
