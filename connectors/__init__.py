@@ -9,6 +9,8 @@ CONNECTORS = LazyRegistry(
         "discourse": "connectors.discourse:Discourse",
         "feed": "connectors.feed:Feed",
         "file": "connectors.file:File",
+        "misago": "connectors.misago:Misago",
+        "nodebb": "connectors.nodebb:NodeBb",
         "replay": "connectors.replay:Replay",
     }
 )

@@ -27,6 +27,7 @@ Terms of use: those of the site; ask its operator, and keep to its robots.txt.
 
 from collections.abc import AsyncIterator
 from dataclasses import dataclass, field
+from html import escape
 from typing import Any
 
 from pydantic import Field, SecretStr, model_validator
@@ -138,7 +139,6 @@ class Discourse:
         yield self._batch(watch, [*self._news(watch, stretch.bad), *deleted], last)
 
     def _batch(self, watch: Watch, news: list[PostDraft | Unreadable], last: int) -> Batch:
-        watch.trim()
         watch.settle()
         return watch.batch(news, self._context.now(), quota_left=self._web.quota.left(), last=last)
 
@@ -234,7 +234,7 @@ class Discourse:
             root=None if place == 1 else root,
             parent=None if place == 1 else f"{topic}/{answered}",
             html=fields.text("cooked"),
-            title=fields.text("topic_title"),
+            title=escape(fields.text("topic_title")),
             is_reply=place != 1,
             url=f"{self._site.address}/t/{topic}/{place}",
             likes=likes,

@@ -103,7 +103,7 @@ class ForumPost:
     parent: str | None = None
     html: str = ""
     title: str = ""
-    """The topic's title."""
+    """The topic's title, as HTML."""
     is_reply: bool = False
     url: str = ""
     likes: int | None = None

@@ -24,6 +24,8 @@ from schemas.post import PostDraft
 __all__ = ["Found", "Told", "Watch"]
 
 State = Literal["told", "unwanted", "unlisted", "gone", "bad"]
+#: In one poll, before ``settle``; a cursor of some 300 KB.
+_MOST_HELD = 3_000
 _PUBLIC = ("told", "unlisted")
 _EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 _MILLISECOND = timedelta(milliseconds=1)
@@ -169,16 +171,17 @@ class Watch:
         """A watched post is in no list but still there: it need not be looked for again."""
         self._told[told.key] = replace(told, state="unlisted")
 
-    def trim(self) -> None:
+    def trim(self, most: int | None = None) -> None:
         """Forget the oldest posts beyond the limit; they count as old after ``settle``."""
-        spare = len(self._told) - self._most
+        spare = len(self._told) - (most or self._most)
         for one in sorted(self._told.values(), key=lambda one: one.number)[: max(0, spare)]:
             del self._told[one.key]
             self._dropped = max(self._dropped, one.number)
             self._dropped_ms = max(self._dropped_ms, one.at_ms)
 
     def settle(self) -> None:
-        """All posts up to what was trimmed have been seen."""
+        """All posts have been seen that are older than the watched ones."""
+        self.trim()
         self.floor, self.floor_ms = self._dropped, self._dropped_ms
 
     def start_above(self, number: int) -> None:
@@ -195,7 +198,7 @@ class Watch:
     ) -> Batch:
         """What has to be told, with the cursor behind it."""
         items = list(news)
-        self.trim()
+        self.trim(_MOST_HELD)
         cursor: dict[str, str | int] = {
             "since": self.since_ms,
             "floor": self.floor,

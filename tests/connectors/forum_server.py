@@ -1,26 +1,34 @@
 """Stand-ins for forums: one board in memory, served as each forum software would.
 
 ``Board`` is what people do (write, edit, delete); a ``ForumServer`` answers requests about it with
-the faults of real servers; ``Listener`` runs a connector against one as ingest does, and can be
-killed between two batches.
+the faults of real servers.
 """
 
 import re
 from collections import deque
 from collections.abc import Callable
-from contextlib import aclosing
 from dataclasses import dataclass, field
-from datetime import UTC, datetime, timedelta
+from datetime import datetime, timedelta
 from email.utils import format_datetime
 from typing import Any
 
 import httpx
-import orjson
 
-from connectors.base import Batch, Connector, Context, Cursor
-from connectors.trouble import SourceError
+from connectors.base import Context
 
-BEGIN = datetime(2026, 11, 1, tzinfo=UTC)
+__all__ = [
+    "Board",
+    "DiscourseServer",
+    "ForumServer",
+    "MisagoServer",
+    "NodeBbServer",
+    "PollOver",
+    "Topic",
+    "Written",
+    "plain",
+]
+
+PAGE = 20
 
 
 @dataclass
@@ -74,6 +82,7 @@ class Board:
             topic = Topic(self._next_topic, title)
             self.topics[topic.number] = topic
             self._next_topic += 1
+        self._clock.at += timedelta(seconds=1)
         now = self._clock.now()
         place = topic.posts[-1].place + 1 if topic.posts else 1
         post = Written(self._next, topic, place, author, html, now, now, answers=answers)
@@ -91,13 +100,19 @@ class Board:
         post.version += 1
 
     def purge(self, post: Written) -> None:
-        """Without a trace."""
+        """Without a trace; a first post takes its topic along."""
+        if post.place == 1 and len(post.topic.posts) > 1:
+            self.purge_topic(post.topic)
+            return
         post.topic.posts.remove(post)
         del self.posts[post.number]
+        if not post.topic.posts:
+            del self.topics[post.topic.number]
 
     def purge_topic(self, topic: Topic) -> None:
-        for post in list(topic.posts):
-            self.purge(post)
+        for post in topic.posts:
+            del self.posts[post.number]
+        topic.posts.clear()
         del self.topics[topic.number]
 
     def public(self) -> list[Written]:
@@ -169,76 +184,13 @@ class ForumServer:
         raise NotImplementedError
 
 
-class PollOver(Exception):
-    """The connector pauses."""
-
-
-class Listener:
-    """Runs a connector as ingest does: a batch is acknowledged before the next is asked for."""
-
-    def __init__(self, connect: Callable[[], Connector], clock: Any) -> None:
-        self._connect = connect
-        self._clock = clock
-        self.cursor: Cursor = {}
-        self.batches: list[Batch] = []
-        self.troubles: list[SourceError] = []
-        self.told: list[tuple[str, str, bool]] = []
-        self.dead: list[Any] = []
-
-    async def poll(self, *, kill_after: int | None = None, lose_last: bool = False) -> None:
-        """One poll to its end; or killed after some batches, the last one perhaps unwritten."""
-        taken = 0
-        while True:
-            try:
-                async with aclosing(self._connect().batches(self.cursor)) as batches:  # type: ignore[type-var]
-                    async for batch in batches:
-                        taken += 1
-                        if kill_after is not None and taken > kill_after and lose_last:
-                            return
-                        self._acknowledge(batch)
-                        if kill_after is not None and taken >= kill_after and not lose_last:
-                            return
-                raise AssertionError("a forum never ends")
-            except PollOver:
-                return
-            except SourceError as error:
-                self.troubles.append(error)
-                assert len(self.troubles) < 1_000
-                self._clock.at += timedelta(seconds=error.retry_after_seconds or 1)
-
-    def _acknowledge(self, batch: Batch) -> None:
-        self.cursor = orjson.loads(orjson.dumps(dict(batch.cursor)))
-        assert len(orjson.dumps(self.cursor)) < 500_000
-        self.batches.append(batch)
-        self.dead += batch.unreadable
-        for seen in batch.seen:
-            self.told.append((seen.draft.id, said(seen.draft), seen.draft.deleted))
-
-    def index(self) -> dict[str, str]:
-        """What a reader has in the end: of each id the last revision, deleted ones left out."""
-        last = {one: (text, deleted) for one, text, deleted in self.told}
-        return {one: text for one, (text, deleted) in last.items() if not deleted}
-
-    def doubled(self) -> list[tuple[str, str, bool]]:
-        """What was told twice in a row of one post, unchanged."""
-        last: dict[str, tuple[str, str, bool]] = {}
-        doubled = []
-        for one in self.told:
-            if last.get(one[0]) == one:
-                doubled.append(one)
-            last[one[0]] = one
-        return doubled
-
-    def drafts(self) -> list[Any]:
-        return [seen.draft for batch in self.batches for seen in batch.seen]
-
-
 def plain(html: str) -> str:
+    """What a reader sees of the posts of these tests."""
     return re.sub("<[^>]*>", "", html)
 
 
-def said(draft: Any) -> str:
-    return f"{draft.title or ''}|{draft.root_text or ''}|{draft.text}"
+class PollOver(Exception):
+    """The connector pauses."""
 
 
 class DiscourseServer(ForumServer):
@@ -303,15 +255,163 @@ class DiscourseServer(ForumServer):
         }
 
 
-__all__ = [
-    "BEGIN",
-    "Board",
-    "DiscourseServer",
-    "ForumServer",
-    "Listener",
-    "PollOver",
-    "Topic",
-    "Written",
-    "plain",
-    "said",
-]
+class NodeBbServer(ForumServer):
+    """``/api/recent`` and ``/api/topic/N``, as a guest sees them."""
+
+    token: str | None = None
+    broken: frozenset[int] = frozenset()
+    """Topics that the server fails at."""
+
+    def answer(self, request: httpx.Request) -> httpx.Response:
+        if self.token and request.headers.get("authorization") != f"Bearer {self.token}":
+            return httpx.Response(401, json={"status": {"code": "not-authorised"}})
+        page = int(request.url.params.get("page", "1"))
+        path = request.url.path
+        if path == "/api/recent":
+            topics = [topic for topic in by_activity(self.board) if not topic.deleted]
+            part, pages = paged(topics, page)
+            listed = [self.topic(topic) for topic in part]
+            return httpx.Response(200, json={"topics": listed, "pagination": {"pageCount": pages}})
+        assert request.url.params["sort"] == "oldest_to_newest"
+        topic = self.board.topics.get(int(path.removeprefix("/api/topic/")))
+        if topic is None or topic.deleted:
+            return httpx.Response(404, json={})
+        if topic.number in self.broken:
+            return httpx.Response(500, json={"error": "internal"})
+        posts, pages = paged(topic.posts, page)
+        shown = [self.post(post) for post in posts]
+        return httpx.Response(
+            200, json=self.topic(topic) | {"posts": shown, "pagination": {"pageCount": pages}}
+        )
+
+    def topic(self, topic: Topic) -> dict[str, Any]:
+        return {
+            "tid": topic.number,
+            "title": topic.title,
+            "titleRaw": topic.title,
+            "mainPid": topic.posts[0].number,
+            "postcount": len(topic.posts),
+            "lastposttime": milliseconds(topic.posts[-1].at),
+            "lastposttimeISO": topic.posts[-1].at.isoformat(),
+            "teaserPid": topic.posts[-1].number,
+            "deleted": 0,
+        }
+
+    def post(self, post: Written) -> dict[str, Any]:
+        return {
+            "pid": post.number,
+            "tid": post.topic.number,
+            "uid": post.author,
+            "content": "[[topic:post_is_deleted]]" if post.deleted else post.html,
+            "timestamp": milliseconds(post.at),
+            "timestampISO": post.at.isoformat(),
+            "edited": 0 if post.version == 1 else milliseconds(post.edited_at),
+            "deleted": int(post.deleted),
+            "upvotes": 0,
+            "votes": 0,
+            "user": {"uid": post.author, "username": f"user{post.author}"},
+            "replies": {"count": 0},
+        } | ({"toPid": post.topic.posts[post.answers - 1].number} if post.answers else {})
+
+    def truth(self) -> dict[str, str]:
+        return {
+            f"nodebb:forum.example.com/{post.number}": (
+                f"{post.topic.title}||{plain(post.html)}"
+                if post is post.topic.posts[0]
+                else f"|{post.topic.title}|{plain(post.html)}"
+            )
+            for post in self.board.public()
+        }
+
+
+class MisagoServer(ForumServer):
+    """``/api/threads/`` and their posts, as an anonymous reader sees them."""
+
+    def answer(self, request: httpx.Request) -> httpx.Response:
+        path = request.url.path
+        if path == "/api/threads/":
+            return self._threads(int(request.url.params.get("start", "0")))
+        topic = self.board.topics.get(int(path.split("/")[3]))
+        page = int(request.url.params.get("page", "1"))
+        if topic is None:
+            return httpx.Response(404, json={"detail": "Not found"})
+        # The last post of a page is the first of the next.
+        size = PAGE - 1
+        pages = max(1, -(-(len(topic.posts) - 1) // size))
+        if page > pages:
+            return httpx.Response(404, json={"detail": "Not found"})
+        posts = topic.posts[(page - 1) * size : page * size + 1]
+        found = {"results": [self.post(post) for post in posts], "page": page, "pages": pages}
+        return httpx.Response(200, json=self.thread(topic) | {"post_set": found})
+
+    def _threads(self, start: int) -> httpx.Response:
+        pinned = [topic for topic in by_activity(self.board) if topic.pinned]
+        others = [topic for topic in by_activity(self.board) if not topic.pinned]
+        rest = [one for one in others if not start or one.posts[-1].number <= start]
+        if start and not rest:
+            return httpx.Response(404, json={"detail": "Not found"})
+        following = rest[PAGE].posts[-1].number if len(rest) > PAGE else None
+        shown = ([] if start else pinned) + rest[:PAGE]
+        return httpx.Response(
+            200,
+            json={
+                "results": [self.thread(topic) for topic in shown],
+                "subcategories": [],
+                "next": following,
+            },
+        )
+
+    def thread(self, topic: Topic) -> dict[str, Any]:
+        return {
+            "id": topic.number,
+            "title": topic.title,
+            "category": 3,
+            "replies": len(topic.posts) - 1,
+            "started_on": topic.posts[0].at.isoformat(),
+            "last_post": topic.posts[-1].number,
+            "last_post_on": topic.posts[-1].at.isoformat(),
+            "weight": 2 if topic.pinned else 0,
+            "is_hidden": False,
+        }
+
+    def post(self, post: Written) -> dict[str, Any]:
+        return {
+            "id": post.number,
+            "poster": {"id": post.author, "username": f"user{post.author}"}
+            if post.author
+            else None,
+            "poster_name": f"user{post.author}" if post.author else "已注销",
+            "content": None if post.deleted else post.html,
+            "posted_on": post.at.isoformat(),
+            "updated_on": post.edited_at.isoformat(),
+            "edits": post.version - 1,
+            "is_hidden": post.deleted,
+            "is_event": post.html == "",
+            "is_unapproved": False,
+            "likes": 0,
+            "url": {"index": f"/t/slug/{post.topic.number}/post/{post.number}/"},
+        }
+
+    def truth(self) -> dict[str, str]:
+        return {
+            f"misago:forum.example.com/t/{post.topic.number}"
+            if post is post.topic.posts[0]
+            else f"misago:forum.example.com/p/{post.number}": (
+                f"{post.topic.title}||{plain(post.html)}"
+                if post is post.topic.posts[0]
+                else f"|{post.topic.title}|{plain(post.html)}"
+            )
+            for post in self.board.public()
+        }
+
+
+def by_activity(board: Board) -> list[Topic]:
+    return sorted(board.topics.values(), key=lambda one: one.posts[-1].number, reverse=True)
+
+
+def paged(items: list[Any], page: int) -> tuple[list[Any], int]:
+    return items[(page - 1) * PAGE : page * PAGE], max(1, -(-len(items) // PAGE))
+
+
+def milliseconds(at: datetime) -> int:
+    return round(at.timestamp() * 1000)
