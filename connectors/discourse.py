@@ -48,6 +48,7 @@ PAGE_POSTS = 50
 _BATCH_POSTS = 100
 _MOST_ASKED = 50
 """Vanished posts asked for in one poll; the others wait for the next."""
+_MOST_UNLISTED_ASKED = 5
 _GONE = (403, 404, 410)
 _LIKE = 2
 """Discourse's number of the action "like"."""
@@ -248,9 +249,10 @@ class Discourse:
     async def _vanished(self, watch: Watch, stretch: _Stretch) -> list[Told]:
         """Watched posts that the list lacks and that are not at their own address either."""
         there = {one.post.key for one in stretch.found.values() if one.post is not None}
+        unlisted = list(watch.told("unlisted"))[:_MOST_UNLISTED_ASKED]
         missing = [
             told
-            for told in watch.told()
+            for told in [*unlisted, *watch.told()]
             if told.number >= stretch.low
             and told.key not in there
             # A post that can't be read any more is there all the same.

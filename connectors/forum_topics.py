@@ -163,12 +163,12 @@ class _Poll:
     async def _read(self, topic: str) -> list[PostDraft | Unreadable]:
         watch = self.watch
         look = await self._look(topic)
+        missing = look.missing([told for told in watch.told() if told.topic == topic])
+        if missing:
+            missing = (await self._look(topic)).missing(missing)
+        # Only now, when nothing can fail any more: the watch must not know what nobody was told.
         news = [one for item in look.found if (one := watch.news(item)) is not None]
-        watched = [told for told in watch.told() if told.topic == topic]
-        if missing := look.missing(watched):
-            again = await self._look(topic)
-            news += [watch.gone(told) for told in again.missing(missing)]
-        return news
+        return news + [watch.gone(told) for told in missing]
 
     async def _look(self, topic: str) -> "_Look":
         """The posts of a topic that may be new or watched.

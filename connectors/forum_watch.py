@@ -108,9 +108,12 @@ class Watch:
         """The highest number seen."""
         return max((one.number for one in self._told.values()), default=self._dropped)
 
-    def told(self) -> Iterator[Told]:
-        """The watched posts that readers know of."""
-        return (one for one in list(self._told.values()) if one.state == "told")
+    def told(self, state: State = "told") -> Iterator[Told]:
+        """The watched posts that readers know of and that were listed when last seen.
+
+        ``unlisted``: those that were in no list but still there, looked for longest ago first.
+        """
+        return (one for one in list(self._told.values()) if one.state == state)
 
     def news(self, found: Found) -> PostDraft | Unreadable | None:
         """What has to be told of an item: nothing, when it is known and unchanged."""
@@ -168,7 +171,8 @@ class Watch:
         )
 
     def unlisted(self, told: Told) -> None:
-        """A watched post is in no list but still there: it need not be looked for again."""
+        """A watched post is in no list but still there."""
+        del self._told[told.key]
         self._told[told.key] = replace(told, state="unlisted")
 
     def trim(self, most: int | None = None) -> None:
