@@ -71,7 +71,8 @@ class Found:
     @classmethod
     def unreadable(cls, place: int, item: Any, number: int | None, error: RejectedError) -> "Found":
         """An item that could not be read."""
-        bad = Unreadable(place, raw_bytes(item), error.kind, str(error))
+        raw = item if isinstance(item, bytes) else raw_bytes(item)
+        bad = Unreadable(place, raw, error.kind, str(error))
         return cls(number or 0, None, None, bad)
 
 
@@ -114,6 +115,11 @@ class Watch:
         ``unlisted``: those that were in no list but still there, looked for longest ago first.
         """
         return (one for one in list(self._told.values()) if one.state == state)
+
+    def first_at(self, key: str) -> datetime | None:
+        """The time that was told of a watched post; a relative one changes with every look."""
+        known = self._told.get(key)
+        return None if known is None else _EPOCH + known.at_ms * _MILLISECOND
 
     def news(self, found: Found) -> PostDraft | Unreadable | None:
         """What has to be told of an item: nothing, when it is known and unchanged."""

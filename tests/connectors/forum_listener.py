@@ -85,7 +85,7 @@ async def live_through(listener: Listener, server: ForumServer, seed: int) -> No
 
     def people(_: int = 0) -> None:
         for _ in range(chance.randrange(4)):
-            posts = board.public()
+            posts = [post for post in board.public() if post.number not in board.kept]
             act = chance.random()
             if act < 0.5 or len(posts) < 5:
                 topic = chance.choice(posts).topic if posts and chance.random() < 0.8 else None

@@ -10,6 +10,7 @@ from collections.abc import Callable
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 from email.utils import format_datetime
+from html import escape
 from typing import Any
 
 import httpx
@@ -19,9 +20,11 @@ from connectors.base import Context
 __all__ = [
     "Board",
     "DiscourseServer",
+    "DiscuzServer",
     "ForumServer",
     "MisagoServer",
     "NodeBbServer",
+    "PhpBbServer",
     "PollOver",
     "Topic",
     "Written",
@@ -67,6 +70,8 @@ class Board:
         self.posts: dict[int, Written] = {}
         self._next = 1
         self._next_topic = 1
+        self.kept: set[int] = set()
+        """Posts that nobody deletes."""
 
     def write(
         self,
@@ -402,6 +407,144 @@ class MisagoServer(ForumServer):
                 else f"|{post.topic.title}|{plain(post.html)}"
             )
             for post in self.board.public()
+        }
+
+
+class PhpBbServer(ForumServer):
+    """Atom of ``/app.php/feed``, newest first, with phpBB's line of statistics."""
+
+    limit = 15
+    status = 200
+    honours_conditions = True
+
+    def answer(self, request: httpx.Request) -> httpx.Response:
+        assert request.url.path.startswith("/app.php/feed")
+        if self.status != 200:
+            return httpx.Response(self.status, html="<html>FEATURE_NOT_AVAILABLE</html>")
+        posts = self.board.public()[: self.limit]
+        newest = max((post.edited_at for post in posts), default=self.clock.now())
+        modified = format_datetime(newest, usegmt=True)
+        if self.honours_conditions and request.headers.get("if-modified-since") == modified:
+            return httpx.Response(304)
+        headers = {"content-type": "application/atom+xml; charset=UTF-8", "last-modified": modified}
+        entries = "".join(self.entry(post) for post in posts)
+        feed = (
+            '<?xml version="1.0" encoding="UTF-8"?>\n<feed xmlns="http://www.w3.org/2005/Atom" '
+            f'xml:lang="zh-cmn-hans">\n<title>云帆车友会</title>\n{entries}</feed>\n'
+        )
+        return httpx.Response(200, headers=headers, content=feed.encode())
+
+    def entry(self, post: Written) -> str:
+        link = escape(
+            f"https://forum.example.com/viewtopic.php?t={post.topic.number}&p={post.number}"
+            f"#p{post.number}"
+        )
+        title = f"{'' if post is post.topic.posts[0] else 'Re: '}{post.topic.title}"
+        minutes = (self.clock.now() - post.at).seconds // 60
+        return (
+            f"<entry><author><name><![CDATA[user{post.author}]]></name></author>"
+            f"<updated>{post.edited_at.isoformat()}</updated>"
+            f"<published>{post.at.isoformat()}</published>"
+            f'<id>{link}</id><link href="{link}"/>'
+            f'<title type="html"><![CDATA[闲聊 • {escape(title)}]]></title>'
+            f'<content type="html" xml:base="{link}"><![CDATA[\n{post.html}'
+            f'<p>统计信息: 由 <a href="https://forum.example.com/x">user{post.author}</a> 发表 — '
+            f"{minutes} 分钟前</p><hr />\n]]></content></entry>\n"
+        )
+
+    def truth(self) -> dict[str, str]:
+        return {
+            f"phpbb:forum.example.com/p{post.number}": (
+                f"{post.topic.title}||{plain(post.html)}"
+                if post is post.topic.posts[0]
+                else f"|{post.topic.title}|{plain(post.html)}"
+            )
+            for post in self.board.public()[: self.limit]
+        }
+
+
+class DiscuzServer(ForumServer):
+    """RSS of threads, without guid, and the pages of threads."""
+
+    limit = 20
+    charset = "gbk"
+    says = ""
+    """Plain text instead of a feed."""
+    empty = 0
+    """So many feeds are empty, since the cache is being rebuilt."""
+    gated = False
+    """Guests see no thread."""
+    moved: frozenset[int] = frozenset()
+    """Threads in no feed, but still there."""
+    link = "forum.php?mod=viewthread&tid={}"
+    fids: dict[int, int]
+    """Boards of threads, where it matters."""
+
+    def __init__(self, board: Board, clock: Any) -> None:
+        super().__init__(board, clock)
+        self.fids = {}
+
+    def answer(self, request: httpx.Request) -> httpx.Response:
+        assert request.url.path == "/forum.php"
+        asked = request.url.params
+        if asked["mod"] == "viewthread":
+            return self._page(int(asked["tid"]))
+        if self.says:
+            return httpx.Response(200, text=self.says)
+        fid = int(asked.get("fid", "0"))
+        topics = [
+            topic
+            for number, topic in sorted(self.board.topics.items(), reverse=True)
+            if not topic.posts[0].deleted
+            and number not in self.moved
+            and self.fids.get(number, fid) == fid
+        ][: self.limit]
+        if self.empty:
+            self.empty -= 1
+            topics = []
+        feed = (
+            f'<?xml version="1.0" encoding="{self.charset}"?>\n<rss version="2.0">\n<channel>\n'
+            "<title>云帆论坛</title><link>https://forum.example.com/forum.php</link>"
+            f"<lastBuildDate>{format_datetime(self.clock.now())}</lastBuildDate><ttl>30</ttl>\n"
+            f"{''.join(self.item(topic) for topic in topics)}</channel>\n</rss>"
+        )
+        return httpx.Response(
+            200,
+            headers={"content-type": "application/xml"},
+            content=feed.encode(self.charset, errors="xmlcharrefreplace"),
+        )
+
+    def item(self, topic: Topic) -> str:
+        post = topic.posts[0]
+        return (
+            f"<item><title>{escape(topic.title)}</title>"
+            f"<link>https://forum.example.com/{escape(self.link.format(topic.number))}</link>"
+            f"<description><![CDATA[{escape(plain(post.html))[:250]}]]></description>"
+            f"<category>闲聊</category><author>user{post.author}</author>"
+            f"<pubDate>{self.time(post)}</pubDate></item>\n"
+        )
+
+    def time(self, post: Written) -> str:
+        return format_datetime(post.at, usegmt=True)
+
+    def _page(self, number: int) -> httpx.Response:
+        topic = self.board.topics.get(number)
+        shown = "<html><body>第一页</body></html>"
+        if topic is None or topic.posts[0].deleted or self.gated:
+            shown = (
+                "<div id='messagetext'><p>抱歉，指定的主题不存在或已被删除或正在被审核</p></div>"
+            )
+        return httpx.Response(
+            200, headers={"content-type": "text/html"}, content=shown.encode(self.charset)
+        )
+
+    def truth(self) -> dict[str, str]:
+        return {
+            f"discuz:forum.example.com/{topic.number}": (
+                f"{topic.title}||{plain(topic.posts[0].html)[:250]}"
+            )
+            for topic in self.board.topics.values()
+            if not topic.posts[0].deleted
         }
 
 

@@ -40,7 +40,7 @@ NOW = datetime(2026, 11, 22, 16, 30, 7, 123_456, tzinfo=UTC)
 )
 def test_times_of_a_site_in_shanghai(written: str, utc: str | None) -> None:
     if utc is None:
-        with pytest.raises(ValueError, match="时间|time"):
+        with pytest.raises(ValueError, match=r"时间|time"):
             read_local_time(written, NOW, SHANGHAI)
     else:
         assert read_local_time(written, NOW, SHANGHAI) == datetime.fromisoformat(utc + "+00:00")
@@ -68,10 +68,10 @@ def test_in_january_a_date_of_december_is_of_last_year_and_tomorrow_of_this() ->
     ["", " ", "很久以前", "昨天", "25:00", "昨天 24:61", "13-40 08:00", "9999 周前 吗", "1" * 500],
 )
 def test_what_is_no_time_is_refused(written: str) -> None:
-    with pytest.raises(ValueError, match="时间|time"):
+    with pytest.raises(ValueError, match=r"时间|time"):
         read_local_time(written, NOW, SHANGHAI)
 
 
 def test_beyond_the_first_year_is_refused() -> None:
-    with pytest.raises(ValueError, match="时间|time"):
+    with pytest.raises(ValueError, match=r"时间|time"):
         read_local_time("9999 周前", datetime(100, 1, 1, tzinfo=UTC), UTC)
