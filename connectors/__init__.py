@@ -6,8 +6,13 @@ __all__ = ["CONNECTORS"]
 
 CONNECTORS = LazyRegistry(
     {
+        "discourse": "connectors.discourse:Discourse",
+        "discuz": "connectors.discuz:Discuz",
         "feed": "connectors.feed:Feed",
         "file": "connectors.file:File",
+        "misago": "connectors.misago:Misago",
+        "nodebb": "connectors.nodebb:NodeBb",
+        "phpbb": "connectors.phpbb:PhpBb",
         "replay": "connectors.replay:Replay",
         "webhook": "connectors.webhook:Webhook",
         "wechat": "connectors.wechat:Wechat",

@@ -1,6 +1,7 @@
 """The words of a piece of HTML, as a reader sees them."""
 
 import re
+from collections.abc import Sequence
 from html import unescape
 from itertools import islice
 
@@ -32,10 +33,11 @@ _BLOCKS = frozenset(
 _CELLS = ("td", "th")
 
 
-def html_to_text(html: str) -> str:
+def html_to_text(html: str, *, without: Sequence[str] = ()) -> str:
     """Text with line breaks where blocks end; a picture is its alternative text, as emoji are.
 
-    Never fails: what is no HTML is text, and beyond ``MAX_TAGS`` or ``MAX_GAPS`` tags are cut out
+    ``without``: elements to leave out with all that is in them, such as ``blockquote``. Never
+    fails: what is no HTML is text, and beyond ``MAX_TAGS`` or ``MAX_GAPS`` tags are cut out
     unparsed.
     """
     html = _HALF_SIGN.sub("\ufffd", html)
@@ -44,7 +46,7 @@ def html_to_text(html: str) -> str:
     if html.count("<") > MAX_TAGS or _more_gaps(html):
         return _tidy(_unescaped(_TAG.sub(_cut, _HIDDEN.sub("", html.replace("\n", " ")))))
     tree = LexborHTMLParser(html)
-    tree.strip_tags(list(_UNSEEN))
+    tree.strip_tags([*_UNSEEN, *without])
     pieces: list[str] = []
     if tree.body is not None:
         _collect(tree.body, pieces)

@@ -9,7 +9,7 @@ from collections import OrderedDict
 
 from schemas.post import Engagement, PostDraft
 
-__all__ = ["MAX_KNOWN", "Known"]
+__all__ = ["MAX_KNOWN", "Known", "content_digest"]
 
 MAX_KNOWN = 1_000
 _ID = 12
@@ -33,7 +33,7 @@ class Known:
 
     def news(self, draft: PostDraft) -> bool:
         """Whether a post is new or has changed; it counts as told from now on."""
-        return self._tell(_hex(draft.id.encode(), _ID), _content(draft))
+        return self._tell(_hex(draft.id.encode(), _ID), content_digest(draft))
 
     def has(self, post_id: str) -> bool:
         """Whether a post was told lately, whatever it said."""
@@ -59,7 +59,8 @@ class Known:
             self._told.popitem(last=False)
 
 
-def _content(draft: PostDraft) -> str:
+def content_digest(draft: PostDraft) -> str:
+    """Eight hex digits that change when a post does."""
     said = draft.model_dump_json(include={"text", "title", "deleted", "root_text", "published_at"})
     return _hex(f"{said}{_size(draft.engagement)}".encode(), _CONTENT)
 
