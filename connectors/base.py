@@ -7,16 +7,21 @@ writes a batch, waits for the broker's acknowledgement, and only then keeps the 
 from collections.abc import AsyncIterator, Awaitable, Callable, Mapping
 from dataclasses import dataclass, field
 from datetime import datetime
-from typing import Any, Protocol
+from typing import Any, Literal, Protocol
 
 import httpx
 
 from schemas.post import PostDraft
 
-__all__ = ["Batch", "Connector", "Context", "Cursor", "Seen", "Unreadable"]
+__all__ = ["Batch", "Connector", "Context", "Cursor", "Seen", "Unreadable", "Way"]
 
 Cursor = Mapping[str, str | int]
 """Where to resume; only the connector knows its meaning. Empty at the very first start."""
+
+
+Way = Literal["polled", "pushed", "recorded"]
+"""How a source is read: it is asked again and again, it tells by itself (a connector that only
+listens; a trial reads nothing), or it is a recording, which ends and whose time is its own."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -68,9 +73,7 @@ class Connector(Protocol):
     nested class cannot be a member of a protocol.
     """
 
-    pushed: bool
-    """Whether it waits to be told instead of asking; then it only listens, and a trial reads
-    nothing."""
+    way: Way
 
     def __init__(self, name: str, config: Any, context: Context) -> None: ...
 

@@ -32,7 +32,7 @@ from typing import Any
 
 from pydantic import Field, SecretStr, model_validator
 
-from connectors.base import Batch, Context, Cursor, Unreadable
+from connectors.base import Batch, Context, Cursor, Unreadable, Way
 from connectors.forum import ForumConfig, ForumPost, Site
 from connectors.forum_json import Fields
 from connectors.forum_watch import Found, Told, Watch
@@ -70,6 +70,8 @@ class _Stretch:
 
 class Discourse:
     """Yields the new, edited and deleted posts of one site, for ever."""
+
+    way: Way = "polled"
 
     class Config(ForumConfig):
         """Options of ``discourse``."""

@@ -29,7 +29,7 @@ from html import escape
 
 from pydantic import Field, field_validator
 
-from connectors.base import Batch, Context, Cursor
+from connectors.base import Batch, Context, Cursor, Way
 from connectors.cells import time_zone
 from connectors.feed_entry import Entry, FeedPage
 from connectors.feed_text import repaired
@@ -56,6 +56,8 @@ _TID = re.compile(r"\d{1,15}", re.ASCII)
 
 class Discuz:
     """Yields the new, edited and deleted threads of one site, for ever."""
+
+    way: Way = "polled"
 
     class Config(ForumConfig):
         """Options of ``discuz``."""

@@ -46,7 +46,7 @@ from urllib.parse import urljoin
 import httpx
 from pydantic import Field, field_validator, model_validator
 
-from connectors.base import Batch, Context, Cursor, Seen, Unreadable
+from connectors.base import Batch, Context, Cursor, Seen, Unreadable, Way
 from connectors.cells import time_zone
 from connectors.feed_address import Address, Platform, Url, addresses
 from connectors.feed_boards import Board, board_of_entries, read_board, sightings
@@ -81,7 +81,7 @@ log = logging.getLogger(__name__)
 class Feed:
     """Polls feeds and hot lists and yields what is new or has changed, oldest first."""
 
-    pushed = False
+    way: Way = "polled"
 
     class Config(PollConfig):
         """Options of ``feed``."""

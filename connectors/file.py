@@ -22,7 +22,7 @@ from pathlib import Path
 
 from pydantic import Field
 
-from connectors.base import Batch, Context, Cursor, Seen, Unreadable
+from connectors.base import Batch, Context, Cursor, Seen, Unreadable, Way
 from connectors.drafts import EARLIEST, MAX_BATCH_BYTES, DraftReader, identify, plausible
 from connectors.mapping_file import read_mapping
 from connectors.rows import START, Place
@@ -36,7 +36,7 @@ _SKIPPED_AT_ONCE = 2_000
 class File:
     """Yields the posts of one file, in its order, and ends."""
 
-    pushed = False
+    way: Way = "recorded"
 
     class Config(ComponentConfig):
         """Options of ``file``."""

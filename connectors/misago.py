@@ -33,7 +33,7 @@ from urllib.parse import urljoin
 
 from pydantic import Field
 
-from connectors.base import Batch, Context, Cursor
+from connectors.base import Batch, Context, Cursor, Way
 from connectors.forum import ForumPost, Site
 from connectors.forum_json import Fields
 from connectors.forum_topics import PostPage, TopicList, TopicsConfig, TopicState, poll_topics
@@ -50,6 +50,8 @@ _GONE = (403, 404, 410)
 
 class Misago:
     """Yields the new, edited and deleted posts of one forum, for ever."""
+
+    way: Way = "polled"
 
     class Config(TopicsConfig):
         """Options of ``misago``."""

@@ -29,7 +29,7 @@ from typing import Any
 
 from pydantic import Field, SecretStr
 
-from connectors.base import Batch, Context, Cursor
+from connectors.base import Batch, Context, Cursor, Way
 from connectors.forum import ForumPost, Site
 from connectors.forum_json import Fields
 from connectors.forum_topics import PostPage, TopicList, TopicsConfig, TopicState, poll_topics
@@ -46,6 +46,8 @@ _GONE = (403, 404, 410)
 
 class NodeBb:
     """Yields the new, edited and deleted posts of one forum, for ever."""
+
+    way: Way = "polled"
 
     class Config(TopicsConfig):
         """Options of ``nodebb``."""

@@ -28,7 +28,7 @@ from html import escape
 
 from pydantic import Field
 
-from connectors.base import Batch, Context, Cursor
+from connectors.base import Batch, Context, Cursor, Way
 from connectors.feed_entry import Entry
 from connectors.forum import ForumConfig, ForumPost, Site
 from connectors.forum_feed import as_html, missing_from, query_of, read_forum_feed
@@ -47,6 +47,8 @@ _MOST_STATISTICS = 2_000
 
 class PhpBb:
     """Yields the new, edited and deleted posts of one feed of a board, for ever."""
+
+    way: Way = "polled"
 
     class Config(ForumConfig):
         """Options of ``phpbb``."""

@@ -29,7 +29,7 @@ from pathlib import Path
 
 from pydantic import Field
 
-from connectors.base import Batch, Context, Cursor, Seen, Unreadable
+from connectors.base import Batch, Context, Cursor, Seen, Unreadable, Way
 from connectors.drafts import MAX_BATCH_BYTES, DraftReader, identify, plausible
 from connectors.mapping import RowMapping
 from connectors.mapping_file import read_mapping
@@ -52,7 +52,7 @@ _DAY = timedelta(days=1) // _MICROSECOND
 class Replay:
     """Yields the posts of one recording, oldest first, and ends."""
 
-    pushed = False
+    way: Way = "recorded"
 
     class Config(ComponentConfig):
         """Options of ``replay``."""

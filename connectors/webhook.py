@@ -44,7 +44,7 @@ from typing import Self
 from aiohttp import web
 from pydantic import Field, SecretStr, field_validator, model_validator
 
-from connectors.base import Batch, Context, Cursor, Seen
+from connectors.base import Batch, Context, Cursor, Seen, Way
 from connectors.receiver import Busy, ReceiveConfig, Receiver
 from connectors.standard_webhooks import is_fresh, is_signed, key_of
 from connectors.unpack import DamagedError, Unpacker
@@ -79,7 +79,7 @@ class _Held:
 class Webhook:
     """Yields what was sent to it; never ends by itself."""
 
-    pushed = True
+    way: Way = "pushed"
 
     class Config(ReceiveConfig):
         """Options of ``webhook``."""

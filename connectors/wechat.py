@@ -38,7 +38,7 @@ from typing import Literal, Self
 
 from pydantic import Field, model_validator
 
-from connectors.base import Batch, Context, Cursor
+from connectors.base import Batch, Context, Cursor, Way
 from connectors.wechat_crypto import AesKey, Crypto, same, sign
 from connectors.wechat_messages import EVENTS, Pushed, read_xml, to_draft
 from connectors.wechat_push import PushConfig, Pushes, Refused, open_sealed
@@ -52,7 +52,7 @@ __all__ = ["Wechat"]
 class Wechat:
     """Serves the callback address of one account."""
 
-    pushed = True
+    way: Way = "pushed"
 
     class Config(PushConfig):
         """Options of ``wechat``."""

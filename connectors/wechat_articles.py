@@ -34,7 +34,7 @@ from typing import Any
 import orjson
 from pydantic import Field, SecretStr
 
-from connectors.base import Batch, Context, Cursor, Seen, Unreadable
+from connectors.base import Batch, Context, Cursor, Seen, Unreadable, Way
 from connectors.known import Known
 from connectors.polling import PollConfig, poll_for_ever
 from connectors.quota import Limit, Quota
@@ -89,7 +89,7 @@ class _Poll:
 class WechatArticles:
     """Polls one account."""
 
-    pushed = False
+    way: Way = "polled"
 
     class Config(PollConfig):
         """Options of ``wechat-articles``."""

@@ -29,7 +29,7 @@ from datetime import datetime
 
 from pydantic import Field
 
-from connectors.base import Batch, Context, Cursor
+from connectors.base import Batch, Context, Cursor, Way
 from connectors.wechat_crypto import AesKey, Crypto
 from connectors.wechat_messages import Pushed, read_xml
 from connectors.wechat_push import PushConfig, Pushes, Refused, open_sealed
@@ -47,7 +47,7 @@ _CHANGES = frozenset(
 class Wecom:
     """Serves the callback address of one corporation's customer contacts."""
 
-    pushed = True
+    way: Way = "pushed"
 
     class Config(PushConfig):
         """Options of ``wecom``."""

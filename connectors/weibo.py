@@ -43,7 +43,7 @@ from typing import Any, NamedTuple
 
 from pydantic import Field, SecretStr, model_validator
 
-from connectors.base import Batch, Context, Cursor, Seen, Unreadable
+from connectors.base import Batch, Context, Cursor, Seen, Unreadable, Way
 from connectors.polling import PollConfig, poll_for_ever
 from connectors.trouble import SourceError
 from connectors.weibo_api import ApiError, WeiboApi
@@ -81,7 +81,7 @@ class _Found(NamedTuple):
 class Weibo:
     """Polls the lists that ``watch`` names."""
 
-    pushed = False
+    way: Way = "polled"
 
     class Config(PollConfig):
         """Options of ``weibo``."""

@@ -32,7 +32,7 @@ from typing import Any
 
 from pydantic import Field, SecretStr
 
-from connectors.base import Batch, Context, Cursor, Seen, Unreadable
+from connectors.base import Batch, Context, Cursor, Seen, Unreadable, Way
 from connectors.known import Known
 from connectors.quota import Limit, Quota
 from connectors.trouble import SourceError
@@ -57,7 +57,7 @@ _REFUSED_ADDRESS = re.compile(rb"\bip\b.{0,20}\blimit", re.IGNORECASE)
 class WeiboPush:
     """Reads one subscription for as long as it is asked."""
 
-    pushed = False
+    way: Way = "polled"
 
     class Config(ComponentConfig):
         """Options of ``weibo-push``."""

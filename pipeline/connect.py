@@ -89,7 +89,7 @@ async def try_source(
 
     async with client or httpx.AsyncClient() as opened:
         connector = build_connector(name, section, Context(opened, now, waits))
-        if connector.pushed:
+        if connector.way == "pushed":
             trial.listens_at = _listens_at(section.use, section.options)
             return trial
         try:

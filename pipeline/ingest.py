@@ -32,7 +32,7 @@ from schemas.envelope import pack
 from schemas.errors import FatalError, RejectedError, RetryableError
 from schemas.post import Post
 from schemas.record import SCHEMA_VERSION, explain
-from schemas.signals import Tick
+from schemas.signals import SourceGap, Tick
 from schemas.source_status import SourceState, SourceStatus
 from schemas.topics import partition_of
 
@@ -40,6 +40,19 @@ __all__ = ["Ingest", "Progress", "read_cursors"]
 
 TICK_SECONDS = 1.0
 RECORDED_TICK = timedelta(minutes=15)
+
+GAP_AFTER = timedelta(minutes=1)
+"""A source that fails for shorter only stumbles."""
+#: Troubles that may be over at the next try; the others need a person and are told at once.
+_PASSING = ("unreachable", "server", "quota")
+#: Asking at once again would only use up the platform's patience.
+_LEAST_WAIT_SECONDS = {
+    "login": 300.0,
+    "forbidden": 300.0,
+    "captcha": 900.0,
+    "gone": 300.0,
+    "format": 60.0,
+}
 
 log = structlog.get_logger()
 
@@ -60,6 +73,9 @@ class Progress:
     """When the cursor last moved."""
     troubles: set[str] = field(default_factory=set)
     """Kinds of trouble that it had since the start."""
+    failing_since: datetime | None = None
+    gap_since: datetime | None = None
+    """Since when it is not heard, once that was told; None while it is heard."""
 
 
 async def read_cursors(kafka: Kafka) -> dict[str, SourceStatus]:
@@ -106,7 +122,11 @@ class Ingest:
         await self._dead_letters.stop()
 
     def resume(self, status: SourceStatus) -> Cursor:
-        """Go on counting where an earlier process stood; returns its cursor."""
+        """Go on counting where an earlier process stood; returns its cursor.
+
+        Nobody listened since its last note: that is a gap, which the first success ends.
+        """
+        away = status.state in ("running", "failing") and self._now() - status.at > GAP_AFTER
         self.progress[status.name] = Progress(
             status.posts,
             status.rejected,
@@ -114,6 +134,7 @@ class Ingest:
             last_success_at=status.last_success_at,
             quota_left=status.quota_left,
             cursor_at=status.cursor_at,
+            gap_since=status.gap_since or (status.at if away else None),
         )
         return status.cursor
 
@@ -139,6 +160,7 @@ class Ingest:
                 async for batch in connector.batches(cursor):
                     await self._take(name, batch, progress)
                     progress.last_success_at = self._now()
+                    await self._end_gap(name, kind, progress, live=batch.clock is None)
                     progress.quota_left = batch.quota_left
                     if batch.cursor != cursor:
                         progress.cursor_at = progress.last_success_at
@@ -151,12 +173,46 @@ class Ingest:
             except RetryableError as error:
                 log.warning("source waits", source=name, reason=str(error))
                 metrics.ERRORS.labels("ingest", "source").inc()
+                if connector.way != "recorded":
+                    await self._begin_gap(name, kind, progress, error)
                 await self._note(name, kind, "failing", cursor, progress, error)
-                await backoff.wait(error.retry_after_seconds)
+                least = _LEAST_WAIT_SECONDS.get(_trouble(error) or "", 0.0)
+                await backoff.wait(max(least, error.retry_after_seconds or 0.0))
             except FatalError as error:
                 metrics.ERRORS.labels("ingest", "source").inc()
+                if connector.way != "recorded":
+                    await self._begin_gap(name, kind, progress, error)
                 await self._note(name, kind, "failing", cursor, progress, error)
                 raise
+
+    async def _begin_gap(
+        self, name: str, kind: str, progress: Progress, error: RetryableError | FatalError
+    ) -> None:
+        """Tell that a source is not heard, once it is more than a hiccup."""
+        now = self._now()
+        progress.failing_since = progress.failing_since or now
+        trouble = _trouble(error) or ""
+        passing = trouble in _PASSING and now - progress.failing_since < GAP_AFTER
+        if progress.gap_since is not None or passing:
+            return
+        progress.gap_since = progress.last_success_at or progress.failing_since
+        await self._write_gap(name, kind, progress.gap_since, None, f"{trouble}: {error}")
+
+    async def _end_gap(self, name: str, kind: str, progress: Progress, *, live: bool) -> None:
+        """It is heard again."""
+        progress.failing_since = None
+        if progress.gap_since is not None:
+            since, progress.gap_since = progress.gap_since, None
+            if live:
+                await self._write_gap(name, kind, since, self._now(), "heard again")
+
+    async def _write_gap(
+        self, name: str, kind: str, since: datetime, until: datetime | None, reason: str
+    ) -> None:
+        gap = SourceGap(
+            source=name, platform=kind, started_at=since, ended_at=until, reason=reason[:500]
+        ).to_line()
+        await self._write([(0, gap)])  # enrich passes it on to every partition of signals
 
     async def _take(self, name: str, batch: Batch, progress: Progress) -> None:
         lines: list[tuple[int, bytes]] = []
@@ -240,6 +296,7 @@ class Ingest:
             error=str(error) if error else None,
             quota_left=progress.quota_left,
             cursor_at=progress.cursor_at,
+            gap_since=progress.gap_since,
         )
         key = name.encode()
         backoff = self._backoff()

@@ -41,3 +41,5 @@ class SourceStatus(Record):
     """Calls that the platform still allows at once, where it counts them."""
     cursor_at: UtcTime | None = None
     """When the cursor last moved."""
+    gap_since: UtcTime | None = None
+    """Since when it is not heard, while a gap is open; ``watch`` learns nothing of that time."""

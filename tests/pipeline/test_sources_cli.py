@@ -8,7 +8,7 @@ from typing import Any
 
 import pytest
 
-from connectors.base import Batch, Cursor, Seen
+from connectors.base import Batch, Cursor, Seen, Way
 from connectors.trouble import SourceError
 from pipeline import clock, metrics
 from pipeline.backoff import Backoff
@@ -100,7 +100,7 @@ def test_without_check_nothing_is_read(tmp_path: Path) -> None:
 class Script:
     """Yields what it is told, then raises what it is told."""
 
-    pushed = False
+    way: Way = "polled"
 
     def __init__(self, batches: list[Batch], error: Exception) -> None:
         self._batches = batches
