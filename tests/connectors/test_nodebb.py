@@ -141,6 +141,53 @@ async def test_nothing_is_lost_over_a_long_outage(board: Board, server: NodeBbSe
     assert listener.doubled() == []
 
 
+async def test_a_topic_that_slips_past_between_two_pages_is_not_lost(
+    board: Board, server: NodeBbServer
+) -> None:
+    # Given three pages of topics, many more posts than are watched
+    posts = []
+    for number in range(50):
+        posts.append(board.write(f"<p>{number}</p>"))
+        board.write("<p>回复</p>", posts[-1].topic)
+
+    # When the newest is deleted before the third page is read, which moves all up by one
+    def delete(request: int) -> None:
+        if request == 3:
+            board.purge_topic(posts[-1].topic)
+
+    server.meanwhile = delete
+    listener = listen(server, watch_posts=50)
+    await listener.poll()
+    await listener.poll()
+
+    # Then the one that was first on that page has come all the same
+    assert {one for one, _, _ in listener.told} == set(server.truth())
+    assert listener.doubled() == []
+
+
+async def test_one_look_that_misses_a_post_deletes_nothing(
+    board: Board, server: NodeBbServer
+) -> None:
+    # Given a post that is out of sight for one request
+    root = board.write("<p>首帖</p>")
+    reply = board.write("<p>还在</p>", root.topic)
+    board.write("<p>最后</p>", root.topic)
+    listener = listen(server)
+    await listener.poll()
+    looks = len(server.requests) + 2
+
+    def hide(request: int) -> None:
+        root.topic.posts[1:-1] = [] if request == looks else [reply]
+
+    # When it is looked for
+    server.meanwhile = hide
+    await listener.poll()
+
+    # Then it is looked for again, and nothing is told
+    assert len(server.requests) == looks + 1
+    assert len(listener.told) == 3
+
+
 async def test_a_topic_that_fails_does_not_hold_up_the_others(
     board: Board, server: NodeBbServer
 ) -> None:

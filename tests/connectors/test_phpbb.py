@@ -71,6 +71,27 @@ async def test_edits_and_deletions_between_others_are_told_once(
     ]
 
 
+async def test_one_look_that_misses_a_post_deletes_nothing(
+    board: Board, server: PhpBbServer
+) -> None:
+    # Given a post that is out of sight for one request
+    posts = [board.write(f"{number}") for number in range(3)]
+    server.honours_conditions = False
+    listener = listen(server)
+    await listener.poll()
+
+    def hide(request: int) -> None:
+        posts[1].deleted = request == 2
+
+    # When it is looked for
+    server.meanwhile = hide
+    await listener.poll()
+
+    # Then it is looked for again, and nothing is told
+    assert len(server.requests) == 3
+    assert len(listener.told) == 3
+
+
 async def test_a_post_that_falls_out_of_the_feed_is_not_deleted(
     board: Board, server: PhpBbServer
 ) -> None:
