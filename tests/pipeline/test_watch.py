@@ -412,7 +412,7 @@ async def test_what_nobody_heard_is_no_calm_after_a_restart_either(
 
     # Then the silence of the gap counts as usual, and the silence after it as silence
     state = BrandState.from_line((await states(kafka))[b"lantu"])
-    assert state.history.voices == [1] * 17 + [0] * 3
+    assert state.history.voices[-8:] == [1] * 5 + [0] * 3
 
 
 async def test_brands_speak_in_an_order_that_a_restart_does_not_change(
