@@ -168,7 +168,8 @@ class Feed:
         asked = False
         gone: FatalError | None = None
         for address in self._addresses:
-            if self._context.now() < self._due.get(address.name, self._context.now()):
+            due = self._due.get(address.name)
+            if due is not None and self._context.now() < due:
                 continue
             try:
                 async for batch in self._look(address, state):

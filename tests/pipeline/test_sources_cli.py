@@ -1,8 +1,10 @@
 """``tingchao sources`` and ``tingchao connect``: what a person sees of the ears."""
 
 import asyncio
-from collections.abc import AsyncIterator
+import threading
+from collections.abc import AsyncIterator, Iterator
 from datetime import timedelta
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
 from typing import Any
 
@@ -69,6 +71,49 @@ def test_a_trial_of_what_cannot_be_read_says_one_sentence(tmp_path: Path) -> Non
     assert said.code == 78
     assert "nowhere.jsonl" in said.err
     assert "Traceback" not in said.err
+
+
+FEED = """<?xml version="1.0" encoding="UTF-8"?><rss version="2.0"><channel><title>俱乐部</title>
+<item><title>水壶漏电</title><guid>g1</guid><description>&lt;p&gt;刚买的&lt;/p&gt;</description>
+<pubDate>Mon, 05 Jan 2026 08:00:00 +0800</pubDate></item></channel></rss>"""
+
+
+@pytest.fixture
+def website() -> Iterator[str]:
+    """A server on this machine with one feed at /feed."""
+
+    class Handler(BaseHTTPRequestHandler):
+        def do_GET(self) -> None:
+            self.send_response(200 if self.path == "/feed" else 404)
+            self.end_headers()
+            if self.path == "/feed":
+                self.wfile.write(FEED.encode())
+
+        def log_message(self, format: str, *args: Any) -> None:
+            pass
+
+    with ThreadingHTTPServer(("127.0.0.1", 0), Handler) as server:
+        threading.Thread(target=server.serve_forever, args=(0.05,), daemon=True).start()
+        yield f"http://127.0.0.1:{server.server_port}"
+        server.shutdown()
+
+
+@pytest.mark.parametrize(
+    ("address", "code", "says"),
+    [
+        ("{site}/feed", 0, "水壶漏电"),
+        ("{site}/nothing", 78, "there is nothing at"),
+        ("http://127.0.0.1:1/feed", 78, "127.0.0.1 can't be reached"),
+    ],
+)
+def test_a_trial_of_a_website_by_the_wall_clock(
+    tmp_path: Path, website: str, address: str, code: int, says: str
+) -> None:
+    settings = f'[sources.club]\nuse = "feed"\nurls = ["{address.format(site=website)}"]'
+
+    said = tingchao(tmp_path, settings, "connect", "club", "--check")
+
+    assert (said.code, says in said.out + said.err) == (code, True), said
 
 
 def test_an_unknown_source_names_those_that_there_are(tmp_path: Path) -> None:
