@@ -7,16 +7,21 @@ writes a batch, waits for the broker's acknowledgement, and only then keeps the 
 from collections.abc import AsyncIterator, Awaitable, Callable, Mapping
 from dataclasses import dataclass, field
 from datetime import datetime
-from typing import Any, Protocol
+from typing import Any, Literal, Protocol
 
 import httpx
 
 from schemas.post import PostDraft
 
-__all__ = ["Batch", "Connector", "Context", "Cursor", "Seen", "Unreadable"]
+__all__ = ["Batch", "Connector", "Context", "Cursor", "Seen", "Unreadable", "Way"]
 
 Cursor = Mapping[str, str | int]
 """Where to resume; only the connector knows its meaning. Empty at the very first start."""
+
+
+Way = Literal["polled", "pushed", "recorded"]
+"""How a source is read: it is asked again and again, it tells by itself (a connector that only
+listens; a trial reads nothing), or it is a recording, which ends and whose time is its own."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -48,6 +53,8 @@ class Batch:
     unreadable: list[Unreadable] = field(default_factory=list)
     clock: datetime | None = None
     """For recordings: everything up to here was yielded. ``None``: the source runs on real time."""
+    quota_left: int | None = None
+    """Calls that the platform still allows at once, where it counts them."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -66,6 +73,8 @@ class Connector(Protocol):
     nested class cannot be a member of a protocol.
     """
 
+    way: Way
+
     def __init__(self, name: str, config: Any, context: Context) -> None: ...
 
     def total(self) -> int | None:
@@ -75,12 +84,13 @@ class Connector(Protocol):
     def batches(self, cursor: Cursor) -> AsyncIterator[Batch]:
         """Yield batches from the cursor on, oldest first; ends when the source is exhausted.
 
-        The next batch is asked for after the one before was acknowledged, or while it is being
-        written; a batch that was yielded may come again after a restart. Empty batches are allowed
-        (a poll without news) and move the cursor and the clock.
+        The next batch is asked for after the broker acknowledged the one before: who is pushed to
+        answers then. A batch that was yielded may come again after a restart. Empty batches are
+        allowed (a poll without news) and move the cursor and the clock.
 
         Raises:
-            RetryableError: ask again later, from the last cursor.
+            RetryableError: ask again later, from the last cursor. A ``SourceError``
+                (``connectors/trouble.py``) also says what kind of trouble it is.
             FatalError: a person has to act; the message says what to do.
         """
         ...

@@ -15,6 +15,9 @@ __all__ = ["as_count", "as_flag", "as_number", "as_text", "as_word", "time_reade
 
 # With the plus sign that spreadsheets write: without it, 1e234567 may be an honest hexadecimal id.
 _SCIENTIFIC = re.compile(r"\d(?:\.\d+)?[eE]\+\d+")
+# What platforms show instead of a large number.
+_SHORT_COUNT = re.compile(r"(\d{1,9}(?:\.\d{1,9})?)\s*([千万亿])\+?|(\d{1,9})\+", re.ASCII)
+_SHORT_UNITS = {"千": 1_000, "万": 10_000, "亿": 100_000_000}
 _FLAGS = {
     **dict.fromkeys(("1", "true", "yes", "y", "t", "是", "真"), True),
     **dict.fromkeys(("0", "false", "no", "n", "f", "否", "假"), False),
@@ -60,7 +63,9 @@ def as_word(value: object) -> str:
 
 
 def as_count(value: object) -> int:
-    """A whole number; ``1,234`` and ``12.0`` are whole numbers too."""
+    """A whole number; ``1,234`` and ``12.0`` are whole numbers too, and so is ``1.2万+``."""
+    if isinstance(value, str) and (short := _SHORT_COUNT.fullmatch(value.strip())):
+        return int(short[3] or round(float(short[1]) * _SHORT_UNITS[short[2]]))
     number = value if isinstance(value, int) and not isinstance(value, bool) else as_number(value)
     if number != int(number):
         raise ValueError(say("不是整数", "not a whole number"))

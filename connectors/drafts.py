@@ -13,7 +13,8 @@ from typing import NamedTuple
 from connectors.base import Cursor, Unreadable
 from connectors.mapping import RowMapping
 from connectors.mapping_file import check_columns
-from connectors.rows import START, Cells, Fingerprint, Place, Row, RowReader
+from connectors.rows import START, Cells, Fingerprint, Place, Row
+from connectors.sheet import is_workbook, open_rows
 from schemas.errors import RejectedError
 from schemas.language import say
 from schemas.post import PostDraft
@@ -60,7 +61,8 @@ def identify(
         and cursor.get("path") == str(path)
         and cursor.get("fingerprint") == then.digest
         and isinstance(size, int)
-        and (then.size >= size if may_grow else then.size == size)
+        # A workbook that grew was packed anew.
+        and (then.size >= size if may_grow and not is_workbook(path) else then.size == size)
     )
     now = Fingerprint.of(path, salt)
     fields: dict[str, str | int] = {
@@ -98,7 +100,7 @@ class DraftReader:
         self._roots: OrderedDict[str, str] = OrderedDict()
         # Roots stand before the start too: a restart must join the same texts.
         begin = START if self._join is not None else start
-        self._rows = RowReader(path, mapping.format if mapping is not None else None, begin)
+        self._rows = open_rows(path, mapping.format if mapping is not None else None, begin)
         if mapping is not None and self._rows.columns is not None:
             try:
                 check_columns(mapping, self._rows.columns, path)

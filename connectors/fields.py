@@ -72,6 +72,8 @@ class Field:
     """The value, already converted, when there is no cell or an empty one."""
     empty: frozenset[str]
     """What a cell without a value may hold."""
+    optional: bool = False
+    """Whether a file may lack the columns."""
 
     def value(self, cells: Cells) -> object:
         """The value, or ``None``.

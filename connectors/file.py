@@ -1,4 +1,11 @@
-"""A file of posts: CSV, TSV or JSON Lines, plain or gzip, read once from the cursor to its end.
+"""A file of posts: CSV, TSV, JSON Lines or XLSX, read once from the cursor to its end.
+
+::
+
+    [sources.old-posts]
+    use = "file"
+    path = "exports/posts.jsonl.gz"
+    original_times = true       # history: each post counts at the time it was published
 
 Delivery: at least once. The cursor stands behind the last acknowledged row; a restart goes on there
 and goes to the beginning when the file or its mapping changed (ids absorb the repetition). A file
@@ -15,7 +22,7 @@ from pathlib import Path
 
 from pydantic import Field
 
-from connectors.base import Batch, Context, Cursor, Seen, Unreadable
+from connectors.base import Batch, Context, Cursor, Seen, Unreadable, Way
 from connectors.drafts import EARLIEST, MAX_BATCH_BYTES, DraftReader, identify, plausible
 from connectors.mapping_file import read_mapping
 from connectors.rows import START, Place
@@ -28,6 +35,8 @@ _SKIPPED_AT_ONCE = 2_000
 
 class File:
     """Yields the posts of one file, in its order, and ends."""
+
+    way: Way = "recorded"
 
     class Config(ComponentConfig):
         """Options of ``file``."""

@@ -3,8 +3,10 @@
 A complete one::
 
     [format]
-    type = "csv"                # csv, tsv (no quoting) or jsonl
-    files = ["export_*.csv*"]   # names of files that this mapping is for (optional)
+    type = "csv"                # csv, tsv (no quoting), jsonl, xlsx; auto: whatever it looks like
+    files = ["export_*.csv*"]   # names of files that this mapping is for (optional); with folders
+                                # before them, as in "weibo/*/search_*", the last of a path
+    sheet = "帖子"               # of xlsx; otherwise the first
     header = true               # false: columns are "1", "2", ...; or a list of names
     encoding = "auto"           # auto, utf-8, gb18030
     delimiter = ","             # of csv
@@ -16,6 +18,7 @@ A complete one::
     text = "content"                                    # short for { column = "content" }
     title = { first = ["title", "subject"] }            # the first that is not empty
     author.id = { column = "uid", otherwise = "anonymous" }
+    region = { column = "ip", optional = true }         # some of the files lack this column
     kind = { column = "type", map = { "原创" = "post", "转发" = "repost" }, otherwise = "post" }
     published_at = { column = "time", time = "%Y/%m/%d %H:%M", zone = "Asia/Shanghai" }
 
@@ -37,13 +40,14 @@ where the time names none. In JSON, ``a.b`` is the value ``b`` within ``a``. A r
 Limits: ``[join]`` keeps the texts of the last 50,000 roots, and only of rows before.
 """
 
+from collections.abc import Collection
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 from pydantic import ValidationError
 
-from connectors.fields import Field, Take, show
+from connectors.fields import REQUIRED, Field, Take, show
 from connectors.rows import Cells, Format
 from schemas.errors import RejectedError
 from schemas.language import say
@@ -87,10 +91,14 @@ class RowMapping:
     whens: tuple[When, ...]
     join: Join | None
 
-    def columns(self) -> set[str]:
-        """Every column that the mapping names."""
+    def columns(self, there: Collection[str] = ()) -> set[str]:
+        """Every column that must be there; of an optional field that must have a value, one."""
         fields = [*(self.fields or ()), *(field for when in self.whens for field in when.fields)]
-        named = {column for field in fields for column in field.columns}
+        named: set[str] = set()
+        for field in fields:
+            needed = field.name in REQUIRED and field.otherwise is None
+            if not field.optional or (needed and not set(field.columns) & set(there)):
+                named.update(field.columns)
         named.update(when.column for when in self.whens)
         if self.join is not None:
             named.update((self.join.text, self.join.key, self.join.by))

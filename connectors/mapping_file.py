@@ -33,6 +33,8 @@ from schemas.small_file import read_toml
 __all__ = ["check_columns", "read_mapping"]
 
 _SOURCES = ("column", "template", "value", "first")
+_TYPES = ("csv", "tsv", "jsonl", "xlsx", "auto")
+_FORMAT = ("type", "files", "header", "encoding", "delimiter", "empty", "sheet")
 _EMPTY = ["", "None", "null", "NULL"]
 _SLOT = re.compile(r"\{([^{}|]+)(\|[^{}]*)?\}")
 _PLATFORM = re.compile(r"[a-z][a-z0-9-]{0,31}")
@@ -70,7 +72,7 @@ def check_columns(mapping: RowMapping, columns: Sequence[str], file: Path) -> No
     Raises:
         FatalError: the mapping names a column that the file lacks.
     """
-    for name in sorted(mapping.columns() - set(columns)):
+    for name in sorted(mapping.columns(columns) - set(columns)):
         _refuse(
             mapping.path,
             say(f"{file} 里没有列 {name!r}", f"{file} has no column {name!r}")
@@ -98,10 +100,10 @@ class _Reader:
 
     def _read_format(self, tree: object) -> tuple[Format, frozenset[str]]:
         table = self._table("format", tree)
-        self._names("format", table, ("type", "files", "header", "encoding", "delimiter", "empty"))
+        self._names("format", table, _FORMAT)
         if "files" in table:  # read by whoever looks for a mapping
             self._texts("format.files", table["files"])
-        kind = self._one_of("format.type", table.get("type"), ("csv", "tsv", "jsonl"))
+        kind = self._one_of("format.type", table.get("type"), _TYPES)
         header = table.get("header", True)
         if isinstance(header, list):
             header = self._texts("format.header", header)
@@ -113,7 +115,9 @@ class _Reader:
         if len(delimiter) != 1 or delimiter in '\r\n"':
             self._refuse_value("format.delimiter", delimiter, r'",", ";", "\t", "|"')
         empty = frozenset(self._texts("format.empty", table.get("empty", _EMPTY)))
-        return Format(kind, header, encoding, delimiter), empty | {""}  # type: ignore[arg-type]
+        sheet = self._text("format.sheet", table["sheet"]) if "sheet" in table else None
+        form = Format(kind, header, encoding, delimiter, sheet)  # type: ignore[arg-type]
+        return form, empty | {""}
 
     def _read_fields(self, where: str, tree: object) -> dict[str, Field]:
         fields: dict[str, Field] = {}
@@ -132,7 +136,11 @@ class _Reader:
         key = f"{where}.{name}"
         table = {"column": spec} if isinstance(spec, str) else self._table(key, spec)
         timed = name == "published_at"
-        self._names(key, table, (*_SOURCES, "map", "otherwise", *(("time", "zone") * timed)))
+        also = ("map", "otherwise", "optional", *(("time", "zone") * timed))
+        self._names(key, table, (*_SOURCES, *also))
+        optional = table.get("optional", False)
+        if not isinstance(optional, bool):
+            self._refuse_value(f"{key}.optional", optional, "true, false")
         sources = [source for source in _SOURCES if source in table]
         if len(sources) != 1:
             self._refuse(
@@ -152,7 +160,7 @@ class _Reader:
         elif sources[0] == "value":
             self._constant(f"{key}.value", name, table["value"], convert)
         group, _, last = name.rpartition(".")
-        return Field(name, group or None, last, columns, take, convert, otherwise, empty)
+        return Field(name, group or None, last, columns, take, convert, otherwise, empty, optional)
 
     def _read_source(
         self, key: str, source: str, value: object, empty: frozenset[str]
@@ -186,7 +194,7 @@ class _Reader:
         return tuple(names), template(literals, slots, self._empty)
 
     def _column(self, name: str) -> Take:
-        return column(name, nested=self._format.type == "jsonl")
+        return column(name, nested=self._format.type in ("jsonl", "auto"))
 
     def _read_time(self, key: str, table: dict[str, Any]) -> Convert:
         format = self._text(f"{key}.time", table.get("time", "auto"))

@@ -4,6 +4,13 @@ The recording brings its own clock: each post is seen at the latest time publish
 same file gives the same posts, seen at the same times, at any speed. A post whose own time is
 absurd (before 2005, or after now) keeps that time but does not move the clock.
 
+::
+
+    [sources.rehearsal]
+    use = "replay"
+    path = "recordings/launch-day.jsonl"
+    speed = 60                  # an hour a minute
+
 Delivery: at least once, in order of ``published_at`` (rows of the same time in order of the file),
 unreadable rows first. The cursor counts items in that order; a restart shifts by as much as the
 first start and goes on where the clock stood. A changed file or mapping starts again.
@@ -22,7 +29,7 @@ from pathlib import Path
 
 from pydantic import Field
 
-from connectors.base import Batch, Context, Cursor, Seen, Unreadable
+from connectors.base import Batch, Context, Cursor, Seen, Unreadable, Way
 from connectors.drafts import MAX_BATCH_BYTES, DraftReader, identify, plausible
 from connectors.mapping import RowMapping
 from connectors.mapping_file import read_mapping
@@ -44,6 +51,8 @@ _DAY = timedelta(days=1) // _MICROSECOND
 
 class Replay:
     """Yields the posts of one recording, oldest first, and ends."""
+
+    way: Way = "recorded"
 
     class Config(ComponentConfig):
         """Options of ``replay``."""

@@ -26,6 +26,8 @@ from schemas.language import say
 
 __all__ = [
     "KEPT_BYTES",
+    "MAX_BLANK_LINES",
+    "MAX_COLUMNS",
     "MAX_ROW_BYTES",
     "START",
     "Cells",
@@ -35,6 +37,11 @@ __all__ = [
     "Place",
     "Row",
     "RowReader",
+    "column_names",
+    "open_unpacked",
+    "too_large",
+    "too_many_columns",
+    "unusable",
 ]
 
 MAX_ROW_BYTES = 4 * 1024 * 1024
@@ -58,12 +65,15 @@ Encoding = Literal["auto", "utf-8", "gb18030"]
 class Format:
     """How a file's bytes become rows."""
 
-    type: Literal["csv", "tsv", "jsonl"]
+    type: Literal["csv", "tsv", "jsonl", "xlsx", "auto"]
+    """``xlsx`` is read by ``connectors/sheet.py``, which also finds out what ``auto`` is."""
     header: bool | tuple[str, ...] = True
     """The first row names the columns; or the names; or ``False``: they are "1", "2", ..."""
     encoding: Encoding = "auto"
     delimiter: str = ","
     """Of CSV."""
+    sheet: str | None = None
+    """Of XLSX; none: the first."""
 
 
 class Place(NamedTuple):
@@ -108,7 +118,7 @@ class Fingerprint(NamedTuple):
                 first = stream.read(_HEAD_BYTES if head is None else min(head, _HEAD_BYTES))
             size = path.stat().st_size
         except OSError as error:
-            raise _unusable(path, error) from error
+            raise unusable(path, error) from error
         return cls(hashlib.sha256(salt + first).hexdigest()[:16], len(first), size)
 
 
@@ -140,16 +150,16 @@ class RowReader:
         self._last = start
         self._damage: Exception | None = None
         try:
-            self._stream = _open(path)
+            self._stream = open_unpacked(path)
         except OSError as error:
-            raise _unusable(path, error) from error
+            raise unusable(path, error) from error
         try:
             self._begin(start)
         except (*_DAMAGE, _EndlessError) as error:
             self._damage = error  # told as a row, when the rows are asked for
         except OSError as error:
             self.close()
-            raise _unusable(path, error) from error
+            raise unusable(path, error) from error
         except FatalError:
             self.close()
             raise
@@ -167,7 +177,7 @@ class RowReader:
             except (*_DAMAGE, _EndlessError) as error:
                 self._damage = error
             except OSError as error:
-                raise _unusable(self._path, error) from error
+                raise unusable(self._path, error) from error
         if isinstance(self._damage, _EndlessError):
             yield Row(
                 self._last.line + 1, b"", self._last, None, _endless(self._path, self._damage)
@@ -213,7 +223,7 @@ class RowReader:
                         "check type, delimiter and encoding under [format] of the mapping",
                     )
                 )
-            self.columns = _column_names([str(cell) for cell in row.cells.values()])
+            self.columns = column_names([str(cell) for cell in row.cells.values()])
             # The lines were read ahead of the header only as far as the header goes.
             self._stream.seek(row.behind.byte)
             return row.behind
@@ -226,7 +236,7 @@ class RowReader:
 
     def _bare(self) -> Iterator[Row]:
         for raw, number, end, whole in self._lines:
-            fault = None if whole else _too_large()
+            fault = None if whole else too_large()
             if fault is not None or not raw.isspace():
                 yield Row(number, raw.rstrip(b"\r\n"), Place(number, end), None, fault)
 
@@ -284,7 +294,7 @@ class _Records:
         except csv.Error as error:
             fault = RejectedError("schema", say(f"不是有效的 CSV：{error}", f"not CSV: {error}"))
         if fault is None and len(cells) > MAX_COLUMNS:
-            cells, fault = [], _too_many_columns(len(cells))
+            cells, fault = [], too_many_columns(len(cells))
         if fault is None and width is not None and cells and len(cells) != width:
             fault = RejectedError(
                 "schema",
@@ -294,7 +304,7 @@ class _Records:
                 ),
             )
         if not all(line.whole for line in lines):
-            fault = _too_large()
+            fault = too_large()
         if fault is not None and len(lines) > 1:
             # Perhaps a quote that was never closed swallowed good rows: give them back.
             self._returned.extendleft(reversed(lines[1:]))
@@ -323,7 +333,8 @@ class _Records:
                 yield line.raw.decode(self._encoding, "replace")
 
 
-def _open(path: Path) -> BinaryIO:
+def open_unpacked(path: Path) -> BinaryIO:
+    """Open a file, plain or gzip."""
     with path.open("rb") as stream:
         packed = stream.read(2) == b"\x1f\x8b"
     return cast(BinaryIO, gzip.open(path, "rb")) if packed else path.open("rb")
@@ -419,7 +430,7 @@ def _decodes(line: bytes, encoding: str) -> bool:
     return True
 
 
-def _column_names(header: list[str]) -> tuple[str, ...]:
+def column_names(header: list[str]) -> tuple[str, ...]:
     """Without spaces around; the second ``name`` is called ``name#2``."""
     names: dict[str, None] = {}
     times: Counter[str] = Counter()
@@ -444,7 +455,8 @@ def _not_encoded(encoding: str, error: UnicodeDecodeError) -> RejectedError:
     )
 
 
-def _too_many_columns(found: int) -> RejectedError:
+def too_many_columns(found: int) -> RejectedError:
+    """The fault of a row of so many columns."""
     return RejectedError(
         "schema",
         say(
@@ -454,7 +466,8 @@ def _too_many_columns(found: int) -> RejectedError:
     )
 
 
-def _too_large() -> RejectedError:
+def too_large() -> RejectedError:
+    """The fault of a row beyond ``MAX_ROW_BYTES``."""
     return RejectedError(
         "too_large",
         say(
@@ -478,7 +491,8 @@ def _endless(path: Path, error: _EndlessError) -> RejectedError:
     )
 
 
-def _unusable(path: Path, error: OSError) -> FatalError:
+def unusable(path: Path, error: OSError) -> FatalError:
+    """What to say of a file that can't be read."""
     if isinstance(error, FileNotFoundError):
         return FatalError(
             say(

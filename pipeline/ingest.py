@@ -14,13 +14,14 @@ import base64
 import hashlib
 from collections import defaultdict
 from collections.abc import AsyncIterator, Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
 
 import structlog
 from pydantic import ValidationError
 
 from connectors.base import Batch, Connector, Cursor, Unreadable
+from connectors.trouble import SourceError
 from pipeline import clock, metrics
 from pipeline.backoff import Backoff
 from pipeline.dead_letter_writer import MAX_KEPT_BYTES, DeadLetterWriter, post_id_of
@@ -31,7 +32,7 @@ from schemas.envelope import pack
 from schemas.errors import FatalError, RejectedError, RetryableError
 from schemas.post import Post
 from schemas.record import SCHEMA_VERSION, explain
-from schemas.signals import Tick
+from schemas.signals import SourceGap, Tick
 from schemas.source_status import SourceState, SourceStatus
 from schemas.topics import partition_of
 
@@ -39,6 +40,19 @@ __all__ = ["Ingest", "Progress", "read_cursors"]
 
 TICK_SECONDS = 1.0
 RECORDED_TICK = timedelta(minutes=15)
+
+GAP_AFTER = timedelta(minutes=1)
+"""A source that fails for shorter only stumbles."""
+#: Troubles that may be over at the next try; the others need a person and are told at once.
+_PASSING = ("unreachable", "server", "quota")
+#: Asking at once again would only use up the platform's patience.
+_LEAST_WAIT_SECONDS = {
+    "login": 300.0,
+    "forbidden": 300.0,
+    "captcha": 900.0,
+    "gone": 300.0,
+    "format": 60.0,
+}
 
 log = structlog.get_logger()
 
@@ -52,6 +66,16 @@ class Progress:
     last_post_at: datetime | None = None
     clock: datetime | None = None
     """The recording's clock."""
+    last_success_at: datetime | None = None
+    """When the source was last read without trouble."""
+    quota_left: int | None = None
+    cursor_at: datetime | None = None
+    """When the cursor last moved."""
+    troubles: set[str] = field(default_factory=set)
+    """Kinds of trouble that it had since the start."""
+    failing_since: datetime | None = None
+    gap_since: datetime | None = None
+    """Since when it is not heard, once that was told; None while it is heard."""
 
 
 async def read_cursors(kafka: Kafka) -> dict[str, SourceStatus]:
@@ -98,8 +122,20 @@ class Ingest:
         await self._dead_letters.stop()
 
     def resume(self, status: SourceStatus) -> Cursor:
-        """Go on counting where an earlier process stood; returns its cursor."""
-        self.progress[status.name] = Progress(status.posts, status.rejected, status.last_post_at)
+        """Go on counting where an earlier process stood; returns its cursor.
+
+        Nobody listened since its last note: that is a gap, which the first success ends.
+        """
+        away = status.state in ("running", "failing") and self._now() - status.at > GAP_AFTER
+        self.progress[status.name] = Progress(
+            status.posts,
+            status.rejected,
+            status.last_post_at,
+            last_success_at=status.last_success_at,
+            quota_left=status.quota_left,
+            cursor_at=status.cursor_at,
+            gap_since=status.gap_since or (status.at if away else None),
+        )
         return status.cursor
 
     async def tick_for_ever(self) -> None:
@@ -123,6 +159,11 @@ class Ingest:
             try:
                 async for batch in connector.batches(cursor):
                     await self._take(name, batch, progress)
+                    progress.last_success_at = self._now()
+                    await self._end_gap(name, kind, progress, live=batch.clock is None)
+                    progress.quota_left = batch.quota_left
+                    if batch.cursor != cursor:
+                        progress.cursor_at = progress.last_success_at
                     cursor = batch.cursor
                     await self._note(name, kind, "running", cursor, progress)
                     backoff = self._backoff()
@@ -132,12 +173,46 @@ class Ingest:
             except RetryableError as error:
                 log.warning("source waits", source=name, reason=str(error))
                 metrics.ERRORS.labels("ingest", "source").inc()
-                await self._note(name, kind, "failing", cursor, progress, str(error))
-                await backoff.wait(error.retry_after_seconds)
+                if connector.way != "recorded":
+                    await self._begin_gap(name, kind, progress, error)
+                await self._note(name, kind, "failing", cursor, progress, error)
+                least = _LEAST_WAIT_SECONDS.get(_trouble(error) or "", 0.0)
+                await backoff.wait(max(least, error.retry_after_seconds or 0.0))
             except FatalError as error:
                 metrics.ERRORS.labels("ingest", "source").inc()
-                await self._note(name, kind, "failing", cursor, progress, str(error))
+                if connector.way != "recorded":
+                    await self._begin_gap(name, kind, progress, error)
+                await self._note(name, kind, "failing", cursor, progress, error)
                 raise
+
+    async def _begin_gap(
+        self, name: str, kind: str, progress: Progress, error: RetryableError | FatalError
+    ) -> None:
+        """Tell that a source is not heard, once it is more than a hiccup."""
+        now = self._now()
+        progress.failing_since = progress.failing_since or now
+        trouble = _trouble(error) or ""
+        passing = trouble in _PASSING and now - progress.failing_since < GAP_AFTER
+        if progress.gap_since is not None or passing:
+            return
+        progress.gap_since = progress.last_success_at or progress.failing_since
+        await self._write_gap(name, kind, progress.gap_since, None, f"{trouble}: {error}")
+
+    async def _end_gap(self, name: str, kind: str, progress: Progress, *, live: bool) -> None:
+        """It is heard again."""
+        progress.failing_since = None
+        if progress.gap_since is not None:
+            since, progress.gap_since = progress.gap_since, None
+            if live:
+                await self._write_gap(name, kind, since, self._now(), "heard again")
+
+    async def _write_gap(
+        self, name: str, kind: str, since: datetime, until: datetime | None, reason: str
+    ) -> None:
+        gap = SourceGap(
+            source=name, platform=kind, started_at=since, ended_at=until, reason=reason[:500]
+        ).to_line()
+        await self._write([(0, gap)])  # enrich passes it on to every partition of signals
 
     async def _take(self, name: str, batch: Batch, progress: Progress) -> None:
         lines: list[tuple[int, bytes]] = []
@@ -204,8 +279,9 @@ class Ingest:
         state: SourceState,
         cursor: Cursor,
         progress: Progress,
-        error: str | None = None,
+        error: RetryableError | FatalError | None = None,
     ) -> None:
+        _measure(name, progress, _trouble(error))
         status = SourceStatus(
             name=name,
             connector=kind,
@@ -214,9 +290,13 @@ class Ingest:
             cursor=dict(cursor),
             posts=progress.posts,
             rejected=progress.rejected,
-            last_success_at=None if error else self._now(),
+            last_success_at=progress.last_success_at,
             last_post_at=progress.last_post_at,
-            error=error,
+            trouble=_trouble(error),
+            error=str(error) if error else None,
+            quota_left=progress.quota_left,
+            cursor_at=progress.cursor_at,
+            gap_since=progress.gap_since,
         )
         key = name.encode()
         backoff = self._backoff()
@@ -230,6 +310,30 @@ class Ingest:
                 log.warning("cursor waits", source=name, reason=str(fault))
                 metrics.ERRORS.labels("ingest", "unavailable").inc()
                 await backoff.wait()
+
+
+def _measure(name: str, progress: Progress, trouble: str | None) -> None:
+    """The state of a source, for whoever watches the metrics."""
+    if trouble is not None:
+        progress.troubles.add(trouble)
+    for known in progress.troubles:
+        metrics.SOURCE_FAILING.labels(name, known).set(known == trouble)
+    for gauge, at in (
+        (metrics.SOURCE_SUCCESS, progress.last_success_at),
+        (metrics.SOURCE_POST, progress.last_post_at),
+    ):
+        if at is not None:
+            gauge.labels(name).set(at.timestamp())
+    if progress.quota_left is not None:
+        metrics.SOURCE_QUOTA.labels(name).set(progress.quota_left)
+
+
+def _trouble(error: RetryableError | FatalError | None) -> str | None:
+    if error is None:
+        return None
+    if isinstance(error, SourceError):
+        return error.trouble
+    return "settings" if isinstance(error, FatalError) else "unreachable"
 
 
 def _tick(at: datetime, lanes: int) -> list[tuple[int, bytes]]:

@@ -108,6 +108,24 @@ WORKER_STATE = Gauge(
 WATCHDOG_EXITS = Counter(
     "tingchao_watchdog_exits", "Processes of this place that a watchdog ended.", ["role"]
 )
+SOURCE_FAILING = Gauge(
+    "tingchao_source_failing",
+    "1 while a source can't be read, by what is wrong.",
+    ["source", "trouble"],
+)
+SOURCE_SUCCESS = Gauge(
+    "tingchao_source_success_timestamp_seconds",
+    "When a source was last read without trouble.",
+    ["source"],
+)
+SOURCE_POST = Gauge(
+    "tingchao_source_post_timestamp_seconds",
+    "When the newest post of a source was published.",
+    ["source"],
+)
+SOURCE_QUOTA = Gauge(
+    "tingchao_source_quota_left", "Calls that the platform still allows at once.", ["source"]
+)
 
 
 def announce(stage: str) -> None:

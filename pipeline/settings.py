@@ -54,7 +54,7 @@ SETTINGS_FILE = "tingchao.toml"
 SETTINGS_VARIABLE = "TINGCHAO_SETTINGS"
 _PREFIX = "TINGCHAO_"
 MAX_SECRET_BYTES = 16 * 1024
-_SECRET_NAME = re.compile(r"(password|passwd|secret|secrets|api_key|token)$")
+_SECRET_NAME = re.compile(r"(password|passwd|secret|secrets|token|(^|_)key)$")
 _USERINFO = re.compile(r"^[a-zA-Z][a-zA-Z0-9+.-]*://[^/?#]*@")
 _PATHS = {
     "kafka": ("ca_file", "certificate_file", "key_file"),

@@ -13,7 +13,7 @@ import time
 from collections import defaultdict
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
-from datetime import datetime
+from datetime import datetime, timedelta
 from typing import Any
 
 import structlog
@@ -25,7 +25,7 @@ from pipeline.record import Item, Record
 from pipeline.vitals import Reader
 from processors.brand_state import BrandState
 from processors.surge import Surge
-from schemas.checkpoint import WatchPosition
+from schemas.checkpoint import KnownGap, WatchPosition
 from schemas.dead_letter import Stage as StageName
 from schemas.errors import FatalError, RejectedError
 from schemas.incident import Incident
@@ -37,6 +37,9 @@ from schemas.topics import TOPICS, partition_of
 __all__ = ["WatchStage"]
 
 POSITION_KEY = b"@position"
+GAP_KEPT = timedelta(days=2)
+MAX_GAPS = 1_000
+"""Of more, the oldest are forgotten: a state must not grow with what a producer claims."""
 
 log = structlog.get_logger()
 
@@ -146,7 +149,8 @@ class WatchStage:
             self._mention(owned, signal)
         elif isinstance(signal, Command):
             self._command(owned, signal)
-        # A SourceGap is only carried in the log so far: no baseline reads it yet.
+        else:
+            self._gap(owned, signal)
         owned.position = owned.position.replaced(offset=here[0], line=here[1])
 
     def _tick(self, owned: _Owned, tick: Tick) -> None:
@@ -159,11 +163,13 @@ class WatchStage:
             update={"lanes": lanes, "lane_count": tick.lanes}
         )
         after = owned.watermark()
+        if after is not None and owned.position.gaps:
+            owned.position = owned.position.replaced(gaps=still_known(owned.position.gaps, after))
         if after is not None and after != before:
             # Sorted: the order in which brands were first heard of does not survive a restart.
             for brand, state in sorted(owned.brands.items()):
                 closed_before = state.closed_before
-                self._emit(owned, self._detector.advance(state, after))
+                self._emit(owned, self._detector.advance(state, after, owned.position.gaps))
                 if state.closed_before != closed_before:
                     owned.changed.add(brand)
 
@@ -182,6 +188,19 @@ class WatchStage:
         if state is not None:
             owned.changed.add(command.brand)
             self._emit(owned, self._detector.command(state, command))
+
+    def _gap(self, owned: _Owned, gap: SourceGap) -> None:
+        known = {(one.source, one.started_at): one for one in owned.position.gaps}
+        key = (gap.source, gap.started_at)
+        first = key not in known
+        # Its beginning may be told again, by a producer that repeats itself, after its end.
+        ended_at = gap.ended_at or (None if first else known[key].ended_at)
+        known[key] = KnownGap(source=gap.source, started_at=gap.started_at, ended_at=ended_at)
+        owned.position = owned.position.replaced(gaps=tuple(known.values())[-MAX_GAPS:])
+        if first:
+            for brand, state in sorted(owned.brands.items()):
+                self._detector.gap(state, gap.started_at)
+                owned.changed.add(brand)
 
     def _emit(self, owned: _Owned, incidents: list[Incident]) -> None:
         owned.incidents += incidents
@@ -288,6 +307,11 @@ class WatchStage:
             received = [ms for item in group if (ms := item.record.received_ms()) is not None]
             if received:
                 metrics.LATENCY.labels("alarm").observe(time.time() - min(received) / 1000)
+
+
+def still_known(gaps: Sequence[KnownGap], watermark: datetime) -> tuple[KnownGap, ...]:
+    """The gaps that a bucket may still lie in: it stays open for a day at most."""
+    return tuple(gap for gap in gaps if gap.ended_at is None or gap.ended_at > watermark - GAP_KEPT)
 
 
 def _overtaken(position: WatchPosition, group: Sequence[Item[Signal]]) -> bool:

@@ -117,6 +117,19 @@ class History:
             if len(column) > most:
                 del column[0]
 
+    def raise_to_usual(self, bucket: int, closed_before: int, buckets_an_hour: int) -> None:
+        """A learned bucket was calm because a source was not heard: take what is usual instead."""
+        place = bucket - (closed_before - len(self))
+        if not 0 <= place < len(self):
+            return
+        usual = self.normal(bucket, closed_before, buckets_an_hour)
+        for column, baseline in (
+            (self.mentions, usual.mentions),
+            (self.voices, usual.voices),
+            (self.negative, usual.negative),
+        ):
+            column[place] = max(column[place], floor(baseline.median))
+
     def learn_share(self, day: int, voices: int, negative: int, days: int) -> None:
         """Count a bucket's moods into its day; days older than ``days`` are forgotten."""
         if self.shares and self.shares[-1][0] == day:

@@ -22,9 +22,10 @@ nor from sightings on hot-search boards; all are counted. A brand that speaks sl
 hour) alarms when ``crisis_voices`` and the threshold are reached within one bucket, not before.
 """
 
-from datetime import datetime, timedelta
+from collections.abc import Sequence
+from datetime import UTC, datetime, timedelta
 from math import floor
-from typing import Literal, Self
+from typing import Literal, Protocol, Self
 
 from pydantic import Field, model_validator
 
@@ -49,6 +50,16 @@ _BLOCKED_BY: dict[IncidentKind, frozenset[IncidentKind]] = {
     "praise_surge": frozenset({"crisis", "copy_flood", "praise_surge", "surge"}),
     "surge": frozenset({"crisis", "copy_flood", "praise_surge", "surge"}),
 }
+
+
+class Gap(Protocol):
+    """A stretch of time in which some source was not heard; open while it has no end."""
+
+    @property
+    def started_at(self) -> datetime: ...
+
+    @property
+    def ended_at(self) -> datetime | None: ...
 
 
 class Surge:
@@ -199,8 +210,13 @@ class Surge:
         revised = self._life.heard(state, number)
         return revised + self._open(state, number, bucket)
 
-    def advance(self, state: BrandState, watermark: datetime) -> list[Incident]:
+    def advance(
+        self, state: BrandState, watermark: datetime, gaps: Sequence[Gap] = ()
+    ) -> list[Incident]:
         """Time has passed: close, learn and judge the buckets that are over, one by one.
+
+        A bucket in which one of the ``gaps`` lies counts at least what is usual: what nobody heard
+        is not learned as calm.
 
         Costs a comparison when none is. A watermark behind an earlier one changes nothing. A jump
         of more than ``history_days`` leaves nothing to compare with, so the history starts anew.
@@ -214,7 +230,7 @@ class Surge:
         revised: list[Incident] = []
         start = state.closed_before
         for number in range(start, min(target, start + self._most_steps)):
-            revised += self._close(state, number)
+            revised += self._close(state, number, self._deaf(gaps, number))
         state.closed_before = target
         if target - start > self._most_history:
             state.history = History()
@@ -223,6 +239,23 @@ class Surge:
     def command(self, state: BrandState, command: Command) -> list[Incident]:
         """What a person decided about an incident of this brand."""
         return self._life.command(state, command)
+
+    def gap(self, state: BrandState, started_at: datetime) -> None:
+        """A source is not heard since then: what was learned of it meanwhile was no calm."""
+        self._check_width(state)
+        if state.closed_before is None:
+            return
+        first = floor(started_at.timestamp() / self._seconds)
+        oldest = state.closed_before - len(state.history)
+        for number in range(max(first, oldest), state.closed_before):
+            state.history.raise_to_usual(number, state.closed_before, self._buckets_an_hour)
+
+    def _deaf(self, gaps: Sequence[Gap], number: int) -> bool:
+        start = datetime.fromtimestamp(number * self._seconds, UTC)
+        end = start + timedelta(seconds=self._seconds)
+        return any(
+            gap.started_at < end and (gap.ended_at is None or gap.ended_at > start) for gap in gaps
+        )
 
     # -- where a mention belongs
 
@@ -296,10 +329,12 @@ class Surge:
 
     # -- when a bucket is over
 
-    def _close(self, state: BrandState, number: int) -> list[Incident]:
+    def _close(self, state: BrandState, number: int, deaf: bool) -> list[Incident]:
         bucket = state.buckets.pop(number, None)
         state.closed_before = number + 1
         self._learn(state, number, bucket)
+        if deaf:
+            state.history.raise_to_usual(number, number + 1, self._buckets_an_hour)
         end = start_of(number + 1, self._config.bucket_minutes)
         forget_threads(state.threads, number, end)
         return self._life.bucket_closed(state, number, bucket)

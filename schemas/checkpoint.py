@@ -6,7 +6,15 @@ from pydantic import Field
 
 from schemas.record import Record, UtcTime
 
-__all__ = ["WatchPosition"]
+__all__ = ["KnownGap", "WatchPosition"]
+
+
+class KnownGap(Record):
+    """A stretch of time in which a source was not heard."""
+
+    source: str
+    started_at: UtcTime
+    ended_at: UtcTime | None = None
 
 
 class WatchPosition(Record):
@@ -28,3 +36,5 @@ class WatchPosition(Record):
     """How many lanes there are, as the newest tick says: time stands still until all were heard."""
     late: int = 0
     """Signals that named no time that still counts, so far."""
+    gaps: tuple[KnownGap, ...] = ()
+    """Gaps that still matter: open ones, and those that ended within a day of the watermark."""

@@ -82,14 +82,19 @@ class Tick(Record):
 
 
 class SourceGap(Record):
-    """A source was silent or failing: its calm is not calm."""
+    """A source was silent or failing: its calm is not calm.
+
+    Written when the gap is noticed, without an end, and again with one when it is over; the same
+    source and beginning are the same gap.
+    """
 
     type: Literal["gap"] = "gap"
-    source: str
-    platform: str
+    source: Annotated[str, Field(max_length=100)]
+    platform: Annotated[str, Field(max_length=32)]
+    """Kind of the connector."""
     started_at: UtcTime
     ended_at: UtcTime | None = None
-    reason: str
+    reason: Annotated[str, Field(max_length=500)]
 
 
 Signal = Annotated[Mention | Command | Tick | SourceGap, Field(discriminator="type")]

@@ -32,5 +32,14 @@ class SourceStatus(Record):
     last_success_at: UtcTime | None = None
     last_post_at: UtcTime | None = None
     """``published_at`` of the newest post seen."""
+    trouble: Annotated[str, Field(max_length=32)] | None = None
+    """Kind of what is wrong: login, forbidden, captcha, quota, format, gone, unreachable, server or
+    settings."""
     error: str | None = None
     """What is wrong and what to do, in one sentence."""
+    quota_left: int | None = None
+    """Calls that the platform still allows at once, where it counts them."""
+    cursor_at: UtcTime | None = None
+    """When the cursor last moved."""
+    gap_since: UtcTime | None = None
+    """Since when it is not heard, while a gap is open; ``watch`` learns nothing of that time."""

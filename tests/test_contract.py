@@ -1,14 +1,19 @@
 """Every registered connector, enricher, detector and sink keeps the contract of its kind."""
 
 import inspect
+import tomllib
 from collections.abc import Iterator, Mapping
+from datetime import UTC, datetime
 from pathlib import Path
-from typing import Any
+from typing import Any, get_args
 
+import httpx
 import pytest
 from pydantic import SecretStr, ValidationError
 
 from connectors import CONNECTORS
+from connectors.base import Context, Way
+from pipeline.connect import example_of
 from processors import DETECTORS, ENRICHERS
 from schemas.component import ComponentConfig
 from schemas.enriched import EnrichedPost
@@ -77,6 +82,41 @@ def test_a_connector_says_what_it_delivers(name: str) -> None:
     assert callable(CONNECTORS[name].total)
 
 
+@pytest.mark.parametrize("name", sorted(CONNECTORS))
+def test_the_example_of_a_connector_can_be_used(name: str) -> None:
+    example = tomllib.loads(example_of(name))
+
+    config = CONNECTORS[name].Config
+    for source, options in example["sources"].items():
+        assert options.pop("use") == name
+        for key, value in options.items():
+            if SecretStr.__name__ in repr(config.model_fields[key].annotation):
+                assert isinstance(value, dict), f"{key} stands in the file itself"
+        plain = {key: _unwrapped(value) for key, value in options.items()}
+        built = CONNECTORS[name](source, config(**plain), nowhere())
+        assert built.way in get_args(Way)
+
+
+def _unwrapped(value: Any) -> Any:
+    """A secret is written as where it stands, ``{ env = "NAME" }``."""
+    if isinstance(value, dict) and set(value) in ({"env"}, {"file"}):
+        return "s" * 43
+    if isinstance(value, list):
+        return [_unwrapped(one) for one in value]
+    return value
+
+
+def nowhere() -> Context:
+    def refuse(request: httpx.Request) -> httpx.Response:
+        raise AssertionError(f"construction does no I/O, but asked for {request.url}")
+
+    async def sleep(seconds: float) -> None:
+        raise AssertionError("construction does not wait")
+
+    client = httpx.AsyncClient(transport=httpx.MockTransport(refuse))
+    return Context(client, lambda: datetime(2026, 1, 1, tzinfo=UTC), sleep)
+
+
 @pytest.mark.parametrize("name", sorted(SINKS))
 def test_a_sink_says_what_it_delivers(name: str) -> None:
     assert "Delivery:" in (inspect.getmodule(SINKS[name]).__doc__ or "")  # type: ignore[union-attr]
@@ -96,8 +136,6 @@ TEXTS = [
 
 
 def rules() -> RuleSet:
-    from datetime import UTC, datetime
-
     return RuleSet(
         id="contract",
         version=3,
@@ -110,8 +148,6 @@ def rules() -> RuleSet:
 
 
 def posts() -> Iterator[EnrichedPost]:
-    from datetime import UTC, datetime
-
     for number, text in enumerate(TEXTS):
         post = Post(
             id=f"weibo:{number}",
@@ -167,8 +203,6 @@ def test_findings_are_valid_records(name: str, enrichers: Mapping[str, Any]) -> 
 
 @pytest.mark.parametrize("name", sorted(DETECTORS))
 def test_a_detector_carries_on_from_its_written_state(name: str) -> None:
-    from datetime import UTC, datetime
-
     detector = DETECTORS[name](DETECTORS[name].Config())
     state = detector.new_state("qilan", "own")
     detector.advance(state, datetime(2026, 1, 1, tzinfo=UTC))

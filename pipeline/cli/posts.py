@@ -12,6 +12,7 @@ from connectors.file import File
 from connectors.replay import Replay
 from pipeline.bring_in import bring_in
 from pipeline.cli.common import (
+    EXIT_NO,
     JsonOption,
     app,
     console,
@@ -27,9 +28,11 @@ from pipeline.ingest import Progress
 from pipeline.mappings import mapping_for
 from pipeline.settings import Settings
 from pipeline.status import live_workers
+from pipeline.try_file import Tried, try_file
 from schemas.enriched import Mood
 from schemas.errors import FatalError
 from schemas.language import say
+from schemas.post import PostDraft
 from sinks.notice_text import platform_name
 
 if TYPE_CHECKING:
@@ -113,8 +116,8 @@ def replay(
 @app.command(
     "import",
     help=say(
-        "导入一个文件（CSV/TSV/JSONL，UTF-8 或 GB18030），中断后可继续。",
-        "Import a file (CSV/TSV/JSONL, UTF-8 or GB18030); an interrupted import goes on.",
+        "导入一个文件（CSV/TSV/JSONL/XLSX，UTF-8 或 GB18030），中断后可继续。",
+        "Import a file (CSV/TSV/JSONL/XLSX, UTF-8 or GB18030); an interrupted import goes on.",
     ),
 )
 def import_file(
@@ -138,12 +141,22 @@ def import_file(
         bool,
         typer.Option("--again", help=say("从头再导入一遍。", "Import from the beginning again.")),
     ] = False,
+    dry_run: Annotated[
+        bool,
+        typer.Option(
+            "--dry-run",
+            help=say(
+                "只看不写：前几条会成为怎样的帖子，哪些行会失败、为什么。",
+                "Write nothing: show the first posts, and which rows would fail and why.",
+            ),
+        ),
+    ] = False,
     json_output: JsonOption = False,
 ) -> None:
     """Import a file into posts.raw."""
     settings = settings_of(context)
     mapping = mapping or mapping_for(file)
-    if mapping is None and {".csv", ".tsv"} & set(file.suffixes):
+    if mapping is None and {".csv", ".tsv", ".xlsx"} & set(file.suffixes):
         raise FatalError(
             say(
                 f"{file} 是表格，需要列映射：请用 --mapping 给出（例子：deploy/mappings/"
@@ -155,6 +168,9 @@ def import_file(
     options: dict[str, Any] = {"path": file, "mapping": mapping}
     config = configure("import", File.Config, options | {"original_times": original_times})
     name = f"import:{file.name}"
+    if dry_run:
+        _shown(try_file(config, name), settings, json_output)
+        return
     done = wait_for(
         bring_in(
             settings,
@@ -166,6 +182,43 @@ def import_file(
         )
     )
     _told(done, json_output)
+
+
+def _shown(tried: Tried, settings: Settings, json_output: bool) -> None:
+    if json_output:
+        print_json(tried)
+    else:
+        for line, draft in tried.first:
+            _print_draft(line, draft, settings)
+        for fault in tried.faults:
+            where = say(f"第 {fault.line} 行", f"line {fault.line}")
+            console.print(f"✗ {where}  {fault.kind}  {fault.message}", soft_wrap=True)
+        if (more := tried.rejected - len(tried.faults)) > 0:
+            console.print(say(f"…… 另有 {more} 行会失败", f"… and {more} more rows would fail"))
+        for kind, count in sorted(tried.kinds.items()):
+            console.print(f"  {kind}: {count}")
+        console.print(
+            say(
+                f"试读：{tried.posts} 行会成为帖子，{tried.rejected} 行会进入死信；什么也没写。",
+                f"Tried: {tried.posts} rows would become posts, {tried.rejected} go to dead "
+                "letters; nothing was written.",
+            )
+        )
+    if tried.rejected:
+        raise typer.Exit(EXIT_NO)
+
+
+def _print_draft(line: int, draft: PostDraft, settings: Settings) -> None:
+    head = Text(say(f"第 {line} 行  ", f"line {line}  "), style="dim")
+    head.append(local_time(draft.published_at, settings, "%Y-%m-%d %H:%M"), style="bold")
+    platform = platform_name(draft.platform, settings.platforms)
+    head.append(f"  {platform} {draft.author.name or draft.author.id}", style="cyan")
+    head.append(f"  {draft.kind}  {draft.id}", style="dim")
+    console.print(head, soft_wrap=True)
+    for text in (draft.title, draft.text):
+        if text:
+            short = text[:160].replace("\n", " ") + ("…" if len(text) > 160 else "")
+            console.print(Text(f"  {short}"), soft_wrap=True)
 
 
 def _told(done: Progress, json_output: bool) -> None:

@@ -135,3 +135,24 @@ def test_an_unknown_zone_is_refused(name: str) -> None:
 def test_an_unknown_time_format_is_refused() -> None:
     with pytest.raises(ValueError, match="iso"):
         time_reader("ISO8601", SHANGHAI)
+
+
+@pytest.mark.parametrize(
+    ("cell", "count"),
+    [
+        ("1.2万", 12_000),
+        ("1万+", 10_000),
+        ("100万+", 1_000_000),
+        (" 3.45 亿 ", 345_000_000),
+        ("2千", 2_000),
+        ("10+", 10),
+    ],
+)
+def test_a_count_as_platforms_shorten_it(cell: str, count: int) -> None:
+    assert as_count(cell) == count
+
+
+@pytest.mark.parametrize("cell", ["万", "1.5+", "1万2", "+", "一万", "1.2.3万", "-1万", "１万"])
+def test_what_is_no_shortened_count_is_refused(cell: str) -> None:
+    with pytest.raises(ValueError, match="不是"):
+        as_count(cell)

@@ -282,3 +282,34 @@ def test_the_mappings_that_come_along_are_valid(path: Path) -> None:
 
     for fields in (mapping.fields, *(when.fields for when in mapping.whens)):
         assert fields is None or {field.name for field in fields} >= set(REQUIRED)
+
+
+def test_a_file_may_lack_optional_columns(write: Write) -> None:
+    # Given a required field of two columns, one of which has to be there, and an optional one
+    mapping = read_mapping(
+        write(
+            "m.toml",
+            """
+            [format]
+            type = "csv"
+            [post]
+            platform = { value = "crm" }
+            id = { first = ["id", "number"], optional = true }
+            kind = { value = "post" }
+            text = "text"
+            author.id = { column = "who", optional = true, otherwise = "anonymous" }
+            published_at = "at"
+            region = { column = "ip", optional = true }
+            """,
+        )
+    )
+
+    # Then a file needs no more than that
+    check_columns(mapping, ["number", "text", "at"], Path("a.csv"))
+    row = {"number": "1", "text": "x", "at": "2024-03-01"}
+    draft = mapping.draft(row, "s")
+    assert (draft.id, draft.author.id, draft.region) == ("crm:1", "anonymous", None)
+    with pytest.raises(FatalError, match="'id'"):
+        check_columns(mapping, ["text", "at"], Path("a.csv"))
+    with pytest.raises(FatalError, match="'text'"):
+        check_columns(mapping, ["id", "at"], Path("a.csv"))

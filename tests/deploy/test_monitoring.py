@@ -162,6 +162,7 @@ def test_what_an_operator_needs_to_hear_of_is_there() -> None:
         "TingchaoWatchdogExit",
         "TingchaoRestarts",
         "TingchaoNoPosts",
+        "TingchaoSourceFailing",
         "TingchaoAlarmsSlow",
     }
 

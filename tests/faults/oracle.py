@@ -19,11 +19,12 @@ from pipeline.record import Record
 from pipeline.watch import POSITION_KEY
 from processors.brand_state import BrandState
 from processors.surge import Surge
+from schemas.checkpoint import KnownGap
 from schemas.enriched import EnrichedPost
 from schemas.envelope import split
 from schemas.errors import RejectedError
 from schemas.incident import Incident
-from schemas.signals import Command, Mention, Tick, parse_signal
+from schemas.signals import Command, Mention, SourceGap, Tick, parse_signal
 from sinks.elasticsearch import Elasticsearch
 from tests.faults.ledger import Feed
 from tests.pipeline.line_rig import Line, Receiver
@@ -200,6 +201,7 @@ def recount(
         brands: dict[str, BrandState] = {}
         lanes: dict[int, datetime] = {}
         watermark: datetime | None = None
+        gaps: dict[tuple[str, datetime], KnownGap] = {}
         for raw in (raw for record in records for raw in split(record.value or b"")):
             if not keep(raw):
                 continue
@@ -213,7 +215,15 @@ def recount(
                 if now is not None and now != watermark:
                     watermark = now
                     for _, state in sorted(brands.items()):
-                        incidents += detector.advance(state, watermark)
+                        incidents += detector.advance(state, watermark, list(gaps.values()))
+            elif isinstance(signal, SourceGap):
+                key = (signal.source, signal.started_at)
+                for state in brands.values() if key not in gaps else ():
+                    detector.gap(state, signal.started_at)
+                ended_at = signal.ended_at or (gaps[key].ended_at if key in gaps else None)
+                gaps[key] = KnownGap(
+                    source=signal.source, started_at=signal.started_at, ended_at=ended_at
+                )
             elif isinstance(signal, Mention):
                 if signal.brand not in brands:
                     state = detector.new_state(signal.brand, signal.role)

@@ -8,7 +8,8 @@ from typing import Any
 
 import pytest
 
-from connectors.base import Batch, Cursor, Seen, Unreadable
+from connectors.base import Batch, Cursor, Seen, Unreadable, Way
+from connectors.trouble import SourceError
 from pipeline.backoff import Backoff
 from pipeline.dead_letters import read_dead_letters
 from pipeline.ingest import Ingest, read_cursors
@@ -17,7 +18,7 @@ from pipeline.settings import KafkaSettings
 from schemas.envelope import split
 from schemas.errors import FatalError, RetryableError
 from schemas.post import Author, Post, PostDraft
-from schemas.signals import Tick
+from schemas.signals import SourceGap, Tick
 from schemas.topics import partition_of
 
 pytestmark = pytest.mark.services
@@ -42,6 +43,8 @@ def draft(number: int, at: datetime = NOW, **changes: Any) -> PostDraft:
 
 class Script:
     """A connector that yields what it is told, from where the cursor stands."""
+
+    way: Way = "polled"
 
     def __init__(self, *steps: Batch | Exception) -> None:
         self.steps = list(steps)
@@ -345,7 +348,107 @@ async def test_a_source_that_needs_a_person_says_so_in_its_status(
         "密钥过期，请更换",
         {"place": 1},
     )
-    assert status.last_success_at is None
+    assert (status.last_success_at, status.trouble) == (NOW, "settings")
+
+
+# --- gaps -------------------------------------------------------------------------------------
+
+
+async def gaps(kafka: Kafka) -> list[SourceGap]:
+    return [
+        SourceGap.from_line(raw)
+        async for record in kafka.read_all("posts.raw")
+        for raw in split(record.value or b"")
+        if raw.startswith(b'{"type":"gap"')
+    ]
+
+
+class Watch:
+    """A clock that moves while somebody waits."""
+
+    def __init__(self) -> None:
+        self.now = NOW
+        self.waits: list[float] = []
+
+    async def sleep(self, seconds: float) -> None:
+        self.waits.append(seconds)
+        self.now += timedelta(seconds=max(seconds, 20))
+
+    def ingest(self, kafka: Kafka) -> Ingest:
+        return Ingest(kafka, now=lambda: self.now, backoff=lambda: Backoff(sleep=self.sleep))
+
+
+async def test_a_source_that_stumbles_is_no_gap(kafka: Kafka) -> None:
+    ingest = Watch().ingest(kafka)
+    await ingest.start()
+
+    await run(ingest, Script(batch(1, 1), SourceError("server", "502"), batch(2, 2)))
+    await ingest.stop()
+
+    assert await gaps(kafka) == []
+
+
+async def test_a_source_that_stays_away_is_a_gap_until_it_is_heard_again(kafka: Kafka) -> None:
+    watch = Watch()
+    ingest = watch.ingest(kafka)
+    await ingest.start()
+    away = [SourceError("unreachable", "no answer") for _ in range(6)]
+
+    await run(ingest, Script(batch(1, 1), *away, batch(2, 2)))
+    await ingest.stop()
+
+    begun, ended = await gaps(kafka)
+    assert (begun.source, begun.started_at, begun.ended_at) == ("rec", NOW, None)
+    assert begun.reason == "unreachable: no answer"
+    assert (ended.started_at, ended.ended_at) == (NOW, watch.now)
+    assert (await read_cursors(kafka))["rec"].gap_since is None
+
+
+@pytest.mark.parametrize("trouble", ["login", "forbidden", "captcha", "gone", "format"])
+async def test_what_needs_a_person_is_a_gap_at_once_and_is_not_asked_again_at_once(
+    kafka: Kafka, trouble: Any
+) -> None:
+    watch = Watch()
+    ingest = watch.ingest(kafka)
+    await ingest.start()
+
+    await run(ingest, Script(batch(1, 1), SourceError(trouble, "?"), batch(2, 2)))
+    await ingest.stop()
+
+    assert len(await gaps(kafka)) == 2
+    assert min(watch.waits) >= 60
+
+
+async def test_the_time_in_which_nobody_listened_is_a_gap(kafka: Kafka) -> None:
+    # Given a source that was read until an hour ago, by a process that is gone
+    watch = Watch()
+    first = watch.ingest(kafka)
+    await first.start()
+    async for _ in first.run("rec", "script", Script(batch(1, 1), batch(2, 2)), {}):
+        break
+    await first.stop()
+    watch.now += timedelta(hours=1)
+
+    # When another process goes on
+    again = watch.ingest(kafka)
+    await again.start()
+    cursor = again.resume((await read_cursors(kafka))["rec"])
+    await run(again, Script(batch(1, 1), batch(2, 2)), cursor)
+    await again.stop()
+
+    # Then its first success says since when nobody listened
+    [gap] = await gaps(kafka)
+    assert (gap.started_at, gap.ended_at) == (NOW, watch.now)
+
+
+async def test_a_recording_leaves_no_gap(kafka: Kafka, new_ingest: NewIngest) -> None:
+    class Recording(Script):
+        way: Way = "recorded"
+
+    with pytest.raises(FatalError):
+        await run(await new_ingest(), Recording(batch(1, 1), FatalError("no such file")))
+
+    assert await gaps(kafka) == []
 
 
 # --- time -------------------------------------------------------------------------------------

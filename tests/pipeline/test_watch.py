@@ -381,6 +381,40 @@ async def test_a_lane_that_was_not_heard_yet_is_waited_for_after_a_restart_too(
     assert await states(kafka) == expected[1]
 
 
+@pytest.mark.parametrize("told_again", [False, True])
+async def test_what_nobody_heard_is_no_calm_after_a_restart_either(
+    make_kafka: MakeLine, told_again: bool
+) -> None:
+    # Given a brand with one voice in each bucket, and then a source that is not heard
+    def slot(number: int, *signals: Any) -> bytes:
+        at = START + number * SLOT
+        return lines(tick(at, 0), *signals, tick(at, 1))
+
+    def gap(**more: Any) -> SourceGap:
+        return SourceGap(
+            source="weibo", platform="weibo", started_at=START + 12 * SLOT, reason="?", **more
+        )
+
+    values = [
+        slot(number, mention(f"m{number}", START + number * SLOT, "lantu")) for number in range(12)
+    ]
+    values += [slot(12), slot(13, gap())]
+    values += [slot(number) for number in range(14, 17)]
+    values += [slot(17, gap(ended_at=START + 17 * SLOT), *([gap()] if told_again else []))]
+    values += [slot(number) for number in range(18, 21)]
+
+    # When every record is read by another process
+    kafka = await make_kafka(values)
+    while records := await to_read(kafka):
+        stage = await new_stage(kafka)
+        await work(stage, records[:1])
+        await stage.stop()
+
+    # Then the silence of the gap counts as usual, and the silence after it as silence
+    state = BrandState.from_line((await states(kafka))[b"lantu"])
+    assert state.history.voices[-8:] == [1] * 5 + [0] * 3
+
+
 async def test_brands_speak_in_an_order_that_a_restart_does_not_change(
     make_kafka: MakeLine,
 ) -> None:

@@ -1,5 +1,6 @@
 import math
 from collections.abc import Iterable, Iterator, Sequence
+from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from itertools import chain, pairwise
 from random import Random
@@ -660,3 +661,67 @@ def test_score_is_measured_in_spreads() -> None:
 
     assert score(4, baseline) == 0
     assert score(20, baseline) > 4 > score(10, baseline)
+
+
+# --- gaps -------------------------------------------------------------------------------------
+
+
+@dataclass(frozen=True)
+class Silence:
+    started_at: datetime
+    ended_at: datetime | None = None
+
+
+def learned_through(gaps: Sequence[Silence], told: datetime | None = None) -> list[int]:
+    """Voices learned of the six hours after two busy days of which nothing was heard."""
+    detector = Surge(Surge.Config())
+    state = detector.new_state("qilan", "own")
+    busy_until = START + timedelta(days=2)
+    detector.advance(state, START + timedelta(minutes=10))
+    for number in range(192):
+        start = START + timedelta(minutes=15 * number)
+        for voice in range(8):
+            detector.mention(state, post(f"g{number}-{voice}", start, f"{number}-{voice}"))
+        detector.advance(state, start + timedelta(minutes=25))
+    detector.advance(state, busy_until + timedelta(hours=6, minutes=10), gaps)
+    if told is not None:
+        detector.gap(state, told)
+    return state.history.voices[-24:]
+
+
+def test_silence_is_learned_as_calm_when_all_sources_are_heard() -> None:
+    assert learned_through([]) == [0] * 24
+
+
+@pytest.mark.parametrize("hours", [6, None])
+def test_what_nobody_heard_is_not_learned_as_calm(hours: int | None) -> None:
+    begin = START + timedelta(days=2)
+    end = None if hours is None else begin + timedelta(hours=hours)
+
+    assert learned_through([Silence(begin, end)]) == [8] * 24
+
+
+def test_only_the_buckets_of_the_gap_are_taken_as_usual() -> None:
+    begin = START + timedelta(days=2, hours=2, minutes=20)
+
+    learned = learned_through([Silence(begin, begin + timedelta(minutes=30))])
+
+    assert learned == [0] * 9 + [8] * 3 + [0] * 12
+
+
+def test_a_gap_that_is_noticed_late_mends_what_was_learned() -> None:
+    """The buckets since its beginning were closed before anybody knew."""
+    assert learned_through([], told=START + timedelta(days=2, hours=1)) == [0] * 4 + [8] * 20
+
+
+def test_a_gap_lowers_nothing_that_was_heard() -> None:
+    """Another source brought more than usual meanwhile."""
+    detector = Surge(Surge.Config())
+    state = detector.new_state("qilan", "own")
+    detector.advance(state, START + timedelta(minutes=10))
+    for voice in range(20):
+        detector.mention(state, post(f"m{voice}", START, f"m-{voice}"))
+
+    detector.advance(state, START + timedelta(minutes=25), [Silence(START)])
+
+    assert state.history.voices == [20]

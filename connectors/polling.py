@@ -1,0 +1,57 @@
+"""Asking again and again, at a steady pace with jitter."""
+
+import random
+from collections.abc import AsyncGenerator, AsyncIterator, Callable
+
+from pydantic import Field
+
+from connectors.base import Batch, Context, Cursor
+from schemas.component import ComponentConfig
+
+__all__ = ["PollConfig", "poll_for_ever"]
+
+_JITTER = 0.1
+
+
+class PollConfig(ComponentConfig):
+    """Options of every connector that polls."""
+
+    every_seconds: float = Field(
+        300, ge=5, le=86_400, description="Seconds between two polls, give or take a tenth."
+    )
+    contact: str = Field(
+        "no contact given",
+        max_length=200,
+        pattern=r"^[\x20-\x7e]*$",
+        description="Mail or web address of yours, told to the servers in the User-Agent.",
+    )
+    allow_private: bool = Field(
+        False, description="Follow redirects to addresses of a private network."
+    )
+
+
+async def poll_for_ever(
+    poll: Callable[[Cursor], AsyncIterator[Batch]],
+    cursor: Cursor,
+    context: Context,
+    every_seconds: float,
+) -> AsyncIterator[Batch]:
+    """Yield all batches of one poll after the other; never ends by itself.
+
+    ``poll`` yields at least one batch, an empty one when there is no news: it is the sign of life
+    of the source.
+    """
+    while True:
+        began = context.now()
+        found = poll(cursor)
+        try:
+            async for batch in found:
+                yield batch
+                cursor = batch.cursor
+        finally:  # when this ends early, so does the poll, and not some time later
+            if isinstance(found, AsyncGenerator):
+                await found.aclose()
+        took = (context.now() - began).total_seconds()
+        # Many sources of one host must not ask in step for ever.
+        pause = every_seconds * random.uniform(1 - _JITTER, 1 + _JITTER)
+        await context.sleep(max(1.0, pause - max(0.0, took)))

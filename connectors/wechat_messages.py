@@ -1,0 +1,211 @@
+"""What WeChat pushes: XML becomes a typed message, and a message becomes a draft.
+
+The XML is from strangers until its signature was checked, and people's words afterwards: no
+document types, no entities, nothing fetched.
+"""
+
+import re
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
+from datetime import UTC, datetime
+
+from defusedxml import DefusedXmlException
+from defusedxml.ElementTree import ParseError, fromstring
+from pydantic import SecretStr, ValidationError
+
+from connectors.wechat_crypto import keyed_hash
+from schemas.errors import RejectedError
+from schemas.language import say
+from schemas.post import Author, PostDraft
+from schemas.record import explain
+
+__all__ = [
+    "EVENTS",
+    "HostileXml",
+    "Pushed",
+    "article_id",
+    "read_pushed",
+    "read_xml",
+    "to_draft",
+    "without_people",
+]
+
+EVENTS = frozenset(
+    "subscribe unsubscribe scan location click view view_miniprogram scancode_push scancode_waitmsg"
+    " pic_sysphoto pic_photo_or_album pic_weixin location_select kf_create_session kf_close_session"
+    " kf_switch_session masssendjobfinish templatesendjobfinish publishjobfinish".split()
+)
+"""What a follower or a job of the account's did, in small letters: known, and said by nobody."""
+
+_MOST_TITLE = 1_000
+_WEB = re.compile(r"https?://[^\s\x00-\x1f]{1,2000}")
+_NATIVE = re.compile(r"[0-9A-Za-z_-]{1,64}")
+#: Elements whose content is the id of a person.
+_PEOPLE = re.compile(
+    rb"(<(FromUserName|OpenID|FriendUserName|StaffOpenId|UnionId|ExternalUserID|UserID|NewExternalU"
+    rb"serID)\b[^>]*>\s*(?:<!\[CDATA\[)?\s*)([^<>\[\]]+?)(?=\s*(?:\]\]>|</|$))",
+    re.IGNORECASE,
+)
+
+
+class HostileXml(Exception):
+    """XML with a document type or entities: no platform sends that."""
+
+
+@dataclass(frozen=True, slots=True)
+class Pushed:
+    """One message or event."""
+
+    type: str
+    """``MsgType`` in small letters; empty when there is none."""
+    event: str
+    """``Event`` as it stands; empty for a message."""
+    sender: str
+    """The raw id of who sent it; never to be handed on."""
+    created: str
+    message_id: str
+    fields: Mapping[str, str] = field(repr=False)
+
+    @property
+    def identity(self) -> str:
+        """What is the same for WeChat's repetitions and differs for anything else.
+
+        Empty for what has neither a ``MsgId`` nor an event.
+        """
+        if self.message_id:
+            return f"message {self.message_id}"
+        if not self.event:
+            return ""
+        names = ("EventKey", "ChangeType", "UserID", "ExternalUserID", "ChatId")
+        parts = (self.sender, self.created, self.event, *(self.fields.get(n, "") for n in names))
+        return "event " + "\x1f".join(parts)
+
+
+def read_xml(body: bytes) -> dict[str, str]:
+    """The texts of the root's children, by their names; of several of a name the first.
+
+    Raises:
+        HostileXml: it declares a document type or entities.
+        RejectedError: it is no XML.
+    """
+    try:
+        root = fromstring(body, forbid_dtd=True)
+    except DefusedXmlException as error:
+        raise HostileXml(type(error).__name__) from error
+    except (ParseError, ValueError, LookupError) as error:
+        raise RejectedError("schema", say(f"不是 XML：{error}", f"no XML: {error}")) from error
+    fields: dict[str, str] = {}
+    for child in root:
+        fields.setdefault(child.tag, (child.text or "").strip())
+    return fields
+
+
+def read_pushed(xml: bytes) -> Pushed:
+    """A message or event of any type.
+
+    Raises:
+        HostileXml: as ``read_xml``.
+        RejectedError: it is no XML.
+    """
+    fields = read_xml(xml)
+    return Pushed(
+        type=fields.get("MsgType", "").lower(),
+        event=fields.get("Event", ""),
+        sender=fields.get("FromUserName", ""),
+        created=fields.get("CreateTime", ""),
+        message_id=fields.get("MsgId", ""),
+        fields=fields,
+    )
+
+
+def article_id(message_data_id: str | int, number: str | int) -> str:
+    """The id of the post that is an account's article; the first of a message has number 1."""
+    return f"wechat:article-{message_data_id}_{number}"
+
+
+def to_draft(pushed: Pushed, source: str, id_secret: SecretStr, now: datetime) -> PostDraft:
+    """What a follower wrote to the account.
+
+    Raises:
+        RejectedError: of an unknown type, or without a sender.
+    """
+    words = _WORDS.get(pushed.type)
+    if words is None:
+        kind = pushed.event or pushed.type
+        raise RejectedError(
+            "mapping",
+            say(f"不认识的消息类型 {kind[:60]!r}", f"a message of unknown type {kind[:60]!r}"),
+        )
+    if not pushed.sender:
+        raise RejectedError("schema", say("没有 FromUserName", "there is no FromUserName"))
+    fields = pushed.fields
+    native = pushed.message_id
+    if not _NATIVE.fullmatch(native):
+        said = "\x1f".join((pushed.sender, pushed.created, pushed.type, native, words(fields)))
+        native = keyed_hash(id_secret, said)
+    number, index = fields.get("MsgDataId", ""), fields.get("Idx", "")
+    article = article_id(number, index) if _digits(number) and _digits(index) else None
+    link = fields.get("Url") or fields.get("PicUrl", "")
+    try:
+        return PostDraft(
+            id=f"wechat:message-{native}",
+            platform="wechat",
+            kind="message",
+            text=words(fields),
+            title=fields.get("Title", "")[:_MOST_TITLE] or None,
+            author=Author(id=keyed_hash(id_secret, pushed.sender)),
+            published_at=_time(pushed.created, now),
+            parent_id=article,
+            root_id=article,
+            url=link if _WEB.fullmatch(link) else None,
+            source=source,
+        )
+    except ValidationError as error:
+        raise RejectedError(*explain(error)) from error
+
+
+def without_people(raw: bytes, id_secret: SecretStr, *ids: str) -> bytes:
+    """Raw XML with every person's id replaced by its hash; ``ids`` are replaced everywhere."""
+
+    def hashed(match: re.Match[bytes]) -> bytes:
+        native = match[3].strip().decode(errors="replace")
+        return match[1] + keyed_hash(id_secret, native).encode()
+
+    raw = _PEOPLE.sub(hashed, raw)
+    for native in ids:
+        if len(native) >= 6:  # a shorter one is no openid, and may stand anywhere by chance
+            raw = raw.replace(native.encode(), keyed_hash(id_secret, native).encode())
+    return raw
+
+
+def _link(fields: Mapping[str, str]) -> str:
+    parts = [fields.get("Title", ""), fields.get("Description", "")]
+    return "\n".join(part for part in parts if part) or "[链接]"
+
+
+def _place(fields: Mapping[str, str]) -> str:
+    # The label only: exact coordinates of a person are none of the line's business.
+    return f"[位置] {fields.get('Label', '')}".strip()
+
+
+_WORDS: dict[str, Callable[[Mapping[str, str]], str]] = {
+    "text": lambda fields: fields.get("Content", ""),
+    "image": lambda fields: "[图片]",
+    "voice": lambda fields: fields.get("Recognition") or "[语音]",
+    "video": lambda fields: "[视频]",
+    "shortvideo": lambda fields: "[视频]",
+    "location": _place,
+    "link": _link,
+}
+
+
+def _digits(text: str) -> bool:
+    return text.isascii() and text.isdigit() and len(text) <= 24
+
+
+def _time(created: str, now: datetime) -> datetime:
+    """When it was sent; a broken time must not cost a customer's words."""
+    try:
+        return datetime.fromtimestamp(int(created), UTC)
+    except (ValueError, OverflowError, OSError):
+        return now

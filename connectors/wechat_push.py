@@ -1,0 +1,212 @@
+"""What WeChat's and WeCom's callback servers share: the order of checks, and the answer in time.
+
+Age, signature, nonce, then the content. The platform closes the connection after 5 seconds and
+sends again, three times in all: the answer is ``success`` once the broker has the message, else 503
+before the 5 seconds are over. What is in line then stays in line, and its repetition waits with it.
+"""
+
+import asyncio
+import hashlib
+from collections import OrderedDict
+from collections.abc import AsyncIterator, Callable, Mapping
+from dataclasses import dataclass, field
+from datetime import datetime
+from typing import Protocol
+
+from aiohttp import web
+from pydantic import Field, SecretStr
+
+from connectors.base import Batch, Context, Cursor, Seen, Unreadable
+from connectors.receiver import Busy, ReceiveConfig, Receiver
+from connectors.wechat_crypto import Crypto, IdSecret, keyed_hash, same, sign
+from connectors.wechat_messages import HostileXml, Pushed, read_pushed, without_people
+from schemas.errors import RejectedError
+from schemas.post import PostDraft
+
+__all__ = ["Door", "PushConfig", "Pushes", "Refused", "open_sealed"]
+
+MAX_NONCES = 100_000
+_KEY = 16
+
+
+class PushConfig(ReceiveConfig):
+    """Options of WeChat's and WeCom's callback servers."""
+
+    token: SecretStr = Field(description="The token of the platform's callback settings.")
+    id_secret: IdSecret = Field(
+        description="Secret of yours, of 16 characters or more: people's ids are stored as hashes "
+        "made with it. The same for all WeChat sources; a new one makes everyone a stranger."
+    )
+    answer_seconds: float = Field(
+        4.5,
+        gt=0,
+        le=4.5,
+        description="Seconds to wait for the broker before 503; the platform waits for 5.",
+    )
+    clock_seconds: int = Field(
+        300,
+        ge=30,
+        le=3_600,
+        description="How far a push's time may be from ours; nonces are remembered for as long.",
+    )
+
+
+class Refused(Exception):
+    """A request that is not from the platform."""
+
+    def __init__(self, status: int, reason: str) -> None:
+        super().__init__(reason)
+        self.status = status
+        self.reason = reason
+
+
+class Door(Protocol):
+    """How one platform proves that a request is its own."""
+
+    def greet(self, query: Mapping[str, str]) -> str:
+        """The answer to the platform's check of the address.
+
+        Raises:
+            Refused: wrongly signed.
+        """
+        ...
+
+    def open(self, query: Mapping[str, str], body: bytes) -> bytes:
+        """The XML of a push, decrypted.
+
+        Raises:
+            Refused: wrongly signed.
+            HostileXml: it declares a document type or entities.
+            RejectedError: from the platform, but not to be read.
+        """
+        ...
+
+
+def open_sealed(crypto: Crypto, token: str, query: Mapping[str, str], sealed: str) -> bytes:
+    """What was encrypted, its signature checked.
+
+    Raises:
+        Refused: wrongly signed.
+        RejectedError: it can't be decrypted.
+    """
+    expected = sign(token, query.get("timestamp", ""), query.get("nonce", ""), sealed)
+    if not same(query.get("msg_signature", ""), expected):
+        raise Refused(403, "wrong msg_signature")
+    try:
+        return crypto.decrypt(sealed)
+    except ValueError as error:
+        raise RejectedError("schema", str(error)) from error
+
+
+@dataclass(slots=True)
+class _Delivery:
+    key: str
+    seen: list[Seen] = field(default_factory=list)
+    unreadable: list[Unreadable] = field(default_factory=list)
+    counted: str = ""
+
+
+class Pushes:
+    """Serves one callback address; ``sort`` says what becomes of each message.
+
+    It returns the draft, or the name under which an event is counted, and raises ``RejectedError``
+    for what it does not know: that becomes a dead letter, and the platform gets its ``success``.
+    """
+
+    def __init__(
+        self,
+        config: PushConfig,
+        context: Context,
+        door: Door,
+        sort: Callable[[Pushed, datetime], PostDraft | str],
+    ) -> None:
+        self._config = config
+        self._context = context
+        self._door = door
+        self._sort = sort
+        self._receiver = Receiver(config)
+        self._nonces: OrderedDict[tuple[str, str], tuple[float, str]] = OrderedDict()
+
+    def batches(self, cursor: Cursor) -> AsyncIterator[Batch]:
+        """Serve for as long as batches are asked for.
+
+        Raises:
+            FatalError: the port can't be listened on.
+        """
+        return self._receiver.batches(self._handle, cursor)
+
+    async def _handle(self, request: web.Request) -> web.Response:
+        query = request.query
+        try:
+            self._check_time(query)
+            if request.method in ("GET", "HEAD"):
+                return web.Response(text=self._door.greet(query))
+            if request.method != "POST":
+                raise Refused(405, "GET and POST only")
+            delivery = self._read(query, await self._body(request))
+            self._check_nonce(query, delivery.key)
+        except Refused as refused:
+            self._receiver.note("refused")
+            return web.Response(status=refused.status, text=refused.reason)
+        except HostileXml:
+            self._receiver.note("refused")
+            return web.Response(status=400, text="no document types, no entities")
+        return await self._hand_on(delivery)
+
+    async def _body(self, request: web.Request) -> bytes:
+        try:
+            async with asyncio.timeout(self._config.answer_seconds):
+                return await request.read()
+        except TimeoutError:
+            raise Refused(408, "too slow") from None
+
+    async def _hand_on(self, one: _Delivery) -> web.Response:
+        try:
+            async with asyncio.timeout(self._config.answer_seconds):
+                await self._receiver.deliver(
+                    one.seen, one.unreadable, key=one.key, counted=one.counted
+                )
+        except (TimeoutError, Busy):
+            return web.Response(status=503, text="come again")
+        return web.Response(text="success")
+
+    def _read(self, query: Mapping[str, str], body: bytes) -> _Delivery:
+        now, raw, identity, sender = self._context.now(), body, "", ""
+        try:
+            raw = self._door.open(query, body)
+            pushed = read_pushed(raw)
+            identity, sender = pushed.identity, pushed.sender
+            sorted_as = self._sort(pushed, now)
+        except RejectedError as error:
+            secret = self._config.id_secret
+            told = without_people(raw, secret, sender, query.get("openid", ""))
+            letter = Unreadable(1, told, error.kind, str(error))
+            return _Delivery(self._key(identity, raw), unreadable=[letter])
+        key = self._key(identity, raw)
+        if isinstance(sorted_as, str):
+            return _Delivery(key, counted=sorted_as)
+        return _Delivery(key, [Seen(sorted_as, now)])
+
+    def _key(self, identity: str, raw: bytes) -> str:
+        """A hash for the cursor: what makes a push unique names a person."""
+        unique = identity or hashlib.sha256(raw).hexdigest()
+        return keyed_hash(self._config.id_secret, unique)[:_KEY]
+
+    def _check_time(self, query: Mapping[str, str]) -> None:
+        given = query.get("timestamp", "")
+        if not (given.isascii() and given.isdigit() and len(given) <= 12):
+            raise Refused(403, "no timestamp")
+        if abs(self._context.now().timestamp() - int(given)) > self._config.clock_seconds:
+            raise Refused(403, "the timestamp is too far from our clock")
+
+    def _check_nonce(self, query: Mapping[str, str], key: str) -> None:
+        """A signature of the plain mode says nothing about the body: it is good for one only."""
+        now = self._context.now().timestamp()
+        stamp = (query.get("timestamp", ""), query.get("nonce", ""))
+        _, first = self._nonces.setdefault(stamp, (now, key))
+        if first != key:
+            raise Refused(403, "the nonce was used before")
+        # Two windows: a timestamp may be as far ahead of our clock as it may be behind.
+        oldest = now - 2 * self._config.clock_seconds
+        while len(self._nonces) > MAX_NONCES or next(iter(self._nonces.values()))[0] < oldest:
+            self._nonces.popitem(last=False)

@@ -1,0 +1,105 @@
+"""WeCom (企业微信): callbacks about customer contacts, pushed by WeCom.
+
+::
+
+    [sources.our-wecom]
+    use = "wecom"
+    corp_id = "ww1234567890abcdef"
+    token = { file = "wecom.token" }
+    encoding_aes_key = { file = "wecom.aes" }
+    id_secret = { env = "ID_SECRET" }     # a long random text of your own
+    port = 8089
+    path = "/wecom"
+
+The address belongs into the console's 客户联系 (接收事件服务器), a proxy with TLS in front of it.
+
+Delivery: at least once. WeCom gets its ``success`` only when the broker has what it sent and the
+count is kept; else 503 within 4.5 seconds, and it sends again. Repetitions are told by sender,
+time, event and contact, over a restart too.
+Limits: it yields no posts. Contacts that come and go are events of a customer, not something that
+was said: they are acknowledged and counted by name in the source's cursor and not carried on yet.
+Anything else (messages to an app, other events) becomes a dead letter, people's ids hashed.
+It cannot see: conversations with customers; WeCom gives them to the paid archive only.
+Quotas: none for being called.
+Terms: an external user id is personal information; neither it nor its hash is handed on.
+"""
+
+from collections.abc import AsyncIterator, Mapping
+from datetime import datetime
+
+from pydantic import Field
+
+from connectors.base import Batch, Context, Cursor, Way
+from connectors.wechat_crypto import AesKey, Crypto
+from connectors.wechat_messages import Pushed, read_xml
+from connectors.wechat_push import PushConfig, Pushes, Refused, open_sealed
+from schemas.errors import RejectedError
+from schemas.language import say
+
+__all__ = ["Wecom"]
+
+_CHANGES = frozenset(
+    "add_external_contact edit_external_contact add_half_external_contact del_external_contact"
+    " del_follow_user transfer_fail".split()
+)
+
+
+class Wecom:
+    """Serves the callback address of one corporation's customer contacts."""
+
+    way: Way = "pushed"
+
+    class Config(PushConfig):
+        """Options of ``wecom``."""
+
+        corp_id: str = Field(pattern=r"^\S{1,64}$", description="The corporation's id, as in ww….")
+        encoding_aes_key: AesKey = Field(
+            description="EncodingAESKey of the callback settings, 43 characters."
+        )
+
+    def __init__(self, name: str, config: Config, context: Context) -> None:
+        self._pushes = Pushes(config, context, _Door(config), _sort)
+
+    def total(self) -> int | None:
+        """Unknown: contacts come and go for ever."""
+        return None
+
+    def batches(self, cursor: Cursor) -> AsyncIterator[Batch]:
+        """Serve, and yield what comes.
+
+        Raises:
+            FatalError: the port can't be listened on.
+        """
+        return self._pushes.batches(cursor)
+
+
+def _sort(pushed: Pushed, now: datetime) -> str:
+    change = pushed.fields.get("ChangeType", "")
+    if pushed.event == "change_external_contact" and change in _CHANGES:
+        return change
+    kind = f"{pushed.event or pushed.type} {change}".strip()[:60]
+    raise RejectedError(
+        "mapping", say(f"不认识的回调类型 {kind!r}", f"a callback of unknown type {kind!r}")
+    )
+
+
+class _Door:
+    """The corporation's signatures: everything is encrypted, also the check of the address."""
+
+    def __init__(self, config: Wecom.Config) -> None:
+        self._token = config.token.get_secret_value()
+        self._crypto = Crypto(config.encoding_aes_key.get_secret_value(), config.corp_id)
+
+    def greet(self, query: Mapping[str, str]) -> str:
+        try:
+            word = open_sealed(self._crypto, self._token, query, query.get("echostr", ""))
+        except RejectedError as error:
+            raise Refused(403, str(error)) from error
+        return word.decode(errors="replace")
+
+    def open(self, query: Mapping[str, str], body: bytes) -> bytes:
+        try:
+            sealed = read_xml(body).get("Encrypt", "")
+        except RejectedError as error:
+            raise Refused(400, "no XML") from error
+        return open_sealed(self._crypto, self._token, query, sealed)

@@ -1,0 +1,459 @@
+"""Weibo's Open API: timelines, mentions, comments, reposts and searches, asked again and again.
+
+For the company's own account and the accounts of competitors and of the trade (with the comments of
+their latest posts)::
+
+    [sources.weibo-yunfan]
+    use = "weibo"
+    access_token = { env = "WEIBO_ACCESS_TOKEN" }
+    watch = [
+        { what = "mentions" },
+        { what = "comments-to-me" },
+        { what = "user", of = "1234567890", comments = true },
+        { what = "topic", of = "云帆水壶" },
+    ]
+
+Delivery: at least once. Each list is read from its newest item down to where it was read before,
+and told oldest first; the cursor moves with each batch. A look goes back ``overlap_seconds``
+further than it has to, since posts become visible late; what was told and has not changed is not
+told again. A walk that is cut short (pages, quota, an error) leaves a gap in the cursor that the
+next look fills. Deletions come as new revisions of the post, from asking for its id again or from
+its reposts.
+Limits: the very first look takes ``first_pages`` pages of each list. ``topic`` knows pages only:
+more than ``max_pages`` pages of news between two looks are lost. More than 2,000 posts within
+``overlap_seconds`` may be told twice. Comments that were deleted are not
+noticed. Long posts are told with their whole text, but edits of them are seen by the re-check only.
+The quota is counted per source: two sources with one token or from one address share what the
+platform allows, so divide it in the settings.
+Quotas: 100 calls a day and user, 15,000 an hour and address (business hosts: 50,000) are Weibo's
+latest public figures; looks are spaced so that one call per list fits into a day. At the end of the
+quota (10022-10024) it waits for the full hour.
+Terms of use: the developer agreement of open.weibo.com allows the data of users who authorised the
+app, and others by contract only; data may not be passed on, and deleted posts have to be deleted.
+What it can't see: accounts that did not authorise the app (without a business contract), posts
+without a mention unless searched for, posts that are not public, private messages.
+"""
+
+import json
+import logging
+from collections.abc import AsyncGenerator, AsyncIterator, Iterator, Sequence
+from dataclasses import replace
+from datetime import datetime, timedelta
+from typing import Any, NamedTuple
+
+from pydantic import Field, SecretStr, model_validator
+
+from connectors.base import Batch, Context, Cursor, Seen, Unreadable, Way
+from connectors.polling import PollConfig, poll_for_ever
+from connectors.trouble import SourceError
+from connectors.weibo_api import ApiError, WeiboApi
+from connectors.weibo_lists import ENDPOINTS, Mark, Watch, items_of, place_of, walk
+from connectors.weibo_posts import (
+    is_deleted,
+    is_public,
+    native_id,
+    needs_long_text,
+    read_comment,
+    read_status,
+)
+from connectors.weibo_told import Told
+from schemas.errors import RejectedError
+from schemas.language import say
+from schemas.post import PostDraft
+
+__all__ = ["Weibo"]
+
+log = logging.getLogger(__name__)
+
+MAX_BATCH_POSTS = 200
+_SHOWN_AT_ONCE = 50
+_MOST_LONG_TEXTS = 200
+_RECHECKED_FOR = timedelta(days=7)
+
+
+class _Found(NamedTuple):
+    """One item of a list, and where it stands in it."""
+
+    place: int
+    what: PostDraft | Unreadable
+
+
+class Weibo:
+    """Polls the lists that ``watch`` names."""
+
+    way: Way = "polled"
+
+    class Config(PollConfig):
+        """Options of ``weibo``."""
+
+        every_seconds: float = Field(
+            300,
+            ge=5,
+            le=86_400,
+            description="Seconds between two looks, give or take a tenth; more where calls_per_day "
+            "would not last.",
+        )
+        access_token: SecretStr = Field(description="OAuth2 token of the account that reads.")
+        watch: tuple[Watch, ...] = Field(
+            min_length=1,
+            max_length=200,
+            description="Lists to read: what = home, user, mentions, comment-mentions, "
+            "comments-to-me, comments, reposts, topic or search, and of whom or what.",
+        )
+        business: bool = Field(
+            False, description="Use the business endpoints (c.api.weibo.com), where there are any."
+        )
+        host: str = Field(
+            "https://api.weibo.com", pattern=r"^https?://\S+$", description="Open API."
+        )
+        business_host: str = Field(
+            "https://c.api.weibo.com", pattern=r"^https?://\S+$", description="Business API."
+        )
+        calls_per_day: int = Field(
+            100, ge=0, description="Calls that the user has in a day; 0: without limit."
+        )
+        calls_per_hour: int = Field(
+            15_000, ge=0, description="Calls that our address has in an hour; 0: without limit."
+        )
+        max_pages: int = Field(10, ge=2, le=100, description="Pages per list and look.")
+        first_pages: int = Field(1, ge=1, le=100, description="Pages per list at the first look.")
+        overlap_seconds: float = Field(
+            600, ge=0, le=86_400, description="How much further back a look goes than it has to."
+        )
+        comments_of_posts: int = Field(
+            5, ge=1, le=50, description="How many latest posts of an account have comments read."
+        )
+        long_texts: bool = Field(
+            True, description="Ask for the whole text of long posts: one call for fifty."
+        )
+        limited_posts: bool = Field(
+            False, description="Also take posts that their author shows to some people only."
+        )
+        recheck_posts: int = Field(
+            200, ge=0, le=1_000, description="Latest posts asked for again, for deletions; 0: none."
+        )
+        recheck_seconds: float = Field(
+            3_600, ge=60, le=604_800, description="Pause between two such calls for fifty posts."
+        )
+        warn_days: float = Field(
+            7, ge=0, le=365, description="Warn so long before the token expires."
+        )
+
+        @model_validator(mode="after")
+        def _check_watch(self) -> "Weibo.Config":
+            keys = [one.key for one in self.watch]
+            if len(set(keys)) < len(keys):
+                raise ValueError(say("watch 有重复的条目", "watch names a list twice"))
+            for one in self.watch:
+                if ENDPOINTS[one.what].only_business and not self.business:
+                    raise ValueError(
+                        say(
+                            f"what = {one.what!r} 只在商业接口提供，需要 business = true",
+                            f"what = {one.what!r} is a business endpoint: set business = true",
+                        )
+                    )
+                if self.business and one.what == "user" and not one.of.isdigit():
+                    raise ValueError(
+                        say(
+                            f"商业接口按 uid 读用户：{one.of!r} 应是数字",
+                            f"business endpoints take a uid: {one.of!r} must be a number",
+                        )
+                    )
+            return self
+
+    def __init__(self, name: str, config: Config, context: Context) -> None:
+        self._config = config
+        self._context = context
+        self._name = name
+        self._api = WeiboApi(
+            context,
+            token=config.access_token.get_secret_value(),
+            host=config.host,
+            business_host=config.business_host,
+            calls_per_day=config.calls_per_day,
+            calls_per_hour=config.calls_per_hour,
+            warn_days=config.warn_days,
+            contact=config.contact,
+            allow_private=config.allow_private,
+        )
+        spaced = 86_400 * len(config.watch) / config.calls_per_day if config.calls_per_day else 0.0
+        self._every_seconds = max(config.every_seconds, spaced)
+
+    def total(self) -> int | None:
+        """Unknown: it never ends."""
+        return None
+
+    async def batches(self, cursor: Cursor) -> AsyncGenerator[Batch, None]:
+        """Yield what the lists have to tell; never ends by itself.
+
+        Raises:
+            SourceError: a list or the whole API can't be read now; what others told came first.
+        """
+        async for batch in poll_for_ever(self._poll, cursor, self._context, self._every_seconds):
+            yield batch
+
+    async def _poll(self, cursor: Cursor) -> AsyncIterator[Batch]:
+        config = self._config
+        told = Told(cursor, most_recent=config.recheck_posts)
+        troubles: list[SourceError] = []
+        last: Cursor | None = None
+        await self._api.check_token()
+        for watch in config.watch:
+            async for batch in self._look(watch, told, troubles):
+                yield batch
+                last = batch.cursor
+            for post_id in told.posts(watch.key) if watch.comments else ():
+                under = Watch(what="comments", of=post_id)
+                refused: list[SourceError] = []
+                async for batch in self._look(under, told, refused):
+                    yield batch
+                    last = batch.cursor
+                # A post that was deleted meanwhile has no comments, and nobody has to act.
+                troubles += [error for error in refused if error.trouble != "gone"][:1]
+        async for batch in self._look_again(told):
+            yield batch
+            last = batch.cursor
+        told.forget_but(one.key for one in config.watch)
+        if told.cursor() != last and (len(troubles) < len(config.watch) or last is not None):
+            yield self._batch([], [], told)
+        if troubles:
+            raise self._together(troubles)
+
+    def _together(self, troubles: Sequence[SourceError]) -> SourceError:
+        more = say(f"（另有 {len(troubles) - 1} 处）", f" (and {len(troubles) - 1} more)")
+        return SourceError(
+            troubles[0].trouble,
+            f"{troubles[0]}{more if len(troubles) > 1 else ''}",
+            retry_after_seconds=self._every_seconds,
+        )
+
+    async def _look(
+        self, watch: Watch, told: Told, troubles: list[SourceError]
+    ) -> AsyncIterator[Batch]:
+        """One list: first the gap that was left, then what is new."""
+        try:
+            async for batch in self._fill_gap(watch, told):
+                yield batch
+            async for batch in self._news(watch, told):
+                yield batch
+        except ApiError as error:
+            if error.reach == "source":
+                raise
+            troubles.append(error)  # the other lists can be read all the same
+
+    async def _fill_gap(self, watch: Watch, told: Told) -> AsyncIterator[Batch]:
+        before = told.mark(watch.key)
+        if not before.gaps:
+            return
+        gap = before.gaps[-1]
+        found = await walk(
+            self._api,
+            watch,
+            low=gap[0],
+            high=gap[1],
+            stop_at=0,
+            pages=self._config.max_pages,
+            business=self._config.business,
+        )
+        mark = before.without_gap(gap)
+        if not found.finished:
+            mark = mark.with_gap(gap[0], min(_below(watch, found.lowest), gap[1]))
+        items = await self._whole_texts(watch, told, found.items)
+        for part in self._parts(watch, told, items):
+            seen, unreadable = self._unheard(watch, told, part)
+            # What stands above these is open until it is acknowledged too.
+            open_still = mark.with_gap(_above(watch, part[-1].place), gap[1])
+            told.put(watch.key, open_still)
+            if seen or unreadable:
+                yield self._batch(seen, unreadable, told)
+        told.put(watch.key, mark)
+        if found.trouble is not None:
+            yield self._batch([], [], told)
+            raise found.trouble
+
+    async def _news(self, watch: Watch, told: Told) -> AsyncIterator[Batch]:
+        mark, config = told.mark(watch.key), self._config
+        first = mark.newest == 0
+        found = await walk(
+            self._api,
+            watch,
+            low=mark.since,
+            high=0,
+            stop_at=mark.newest,
+            pages=config.first_pages if first else config.max_pages,
+            business=config.business,
+        )
+        if first:
+            # Whatever an empty list will hold one day is all new.
+            mark = Mark(max(0, found.lowest - 1), newest=0 if found.items else 1)
+        elif not found.finished and found.lowest > mark.newest and not _by_page(watch):
+            mark = mark.with_gap(_above(watch, mark.newest), _below(watch, found.lowest))
+        told.put(watch.key, mark)
+        items = await self._whole_texts(watch, told, found.items)
+        passed: list[_Found] = []
+        for part in self._parts(watch, told, items):
+            seen, unreadable = self._unheard(watch, told, part)
+            passed += part
+            mark = self._moved(mark, passed)
+            told.put(watch.key, mark)
+            if seen or unreadable:
+                yield self._batch(seen, unreadable, told)
+        if found.trouble is not None:
+            raise found.trouble
+
+    def _parts(self, watch: Watch, told: Told, items: Sequence[Any]) -> Iterator[list[_Found]]:
+        """What one walk found, oldest first, a batch at a time."""
+        found = sorted(self._read(watch, told, items), key=lambda one: one.place)
+        for start in range(0, len(found), MAX_BATCH_POSTS):
+            yield found[start : start + MAX_BATCH_POSTS]
+
+    def _moved(self, mark: Mark, found: Sequence[_Found]) -> Mark:
+        """The mark behind these, which are in order."""
+        newest = max(mark.newest, found[-1].place)
+        drafts = [one for one in found if isinstance(one.what, PostDraft)]
+        if not drafts:
+            return replace(mark, newest=newest)
+        latest = min(_published(drafts[-1]), self._context.now())
+        settled = latest - timedelta(seconds=self._config.overlap_seconds)
+        old = [one.place for one in drafts if _published(one) <= settled]
+        return replace(mark, since=max([mark.since, *old]), newest=newest)
+
+    def _unheard(
+        self, watch: Watch, told: Told, found: Sequence[_Found]
+    ) -> tuple[list[Seen], list[Unreadable]]:
+        seen: list[Seen] = []
+        unreadable: list[Unreadable] = []
+        at = self._context.now()
+        for one in (found_one.what for found_one in found):
+            if isinstance(one, Unreadable):
+                if told.known.unheard(one.raw):
+                    unreadable.append(one)
+                continue
+            if told.known.news(one):
+                seen.append(Seen(one, at))
+                if one.kind in ("post", "repost"):
+                    told.remember(one)
+            if watch.comments and not one.deleted:
+                native = one.id.partition(":")[2]
+                told.add_post(watch.key, native, self._config.comments_of_posts)
+        return seen, unreadable
+
+    def _read(self, watch: Watch, told: Told, items: Sequence[Any]) -> Iterator[_Found]:
+        endpoint = ENDPOINTS[watch.what]
+        for number, item in enumerate(items, 1):
+            place = place_of(item, endpoint)
+            if isinstance(item, dict):
+                if not self._config.limited_posts and not is_public(item):
+                    continue
+                if needs_long_text(item) and told.known.has(f"weibo:{native_id(item)}"):
+                    continue  # its whole text was told; the cut one would pass for an edit
+                root = item.get("retweeted_status")
+                if isinstance(root, dict) and is_deleted(root) and native_id(root) in told.recent:
+                    yield _Found(place, self._draft(watch, told, root, number))
+            yield _Found(place, self._draft(watch, told, item, number))
+
+    def _draft(self, watch: Watch, told: Told, item: Any, number: int) -> PostDraft | Unreadable:
+        at = self._context.now()
+        try:
+            if ENDPOINTS[watch.what].key == "comments":
+                status_id = watch.of if watch.what == "comments" else ""
+                return read_comment(item, self._name, at, status_id=status_id)
+            known = told.recent.get(native_id(item)) if isinstance(item, dict) else None
+            return read_status(item, self._name, at, known=known)
+        except RejectedError as error:
+            return Unreadable(number, _raw(item), error.kind, str(error))
+
+    async def _whole_texts(self, watch: Watch, told: Told, items: Sequence[Any]) -> list[Any]:
+        """The items, long posts that are new with their whole text where it can be had."""
+        wanted = [
+            native
+            for item in items
+            if needs_long_text(item)
+            and (native := native_id(item))
+            and not told.known.has(f"weibo:{native}")
+        ][:_MOST_LONG_TEXTS]
+        if not wanted or not self._config.long_texts:
+            return list(items)
+        whole: dict[str, Any] = {}
+        for start in range(0, len(wanted), _SHOWN_AT_ONCE):
+            for item in await self._show(wanted[start : start + _SHOWN_AT_ONCE]):
+                if isinstance(item, dict) and item.get("longText"):
+                    whole[native_id(item)] = item["longText"]
+        return [
+            {**item, "longText": whole[native]}
+            if isinstance(item, dict) and (native := native_id(item)) in whole
+            else item
+            for item in items
+        ]
+
+    async def _look_again(self, told: Told) -> AsyncIterator[Batch]:
+        """Ask for some of the latest posts again: deleted and edited ones become news."""
+        now, config = self._context.now(), self._config
+        if not config.recheck_posts:
+            return
+        due = told.recheck_at
+        if due and now.timestamp() < due:
+            return
+        told.recheck_at = int(now.timestamp() + config.recheck_seconds)
+        for native, one in list(told.recent.items()):
+            if now - one.published_at > _RECHECKED_FOR:
+                del told.recent[native]
+        ids = list(told.recent)[:_SHOWN_AT_ONCE]
+        if not due or not ids:
+            return
+        for native in ids:
+            told.recent.move_to_end(native)
+        again = Watch(what="home")
+        items = [one for one in await self._show(ids) if isinstance(one, dict)]
+        asked_for = [one for one in items if native_id(one) in ids]
+        seen, unreadable = self._unheard(again, told, list(self._read(again, told, asked_for)))
+        yield self._batch(seen, unreadable, told)
+
+    async def _show(self, ids: Sequence[str]) -> list[Any]:
+        """Posts by id; none where the account has no right to ask for them."""
+        path = "statuses/show_batch/biz" if self._config.business else "statuses/show_batch"
+        params: dict[str, str | int] = {"ids": ",".join(ids), "isGetLongText": 1}
+        try:
+            payload = await self._api.get(path, params, target="", business=self._config.business)
+        except ApiError as error:
+            if error.reach == "source":
+                raise
+            log.warning(
+                say(
+                    f"无法按 id 读取微博，长文和删除可能缺失：{error}",
+                    f"posts can't be read by id, long texts and deletions may be missing: {error}",
+                )
+            )
+            return []
+        return items_of(payload, "statuses")
+
+    def _batch(self, seen: list[Seen], unreadable: list[Unreadable], told: Told) -> Batch:
+        return Batch(seen, told.cursor(), unreadable, quota_left=self._api.quota.left())
+
+
+def _raw(item: Any) -> bytes:
+    try:
+        # Half characters can't be written as UTF-8, but as the escapes that they came in.
+        return json.dumps(item).encode()
+    except (ValueError, RecursionError):
+        native = native_id(item) if isinstance(item, dict) else ""
+        return say(f"嵌套过深：{native}", f"nested too deeply: {native}").encode()
+
+
+def _published(found: _Found) -> datetime:
+    assert isinstance(found.what, PostDraft)  # callers look
+    return found.what.published_at
+
+
+def _by_page(watch: Watch) -> bool:
+    return ENDPOINTS[watch.what].down == "page"
+
+
+def _above(watch: Watch, place: int) -> int:
+    """Where reading goes on above an item; of a second there may be more items."""
+    return place if ENDPOINTS[watch.what].down == "id" else max(0, place - 1)
+
+
+def _below(watch: Watch, place: int) -> int:
+    """Where reading goes on below an item; of a second there may be more items."""
+    return place - 1 if ENDPOINTS[watch.what].down == "id" else place
