@@ -18,6 +18,7 @@ from zoneinfo import ZoneInfo
 import typer
 from aiokafka.errors import KafkaError
 from rich.console import Console
+from rich.text import Text
 
 from pipeline.logs import quiet_logs
 from pipeline.loop import EXIT_FATAL
@@ -44,12 +45,39 @@ EXIT_INTERRUPTED = 130
 
 T = TypeVar("T")
 
+#: Control characters but tab and line break, as their pictures or a dot: the same length.
+_CONTROLS = {
+    code: chr(0x2400 + code) if code < 0x20 else "·"
+    for code in (*range(0x20), *range(0x7F, 0xA0))
+    if chr(code) not in "\t\n"
+}
+
+
+class SafeConsole(Console):
+    """Shows what strangers wrote without letting it move the cursor or rename the window."""
+
+    def print(self, *objects: Any, **more: Any) -> None:
+        """As rich does, with control characters made visible."""
+        super().print(*(_without_controls(one) for one in objects), **more)
+
+    def render_str(self, text: str, **more: Any) -> Text:
+        """Also the cells of tables."""
+        return super().render_str(text.translate(_CONTROLS), **more)
+
+
+def _without_controls(shown: Any) -> Any:
+    if isinstance(shown, Text):
+        shown = shown.copy()
+        shown.plain = shown.plain.translate(_CONTROLS)
+    return shown
+
+
 # A pipe has no width; a table that is cut to 80 columns would hide what a script looks for.
 WIDTH = None if sys.stdout.isatty() else 160
 
 # What people wrote is printed as it stands: not ":100:" as an emoji, not "[b]" as a style.
-console = Console(highlight=False, markup=False, emoji=False, width=WIDTH)
-errors = Console(stderr=True, highlight=False, markup=False, emoji=False)
+console = SafeConsole(highlight=False, markup=False, emoji=False, width=WIDTH)
+errors = SafeConsole(stderr=True, highlight=False, markup=False, emoji=False)
 
 app = typer.Typer(
     name="tingchao",

@@ -1,5 +1,6 @@
 """The command line: help, JSON, and one sentence for everything that can go wrong."""
 
+import io
 import json
 import os
 import re
@@ -12,9 +13,11 @@ from typing import Any
 import pytest
 import typer
 from aiokafka.errors import RequestTimedOutError
+from rich.table import Table
+from rich.text import Text
 
 from pipeline.cli import app
-from pipeline.cli.common import EXIT_INTERRUPTED
+from pipeline.cli.common import EXIT_INTERRUPTED, SafeConsole
 from pipeline.loop import EXIT_FATAL
 from tests.pipeline.conftest import MakeLine
 from tests.pipeline.line_rig import ROOT, Answer, Line, clean_environment, cli
@@ -408,3 +411,22 @@ def test_check_is_content_with_the_shipped_examples(tmp_path: Path) -> None:
         answer = cli("--settings", ROOT / "deploy" / name, "config", "check")
         assert answer.code == 0, answer.err
     assert os.listdir(tmp_path) == [], "a check writes nothing"
+
+
+def test_what_strangers_wrote_does_not_command_the_terminal() -> None:
+    shown = io.StringIO()
+    console = SafeConsole(file=shown, markup=False, width=80)
+    table = Table("x")
+    table.add_row("cell\x1b[2Jcell")
+    marked = Text("\x1b]0;owned\x07云帆")
+    marked.stylize("red", 10)
+
+    console.print("plain\x1b[31m\x9b1m\ttext")
+    console.print(marked)
+    console.print(table)
+
+    assert "\x1b" not in shown.getvalue()
+    assert "\x9b" not in shown.getvalue()
+    assert "\x07" not in shown.getvalue()
+    assert "云帆" in shown.getvalue()
+    assert "cell␛[2Jcell" in shown.getvalue()
