@@ -136,6 +136,7 @@ def written_as_json(line: Line) -> dict[str, tuple[tuple[str, ...], Any]]:
         "topics show": ((), list),
         "services status": ((), list),
         "status": ((), list),
+        "sources": ((), list),
         "audit": (("--wait", "0"), dict),
         "search": (("云帆",), dict),
         "incidents list": ((), list),
