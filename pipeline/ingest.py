@@ -14,14 +14,15 @@ import base64
 import hashlib
 from collections import defaultdict
 from collections.abc import AsyncIterator, Callable
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
+from typing import get_args
 
 import structlog
 from pydantic import ValidationError
 
 from connectors.base import Batch, Connector, Cursor, Unreadable
-from connectors.trouble import SourceError
+from connectors.trouble import SourceError, Trouble
 from pipeline import clock, metrics
 from pipeline.backoff import Backoff
 from pipeline.dead_letter_writer import MAX_KEPT_BYTES, DeadLetterWriter, post_id_of
@@ -43,6 +44,7 @@ RECORDED_TICK = timedelta(minutes=15)
 
 GAP_AFTER = timedelta(minutes=1)
 """A source that fails for shorter only stumbles."""
+_TROUBLES = (*get_args(Trouble), "settings")
 #: Troubles that may be over at the next try; the others need a person and are told at once.
 _PASSING = ("unreachable", "server", "quota")
 #: Asking at once again would only use up the platform's patience.
@@ -71,8 +73,6 @@ class Progress:
     quota_left: int | None = None
     cursor_at: datetime | None = None
     """When the cursor last moved."""
-    troubles: set[str] = field(default_factory=set)
-    """Kinds of trouble that it had since the start."""
     failing_since: datetime | None = None
     gap_since: datetime | None = None
     """Since when it is not heard, once that was told; None while it is heard."""
@@ -314,9 +314,7 @@ class Ingest:
 
 def _measure(name: str, progress: Progress, trouble: str | None) -> None:
     """The state of a source, for whoever watches the metrics."""
-    if trouble is not None:
-        progress.troubles.add(trouble)
-    for known in progress.troubles:
+    for known in _TROUBLES:  # also those that it never had: a rule can't ask for what is not there
         metrics.SOURCE_FAILING.labels(name, known).set(known == trouble)
     for gauge, at in (
         (metrics.SOURCE_SUCCESS, progress.last_success_at),

@@ -13,6 +13,7 @@ from pipeline.worker import ROLES
 from tests.pipeline.conftest import MakeLine
 from tests.pipeline.line_rig import ROOT, Line, ask
 from tests.pipeline.line_story import Story, write_story
+from tests.website import Website
 
 pytestmark = pytest.mark.services
 
@@ -37,11 +38,23 @@ class Asked:
 
 
 @pytest.fixture(scope="module")
-def asked(make_module_line: MakeLine, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Asked]:
+def forum() -> Iterator[Website]:
+    with Website() as website:
+        yield website
+
+
+@pytest.fixture(scope="module")
+def asked(
+    make_module_line: MakeLine, tmp_path_factory: pytest.TempPathFactory, forum: Website
+) -> Iterator[Asked]:
     folder = tmp_path_factory.mktemp("story")
     story = write_story(folder)
-    source = {"use": "replay", "path": str(story.late), "speed": 0}
-    line = make_module_line(partitions=2, health={"look_seconds": 0.3}, sources={"late": source})
+    forum.pages["/posts.json"] = 200, b'{"latest_posts": []}'
+    sources = {
+        "late": {"use": "replay", "path": str(story.late), "speed": 0},
+        "forum": {"use": "discourse", "url": forum.url},
+    }
+    line = make_module_line(partitions=2, health={"look_seconds": 0.3}, sources=sources)
     line.ok("topics", "create")
     line.ok("rules", "push", story.rules)
     for role in ROLES:
@@ -53,6 +66,7 @@ def asked(make_module_line: MakeLine, tmp_path_factory: pytest.TempPathFactory) 
     for role in ROLES:
         line.until(lambda role=role: ask(line, role, "/ready")[1] == {"status": "ready"}, role)
     line.until(lambda: _sent(line) >= _count(story.late), "ingest wrote its recording")
+    line.until(lambda: _knows(line, "tingchao_source_quota_left"), "ingest read the forum")
     line.until_drained("enrich", "watch", "index", "notify-terminal")
     line.until(lambda: _lag(line) == 0, "the monitors saw that")
     yield Asked(line, story, {role: _samples(line, role) for role in ROLES})
@@ -69,6 +83,10 @@ def _samples(line: Line, role: str) -> Sample:
 def _sent(line: Line) -> float:
     key = ("tingchao_lines_sent_total", (("stage", "ingest"), ("topic", "posts.raw")))
     return _samples(line, "ingest").get(key, 0.0)
+
+
+def _knows(line: Line, name: str) -> bool:
+    return any(sample == name for sample, _ in _samples(line, "ingest"))
 
 
 def _lag(line: Line) -> float:
