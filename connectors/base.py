@@ -12,6 +12,7 @@ from typing import Any, Literal, Protocol
 import httpx
 
 from schemas.post import PostDraft
+from schemas.source_status import Backfill
 
 __all__ = ["Batch", "Connector", "Context", "Cursor", "Seen", "Unreadable", "Way"]
 
@@ -74,6 +75,10 @@ class Connector(Protocol):
     """
 
     way: Way
+    backfill: Backfill
+    """What of a time in which nobody listened comes in later."""
+    every_seconds: float | None
+    """Pause between two polls; ``None`` for what is not polled."""
 
     def __init__(self, name: str, config: Any, context: Context) -> None: ...
 

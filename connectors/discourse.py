@@ -41,6 +41,7 @@ from connectors.trouble import SourceError
 from schemas.errors import RejectedError
 from schemas.language import say
 from schemas.post import PostDraft
+from schemas.source_status import Backfill
 
 __all__ = ["Discourse"]
 
@@ -72,6 +73,7 @@ class Discourse:
     """Yields the new, edited and deleted posts of one site, for ever."""
 
     way: Way = "polled"
+    backfill: Backfill = "whole"
 
     class Config(ForumConfig):
         """Options of ``discourse``."""
@@ -99,6 +101,7 @@ class Discourse:
 
     def __init__(self, name: str, config: Config, context: Context) -> None:
         self._config = config
+        self.every_seconds: float | None = config.every_seconds
         self._context = context
         self._site = Site("discourse", config, name)
         self._web = config.web(context)

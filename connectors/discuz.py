@@ -41,6 +41,7 @@ from connectors.polling import poll_for_ever
 from connectors.trouble import SourceError
 from schemas.errors import RejectedError
 from schemas.language import say
+from schemas.source_status import Backfill
 
 __all__ = ["Discuz"]
 
@@ -58,6 +59,7 @@ class Discuz:
     """Yields the new, edited and deleted threads of one site, for ever."""
 
     way: Way = "polled"
+    backfill: Backfill = "listed"
 
     class Config(ForumConfig):
         """Options of ``discuz``."""
@@ -90,6 +92,7 @@ class Discuz:
 
     def __init__(self, name: str, config: Config, context: Context) -> None:
         self._config = config
+        self.every_seconds: float | None = config.every_seconds
         self._context = context
         self._site = Site("discuz", config, name)
         self._web = config.web(context)

@@ -62,6 +62,7 @@ from connectors.web import Answer, Web
 from schemas.errors import FatalError
 from schemas.language import say
 from schemas.post import PostDraft, PostKind
+from schemas.source_status import Backfill
 
 __all__ = ["MAX_ADDRESSES", "MAX_ENTRIES", "Feed"]
 
@@ -82,6 +83,7 @@ class Feed:
     """Polls feeds and hot lists and yields what is new or has changed, oldest first."""
 
     way: Way = "polled"
+    backfill: Backfill = "listed"
 
     class Config(PollConfig):
         """Options of ``feed``."""
@@ -134,6 +136,7 @@ class Feed:
     def __init__(self, name: str, config: Config, context: Context) -> None:
         self._name = name
         self._config = config
+        self.every_seconds: float | None = config.every_seconds
         self._context = context
         self._addresses = _addresses(config)
         self._most = min(_MOST_OF_ONE, MAX_ENTRIES // len(self._addresses))

@@ -27,6 +27,7 @@ from connectors.drafts import EARLIEST, MAX_BATCH_BYTES, DraftReader, identify, 
 from connectors.mapping_file import read_mapping
 from connectors.rows import START, Place
 from schemas.component import ComponentConfig
+from schemas.source_status import Backfill
 
 __all__ = ["File"]
 
@@ -37,6 +38,8 @@ class File:
     """Yields the posts of one file, in its order, and ends."""
 
     way: Way = "recorded"
+    backfill: Backfill = "whole"
+    every_seconds: float | None = None
 
     class Config(ComponentConfig):
         """Options of ``file``."""

@@ -42,6 +42,7 @@ from connectors.polling import poll_for_ever
 from connectors.trouble import SourceError
 from schemas.errors import FatalError, RejectedError
 from schemas.language import say
+from schemas.source_status import Backfill
 
 __all__ = ["Misago"]
 
@@ -52,6 +53,7 @@ class Misago:
     """Yields the new, edited and deleted posts of one forum, for ever."""
 
     way: Way = "polled"
+    backfill: Backfill = "listed"
 
     class Config(TopicsConfig):
         """Options of ``misago``."""
@@ -68,6 +70,7 @@ class Misago:
     def __init__(self, name: str, config: Config, context: Context) -> None:
         self._name = name
         self._config = config
+        self.every_seconds: float | None = config.every_seconds
         self._context = context
         self._site = Site("misago", config, name)
         self._web = config.web(context)

@@ -38,6 +38,7 @@ from connectors.polling import poll_for_ever
 from connectors.trouble import SourceError
 from schemas.errors import RejectedError
 from schemas.language import say
+from schemas.source_status import Backfill
 
 __all__ = ["NodeBb"]
 
@@ -48,6 +49,7 @@ class NodeBb:
     """Yields the new, edited and deleted posts of one forum, for ever."""
 
     way: Way = "polled"
+    backfill: Backfill = "listed"
 
     class Config(TopicsConfig):
         """Options of ``nodebb``."""
@@ -58,6 +60,7 @@ class NodeBb:
 
     def __init__(self, name: str, config: Config, context: Context) -> None:
         self._config = config
+        self.every_seconds: float | None = config.every_seconds
         self._context = context
         self._site = Site("nodebb", config, name)
         self._web = config.web(context)

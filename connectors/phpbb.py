@@ -37,6 +37,7 @@ from connectors.polling import poll_for_ever
 from connectors.trouble import SourceError
 from schemas.errors import RejectedError
 from schemas.language import say
+from schemas.source_status import Backfill
 
 __all__ = ["PhpBb"]
 
@@ -49,6 +50,7 @@ class PhpBb:
     """Yields the new, edited and deleted posts of one feed of a board, for ever."""
 
     way: Way = "polled"
+    backfill: Backfill = "listed"
 
     class Config(ForumConfig):
         """Options of ``phpbb``."""
@@ -65,6 +67,7 @@ class PhpBb:
 
     def __init__(self, name: str, config: Config, context: Context) -> None:
         self._config = config
+        self.every_seconds: float | None = config.every_seconds
         self._context = context
         self._site = Site("phpbb", config, name)
         self._web = config.web(context)

@@ -37,6 +37,7 @@ from schemas.component import ComponentConfig
 from schemas.errors import FatalError
 from schemas.language import say
 from schemas.post import PostDraft
+from schemas.source_status import Backfill
 
 __all__ = ["Replay"]
 
@@ -53,6 +54,8 @@ class Replay:
     """Yields the posts of one recording, oldest first, and ends."""
 
     way: Way = "recorded"
+    backfill: Backfill = "whole"
+    every_seconds: float | None = None
 
     class Config(ComponentConfig):
         """Options of ``replay``."""

@@ -50,6 +50,7 @@ from connectors.standard_webhooks import is_fresh, is_signed, key_of
 from connectors.unpack import DamagedError, Unpacker
 from connectors.webhook_posts import MisfitError, read_posts
 from schemas.language import say
+from schemas.source_status import Backfill
 
 __all__ = ["MAX_HELD_BYTES", "Webhook"]
 
@@ -80,6 +81,8 @@ class Webhook:
     """Yields what was sent to it; never ends by itself."""
 
     way: Way = "pushed"
+    backfill: Backfill = "sender"
+    every_seconds: float | None = None
 
     class Config(ReceiveConfig):
         """Options of ``webhook``."""

@@ -45,6 +45,7 @@ from connectors.wechat_push import PushConfig, Pushes, Refused, open_sealed
 from schemas.errors import RejectedError
 from schemas.language import say
 from schemas.post import PostDraft
+from schemas.source_status import Backfill
 
 __all__ = ["Wechat"]
 
@@ -53,6 +54,8 @@ class Wechat:
     """Serves the callback address of one account."""
 
     way: Way = "pushed"
+    backfill: Backfill = "sender"
+    every_seconds: float | None = None
 
     class Config(PushConfig):
         """Options of ``wechat``."""

@@ -50,6 +50,7 @@ from connectors.wechat_published import (
 )
 from schemas.errors import RejectedError
 from schemas.post import PostDraft
+from schemas.source_status import Backfill
 
 __all__ = ["WechatArticles"]
 
@@ -90,6 +91,7 @@ class WechatArticles:
     """Polls one account."""
 
     way: Way = "polled"
+    backfill: Backfill = "listed"
 
     class Config(PollConfig):
         """Options of ``wechat-articles``."""
@@ -117,6 +119,7 @@ class WechatArticles:
     def __init__(self, name: str, config: Config, context: Context) -> None:
         self._name = name
         self._config = config
+        self.every_seconds: float | None = config.every_seconds
         self._context = context
         limits = [Limit(config.calls_per_minute, 60), Limit(config.calls_per_day, 86_400)]
         self._quota = Quota(limits, context.now, context.sleep)

@@ -35,6 +35,7 @@ from connectors.wechat_messages import Pushed, read_xml
 from connectors.wechat_push import PushConfig, Pushes, Refused, open_sealed
 from schemas.errors import RejectedError
 from schemas.language import say
+from schemas.source_status import Backfill
 
 __all__ = ["Wecom"]
 
@@ -48,6 +49,8 @@ class Wecom:
     """Serves the callback address of one corporation's customer contacts."""
 
     way: Way = "pushed"
+    backfill: Backfill = "sender"
+    every_seconds: float | None = None
 
     class Config(PushConfig):
         """Options of ``wecom``."""

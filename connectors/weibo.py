@@ -60,6 +60,7 @@ from connectors.weibo_told import Told
 from schemas.errors import RejectedError
 from schemas.language import say
 from schemas.post import PostDraft
+from schemas.source_status import Backfill
 
 __all__ = ["Weibo"]
 
@@ -82,6 +83,7 @@ class Weibo:
     """Polls the lists that ``watch`` names."""
 
     way: Way = "polled"
+    backfill: Backfill = "listed"
 
     class Config(PollConfig):
         """Options of ``weibo``."""
@@ -177,7 +179,7 @@ class Weibo:
             allow_private=config.allow_private,
         )
         spaced = 86_400 * len(config.watch) / config.calls_per_day if config.calls_per_day else 0.0
-        self._every_seconds = max(config.every_seconds, spaced)
+        self.every_seconds = max(config.every_seconds, spaced)
 
     def total(self) -> int | None:
         """Unknown: it never ends."""
@@ -189,7 +191,7 @@ class Weibo:
         Raises:
             SourceError: a list or the whole API can't be read now; what others told came first.
         """
-        async for batch in poll_for_ever(self._poll, cursor, self._context, self._every_seconds):
+        async for batch in poll_for_ever(self._poll, cursor, self._context, self.every_seconds):
             yield batch
 
     async def _poll(self, cursor: Cursor) -> AsyncIterator[Batch]:
@@ -224,7 +226,7 @@ class Weibo:
         return SourceError(
             troubles[0].trouble,
             f"{troubles[0]}{more if len(troubles) > 1 else ''}",
-            retry_after_seconds=self._every_seconds,
+            retry_after_seconds=self.every_seconds,
         )
 
     async def _look(

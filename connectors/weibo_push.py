@@ -42,6 +42,7 @@ from connectors.weibo_posts import is_public, read_comment, read_status
 from schemas.component import ComponentConfig
 from schemas.errors import RejectedError
 from schemas.language import say
+from schemas.source_status import Backfill
 
 __all__ = ["WeiboPush"]
 
@@ -58,6 +59,8 @@ class WeiboPush:
     """Reads one subscription for as long as it is asked."""
 
     way: Way = "polled"
+    backfill: Backfill = "listed"
+    every_seconds: float | None = None
 
     class Config(ComponentConfig):
         """Options of ``weibo-push``."""

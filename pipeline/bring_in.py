@@ -14,9 +14,10 @@ from rich.progress import Progress as Bar
 from connectors.base import Connector, Context, Cursor
 from pipeline.clock import now
 from pipeline.endpoints import kafka_of
-from pipeline.ingest import Ingest, Progress, read_cursors
+from pipeline.ingest import Ingest
 from pipeline.kafka import Kafka
 from pipeline.settings import Settings
+from pipeline.source_progress import Progress, read_cursors
 from schemas.language import say
 
 __all__ = ["bring_in"]

@@ -35,5 +35,5 @@ def check_settings(settings: Settings) -> None:
     context = Context(client, now, asyncio.sleep)
     for name, section in settings.sources.items():
         build_connector(name, section, context)
-    for name, section in settings.channels.items():
-        build_channel(name, section, client)
+    for name, channel in settings.channels.items():
+        build_channel(name, channel, client)

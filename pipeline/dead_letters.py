@@ -11,7 +11,7 @@ from pipeline.kafka import Entry, Kafka, LineWriter
 from pipeline.record import RETRY_HEADER
 from schemas.dead_letter import DeadLetter, Retry, parse_dead_letter_line
 from schemas.errors import FatalError, RejectedError
-from schemas.incident import Incident
+from schemas.incidents import parse_incident
 from schemas.language import say
 from schemas.post import Post, PostDraft
 from schemas.topics import TOPICS, partition_of
@@ -116,14 +116,14 @@ async def _check_incidents(
     for letter in letters:
         if letter.source == "incidents":
             with contextlib.suppress(RejectedError):  # still no incident: it becomes a new letter
-                incident = Incident.from_line(letter.raw if corrected is None else corrected)
+                incident = parse_incident(letter.raw if corrected is None else corrected)
                 wanted[letter.id] = incident
     if not wanted:
         return
     newest: dict[str, int] = {}
     async for record in kafka.read_all("incidents"):
         with contextlib.suppress(RejectedError):
-            known = Incident.from_line(record.value or b"")
+            known = parse_incident(record.value or b"")
             newest[known.id] = max(known.revision, newest.get(known.id, 0))
     for letter_id, incident in wanted.items():
         latest = newest.get(incident.id, 0)

@@ -14,39 +14,35 @@ import base64
 import hashlib
 from collections import defaultdict
 from collections.abc import AsyncIterator, Callable
-from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
-from typing import get_args
 
 import structlog
 from pydantic import ValidationError
 
 from connectors.base import Batch, Connector, Cursor, Unreadable
-from connectors.trouble import SourceError, Trouble
 from pipeline import clock, metrics
 from pipeline.backoff import Backoff
 from pipeline.dead_letter_writer import MAX_KEPT_BYTES, DeadLetterWriter, post_id_of
 from pipeline.kafka import Entry, Kafka, LineWriter
+from pipeline.source_progress import Progress, measure
+from pipeline.source_watch import SourceWatch, trouble_of
 from pipeline.vitals import Reader
 from schemas.dead_letter import DeadLetter, dead_letter_id
 from schemas.envelope import pack
-from schemas.errors import FatalError, RejectedError, RetryableError
+from schemas.errors import FatalError, RetryableError
 from schemas.post import Post
 from schemas.record import SCHEMA_VERSION, explain
 from schemas.signals import SourceGap, Tick
-from schemas.source_status import SourceState, SourceStatus
+from schemas.source_status import SourceStatus
 from schemas.topics import partition_of
 
-__all__ = ["Ingest", "Progress", "read_cursors"]
+__all__ = ["Ingest"]
 
 TICK_SECONDS = 1.0
 RECORDED_TICK = timedelta(minutes=15)
 
-GAP_AFTER = timedelta(minutes=1)
-"""A source that fails for shorter only stumbles."""
-_TROUBLES = (*get_args(Trouble), "settings")
-#: Troubles that may be over at the next try; the others need a person and are told at once.
-_PASSING = ("unreachable", "server", "quota")
+LOOK_SECONDS = 5.0
+"""How often it is asked whether a source is still heard."""
 #: Asking at once again would only use up the platform's patience.
 _LEAST_WAIT_SECONDS = {
     "login": 300.0,
@@ -57,38 +53,6 @@ _LEAST_WAIT_SECONDS = {
 }
 
 log = structlog.get_logger()
-
-
-@dataclass
-class Progress:
-    """What one source has done so far."""
-
-    posts: int = 0
-    rejected: int = 0
-    last_post_at: datetime | None = None
-    clock: datetime | None = None
-    """The recording's clock."""
-    last_success_at: datetime | None = None
-    """When the source was last read without trouble."""
-    quota_left: int | None = None
-    cursor_at: datetime | None = None
-    """When the cursor last moved."""
-    failing_since: datetime | None = None
-    gap_since: datetime | None = None
-    """Since when it is not heard, once that was told; None while it is heard."""
-
-
-async def read_cursors(kafka: Kafka) -> dict[str, SourceStatus]:
-    """The newest status of every source."""
-    newest: dict[str, SourceStatus] = {}
-    async for record in kafka.read_all("sources"):
-        if record.key and record.value:
-            try:
-                status = SourceStatus.from_line(record.value)
-            except RejectedError:
-                continue  # somebody else's line: it must not keep every source from starting
-            newest[status.name] = status
-    return newest
 
 
 class Ingest:
@@ -108,6 +72,7 @@ class Ingest:
         self._now = now
         self._backoff = backoff
         self._lanes = 1
+        self._before: dict[str, SourceStatus] = {}
         self.progress: dict[str, Progress] = defaultdict(Progress)
 
     async def start(self) -> None:
@@ -126,17 +91,18 @@ class Ingest:
 
         Nobody listened since its last note: that is a gap, which the first success ends.
         """
-        away = status.state in ("running", "failing") and self._now() - status.at > GAP_AFTER
-        self.progress[status.name] = Progress(
-            status.posts,
-            status.rejected,
-            status.last_post_at,
-            last_success_at=status.last_success_at,
-            quota_left=status.quota_left,
-            cursor_at=status.cursor_at,
-            gap_since=status.gap_since or (status.at if away else None),
-        )
+        self._before[status.name] = status
+        self.progress[status.name] = Progress.of(status)
         return status.cursor
+
+    async def retire(self, status: SourceStatus) -> None:
+        """A source is configured no longer: its open gap ends, or it would stay open for ever."""
+        progress = Progress.of(status)
+        progress.state = "stopped"
+        if status.gap_since is not None:
+            watch = SourceWatch(status.name, status.connector, self._now(), status=status)
+            await self._tell_gap(watch.read(1, self._now()))
+            await self._note(progress)
 
     async def tick_for_ever(self) -> None:
         """One tick a second into every lane; the clock of live sources."""
@@ -145,74 +111,87 @@ class Ingest:
                 await self._write(_tick(self._now(), self._lanes))
             await asyncio.sleep(TICK_SECONDS)
 
+    async def look_for_ever(self) -> None:
+        """Every few seconds: whether each source is still heard."""
+        while True:
+            await asyncio.sleep(LOOK_SECONDS)
+            await self.look()
+
+    async def look(self) -> None:
+        """Tell of sources that time alone has made silent, failing or hanging."""
+        for progress in list(self.progress.values()):
+            if progress.watch is not None and progress.state != "stopped":
+                gap = progress.watch.look(self._now())
+                if gap is not None:
+                    await self._note(progress)
+                    await self._tell_gap(gap)
+
     async def run(
-        self, name: str, kind: str, connector: Connector, cursor: Cursor
+        self,
+        name: str,
+        kind: str,
+        connector: Connector,
+        cursor: Cursor,
+        *,
+        silent_after: timedelta | None = None,
     ) -> AsyncIterator[Progress]:
         """Run one connector to its end; yields after each acknowledged batch.
 
         A passing fault is retried from the last cursor for ever; a FatalError of the connector is
-        noted in ``sources`` and raised.
+        noted in ``sources`` and raised. ``silent_after`` is the silence that is told; by default it
+        is learned, and zero tells none.
         """
         progress = self.progress[name]
+        progress.name, progress.kind, progress.cursor = name, kind, cursor
+        progress.state = "running"
+        if connector.way != "recorded":
+            status = self._before.pop(name, None)
+            progress.watch = SourceWatch.over(
+                name, kind, connector, self._now(), silent_after=silent_after, status=status
+            )
         backoff = self._backoff()
         while True:
             try:
-                async for batch in connector.batches(cursor):
+                async for batch in connector.batches(progress.cursor):
                     await self._take(name, batch, progress)
-                    progress.last_success_at = self._now()
-                    await self._end_gap(name, kind, progress, live=batch.clock is None)
-                    progress.quota_left = batch.quota_left
-                    if batch.cursor != cursor:
-                        progress.cursor_at = progress.last_success_at
-                    cursor = batch.cursor
-                    await self._note(name, kind, "running", cursor, progress)
+                    await self._took(batch, progress)
                     backoff = self._backoff()
                     yield progress
-                await self._note(name, kind, "done", cursor, progress)
+                progress.state = "done"
+                await self._note(progress)
                 return
             except RetryableError as error:
                 log.warning("source waits", source=name, reason=str(error))
-                metrics.ERRORS.labels("ingest", "source").inc()
-                if connector.way != "recorded":
-                    await self._begin_gap(name, kind, progress, error)
-                await self._note(name, kind, "failing", cursor, progress, error)
-                least = _LEAST_WAIT_SECONDS.get(_trouble(error) or "", 0.0)
+                await self._failed(progress, error)
+                least = _LEAST_WAIT_SECONDS.get(trouble_of(error), 0.0)
                 await backoff.wait(max(least, error.retry_after_seconds or 0.0))
             except FatalError as error:
-                metrics.ERRORS.labels("ingest", "source").inc()
-                if connector.way != "recorded":
-                    await self._begin_gap(name, kind, progress, error)
-                await self._note(name, kind, "failing", cursor, progress, error)
+                await self._failed(progress, error)
                 raise
 
-    async def _begin_gap(
-        self, name: str, kind: str, progress: Progress, error: RetryableError | FatalError
-    ) -> None:
-        """Tell that a source is not heard, once it is more than a hiccup."""
+    async def _took(self, batch: Batch, progress: Progress) -> None:
+        """A batch is with the broker: its cursor counts, and its source was heard."""
         now = self._now()
-        progress.failing_since = progress.failing_since or now
-        trouble = _trouble(error) or ""
-        passing = trouble in _PASSING and now - progress.failing_since < GAP_AFTER
-        if progress.gap_since is not None or passing:
-            return
-        progress.gap_since = progress.last_success_at or progress.failing_since
-        await self._write_gap(name, kind, progress.gap_since, None, f"{trouble}: {error}")
+        progress.state, progress.failure = "running", None
+        progress.last_success_at = now
+        progress.quota_left = batch.quota_left
+        if batch.cursor != progress.cursor:
+            progress.cursor, progress.cursor_at = batch.cursor, now
+        if progress.watch is not None:
+            await self._tell_gap(progress.watch.read(len(batch.seen), now))
+        await self._note(progress)
 
-    async def _end_gap(self, name: str, kind: str, progress: Progress, *, live: bool) -> None:
-        """It is heard again."""
-        progress.failing_since = None
-        if progress.gap_since is not None:
-            since, progress.gap_since = progress.gap_since, None
-            if live:
-                await self._write_gap(name, kind, since, self._now(), "heard again")
+    async def _failed(self, progress: Progress, error: RetryableError | FatalError) -> None:
+        metrics.ERRORS.labels("ingest", "source").inc()
+        progress.state, progress.failure = "failing", (trouble_of(error), str(error))
+        gap = progress.watch.failed(error, self._now()) if progress.watch is not None else None
+        # Noted first: a gap that was told and then forgotten would never end.
+        await self._note(progress)
+        await self._tell_gap(gap)
 
-    async def _write_gap(
-        self, name: str, kind: str, since: datetime, until: datetime | None, reason: str
-    ) -> None:
-        gap = SourceGap(
-            source=name, platform=kind, started_at=since, ended_at=until, reason=reason[:500]
-        ).to_line()
-        await self._write([(0, gap)])  # enrich passes it on to every partition of signals
+    async def _tell_gap(self, gap: SourceGap | None) -> None:
+        if gap is not None:
+            await self._write([(0, gap.to_line())])  # enrich passes it on to all of signals
 
     async def _take(self, name: str, batch: Batch, progress: Progress) -> None:
         lines: list[tuple[int, bytes]] = []
@@ -272,66 +251,22 @@ class Ingest:
                 with self._vitals.retrying(str(error)):
                     await backoff.wait(error.retry_after_seconds)
 
-    async def _note(
-        self,
-        name: str,
-        kind: str,
-        state: SourceState,
-        cursor: Cursor,
-        progress: Progress,
-        error: RetryableError | FatalError | None = None,
-    ) -> None:
-        _measure(name, progress, _trouble(error))
-        status = SourceStatus(
-            name=name,
-            connector=kind,
-            state=state,
-            at=self._now(),
-            cursor=dict(cursor),
-            posts=progress.posts,
-            rejected=progress.rejected,
-            last_success_at=progress.last_success_at,
-            last_post_at=progress.last_post_at,
-            trouble=_trouble(error),
-            error=str(error) if error else None,
-            quota_left=progress.quota_left,
-            cursor_at=progress.cursor_at,
-            gap_since=progress.gap_since,
-        )
-        key = name.encode()
+    async def _note(self, progress: Progress) -> None:
+        key = progress.name.encode()
         backoff = self._backoff()
-        while True:
-            try:
-                partitions = await self._writer.partitions("sources")
-                entry = Entry(partition_of(key, partitions), status.to_line(), key)
-                await self._writer.write({"sources": [entry]})
-                return
-            except RetryableError as fault:
-                log.warning("cursor waits", source=name, reason=str(fault))
-                metrics.ERRORS.labels("ingest", "unavailable").inc()
-                await backoff.wait()
-
-
-def _measure(name: str, progress: Progress, trouble: str | None) -> None:
-    """The state of a source, for whoever watches the metrics."""
-    for known in _TROUBLES:  # also those that it never had: a rule can't ask for what is not there
-        metrics.SOURCE_FAILING.labels(name, known).set(known == trouble)
-    for gauge, at in (
-        (metrics.SOURCE_SUCCESS, progress.last_success_at),
-        (metrics.SOURCE_POST, progress.last_post_at),
-    ):
-        if at is not None:
-            gauge.labels(name).set(at.timestamp())
-    if progress.quota_left is not None:
-        metrics.SOURCE_QUOTA.labels(name).set(progress.quota_left)
-
-
-def _trouble(error: RetryableError | FatalError | None) -> str | None:
-    if error is None:
-        return None
-    if isinstance(error, SourceError):
-        return error.trouble
-    return "settings" if isinstance(error, FatalError) else "unreachable"
+        async with progress.noting:
+            while True:
+                status = progress.status(self._now())
+                measure(status)
+                try:
+                    partitions = await self._writer.partitions("sources")
+                    entry = Entry(partition_of(key, partitions), status.to_line(), key)
+                    await self._writer.write({"sources": [entry]})
+                    return
+                except RetryableError as fault:
+                    log.warning("cursor waits", source=progress.name, reason=str(fault))
+                    metrics.ERRORS.labels("ingest", "unavailable").inc()
+                    await backoff.wait()
 
 
 def _tick(at: datetime, lanes: int) -> list[tuple[int, bytes]]:

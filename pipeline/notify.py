@@ -7,7 +7,7 @@ and a repeat is recognisable by its key.
 
 import time
 from collections.abc import Callable, Mapping, Sequence
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 
 import structlog
 
@@ -17,8 +17,9 @@ from pipeline.settings import NotifySettings
 from pipeline.vitals import Reader
 from schemas.dead_letter import Stage as StageName
 from schemas.errors import FatalError, RejectedError, RetryableError
-from schemas.incident import Incident
+from schemas.incidents import AnyIncident, parse_incident
 from schemas.outcome import Done, Outcome, Rejected, Retry
+from schemas.source_incident import SourceIncident
 from sinks.base import Channel, Notice, NoticeReason
 from sinks.journal import Journal
 
@@ -27,11 +28,15 @@ __all__ = ["NotifyStage", "reason_for"]
 #: How often a channel that only a person can mend is tried again; its notices wait meanwhile.
 BROKEN_CHANNEL_SECONDS = 60.0
 
+UNHEARD_TOLD_AFTER = timedelta(minutes=10)
+
 log = structlog.get_logger()
 
 
-def reason_for(incident: Incident) -> NoticeReason | None:
+def reason_for(incident: AnyIncident) -> NoticeReason | None:
     """Why this revision is worth a notice; None when it is not."""
+    if incident.kind == "source":
+        return _reason_for_source(incident)
     # Not by time: a peak is often found at the very time of the step before, and is no news.
     events = {entry.event for entry in incident.timeline if entry.revision == incident.revision}
     if incident.state == "closed" and "closed" in events:
@@ -43,6 +48,14 @@ def reason_for(incident: Incident) -> NoticeReason | None:
     if "grown" in events:
         return "worse"
     return None
+
+
+def _reason_for_source(incident: SourceIncident) -> NoticeReason | None:
+    if incident.state == "closed":
+        # What is told only when it is over: a restart is no news, a night without ears is.
+        lasted = incident.updated_at - incident.gap_started_at
+        return "closed" if incident.revision > 1 or lasted >= UNHEARD_TOLD_AFTER else None
+    return "opened" if incident.revision == 1 else "worse"
 
 
 def _was_put_back(record: Record) -> bool:
@@ -84,11 +97,11 @@ class NotifyStage:
     async def recover(self) -> None:
         """Nothing is kept between batches."""
 
-    def decode(self, raw: bytes, record: Record) -> Incident:
+    def decode(self, raw: bytes, record: Record) -> AnyIncident:
         """One incident."""
-        return Incident.from_line(raw)
+        return parse_incident(raw)
 
-    async def apply(self, items: Sequence[Item[Incident]]) -> Sequence[Outcome]:
+    async def apply(self, items: Sequence[Item[AnyIncident]]) -> Sequence[Outcome]:
         """Tell them one after the other; the first that has to wait holds up those behind it."""
         outcomes: list[Outcome] = []
         for item in items:
@@ -111,7 +124,7 @@ class NotifyStage:
                 break
         return outcomes
 
-    async def _tell(self, item: Item[Incident]) -> None:
+    async def _tell(self, item: Item[AnyIncident]) -> None:
         incident = item.value
         reason = reason_for(incident)
         if reason is None or not self._wanted(item.record, incident):
@@ -120,7 +133,7 @@ class NotifyStage:
             key=f"{incident.id}-{incident.revision}",
             reason=reason,
             incident=incident,
-            brand_name=self._brand_names().get(incident.brand, incident.brand),
+            brand_name=self._name_of(incident),
             platform_names=self._platform_names,
         )
         claim = await self._journal.claim(notice, self._channel_name, self._utc())
@@ -135,14 +148,23 @@ class NotifyStage:
         metrics.NOTICES.labels(self._channel_name).inc()
         log.info("notice delivered", key=notice.key, channel=self._channel_name, reason=reason)
 
+    def _name_of(self, incident: AnyIncident) -> str:
+        if incident.kind == "source":
+            return incident.source
+        return self._brand_names().get(incident.brand, incident.brand)
+
     def _utc(self) -> datetime:
         return datetime.fromtimestamp(self._now(), UTC)
 
-    def _wanted(self, record: Record, incident: Incident) -> bool:
+    def _wanted(self, record: Record, incident: AnyIncident) -> bool:
         settings = self._settings
         if incident.kind not in settings.kinds or incident.severity < settings.min_severity:
             return _left_out("not_wanted")
-        if incident.silenced_until is not None and incident.updated_at < incident.silenced_until:
+        if (
+            incident.kind != "source"
+            and incident.silenced_until is not None
+            and incident.updated_at < incident.silenced_until
+        ):
             return _left_out("silenced")
         age_hours = (self._now() - record.timestamp_ms / 1000) / 3600
         if age_hours > settings.max_age_hours:

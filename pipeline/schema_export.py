@@ -15,6 +15,7 @@ from schemas.post import Post, PostDraft
 from schemas.record import SCHEMA_VERSION
 from schemas.rules import RuleSet
 from schemas.signals import Command, Mention, SourceGap, Tick
+from schemas.source_incident import SourceIncident
 from schemas.source_status import SourceStatus
 from schemas.topics import TOPICS, Topic
 
@@ -31,6 +32,7 @@ RECORDS: dict[str, type[BaseModel]] = {
         Tick,
         SourceGap,
         Incident,
+        SourceIncident,
         RuleSet,
         SourceStatus,
         DeadLetter,

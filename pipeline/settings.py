@@ -10,6 +10,7 @@ import difflib
 import os
 import re
 from collections.abc import Iterator
+from datetime import timedelta
 from pathlib import Path
 from typing import Annotated, Any, Literal, Self
 
@@ -31,7 +32,7 @@ from pydantic_settings import (
 
 from pipeline.masking import hide
 from schemas.errors import FatalError
-from schemas.incident import IncidentKind
+from schemas.incidents import AnyIncidentKind
 from schemas.language import say
 from schemas.small_file import read_small, read_toml
 from schemas.zone import ZoneName
@@ -212,6 +213,10 @@ class EnrichSettings(_Section):
     """Options of each enricher, by its name."""
 
 
+SourceName = Annotated[str, Field(pattern=r"^[^\s\x00-\x1f\x7f]{1,64}$")]
+"""It stands in ids and messages."""
+
+
 class ComponentSettings(BaseModel):
     """One source or channel: which component, and the component's own options beside it."""
 
@@ -231,10 +236,24 @@ class ComponentSettings(BaseModel):
         return dict(self.model_extra or {})
 
 
+class SourceSettings(ComponentSettings):
+    """One source, and when its silence is told."""
+
+    silent_after_minutes: Annotated[float, Field(ge=0)] | None = None
+    """Without a post for so long it is told as silent; empty: learned by hour of the week; 0:
+    never."""
+
+    @property
+    def silent_after(self) -> timedelta | None:
+        """The same as a length of time."""
+        minutes = self.silent_after_minutes
+        return None if minutes is None else timedelta(minutes=minutes)
+
+
 class NotifySettings(_Section):
     """Which incidents are told to people."""
 
-    kinds: tuple[IncidentKind, ...] = ("crisis",)
+    kinds: tuple[AnyIncidentKind, ...] = ("crisis", "source")
     """Kinds of incident that are worth a notice."""
     min_severity: Annotated[int, Field(ge=1, le=5)] = 1
     """Least severity."""
@@ -314,7 +333,7 @@ class Settings(BaseSettings):
     notify: NotifySettings = NotifySettings()
     platforms: dict[str, str] = Field(default_factory=dict)
     """What people call the platforms of your posts: id to name."""
-    sources: dict[str, ComponentSettings] = Field(default_factory=dict)
+    sources: dict[SourceName, SourceSettings] = Field(default_factory=dict)
     """Connectors that ``ingest`` runs, by a name of your choice."""
     channels: dict[str, ComponentSettings] = Field(
         default_factory=lambda: {"terminal": ComponentSettings(use="terminal")}

@@ -4,14 +4,14 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import Literal
 
-from pipeline.ingest import read_cursors
 from pipeline.kafka import Kafka
 from pipeline.settings import Settings
+from pipeline.source_progress import read_cursors
 from schemas.source_status import SourceStatus
 
 __all__ = ["SourceRow", "source_rows"]
 
-Health = Literal["new", "ok", "done", "failing", "stale", "removed"]
+Health = Literal["new", "ok", "done", "failing", "silent", "stale", "removed"]
 
 STALE_SECONDS = 900.0
 """Nothing was noted for so long: ingest does not run, or the source hangs."""
@@ -54,4 +54,6 @@ def _health(status: SourceStatus | None, now: datetime) -> Health:
         return "failing"
     if status.state == "done":
         return "done"
+    if status.trouble == "silent":
+        return "silent"
     return "stale" if (now - status.at).total_seconds() > STALE_SECONDS else "ok"

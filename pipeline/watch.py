@@ -24,11 +24,12 @@ from pipeline.kafka import Kafka, TopicPartition, rights_checked
 from pipeline.record import Item, Record
 from pipeline.vitals import Reader
 from processors.brand_state import BrandState
+from processors.source_incidents import known_gap, source_incident
 from processors.surge import Surge
 from schemas.checkpoint import KnownGap, WatchPosition
 from schemas.dead_letter import Stage as StageName
 from schemas.errors import FatalError, RejectedError
-from schemas.incident import Incident
+from schemas.incidents import AnyIncident
 from schemas.language import say
 from schemas.outcome import Done, Outcome
 from schemas.signals import Command, Mention, SourceGap, Tick, parse_signal
@@ -55,7 +56,7 @@ class _Owned:
     position: WatchPosition
     brands: dict[str, BrandState]
     changed: set[str] = field(default_factory=set)
-    incidents: list[Incident] = field(default_factory=list)
+    incidents: list[AnyIncident] = field(default_factory=list)
 
     def watermark(self) -> datetime | None:
         """Up to where every lane has told all; None until each lane was heard."""
@@ -192,17 +193,19 @@ class WatchStage:
     def _gap(self, owned: _Owned, gap: SourceGap) -> None:
         known = {(one.source, one.started_at): one for one in owned.position.gaps}
         key = (gap.source, gap.started_at)
-        first = key not in known
-        # Its beginning may be told again, by a producer that repeats itself, after its end.
-        ended_at = gap.ended_at or (None if first else known[key].ended_at)
-        known[key] = KnownGap(source=gap.source, started_at=gap.started_at, ended_at=ended_at)
+        before = known.get(key)
+        known[key] = known_gap(gap, before)
         owned.position = owned.position.replaced(gaps=tuple(known.values())[-MAX_GAPS:])
-        if first:
+        # Every partition hears of every gap; one of them tells it.
+        told = source_incident(gap, before)
+        if told is not None and partition_of(gap.source, self._partitions) == owned.number:
+            self._emit(owned, [told])
+        if before is None:
             for brand, state in sorted(owned.brands.items()):
                 self._detector.gap(state, gap.started_at)
                 owned.changed.add(brand)
 
-    def _emit(self, owned: _Owned, incidents: list[Incident]) -> None:
+    def _emit(self, owned: _Owned, incidents: Sequence[AnyIncident]) -> None:
         owned.incidents += incidents
 
     async def _take_over(self, number: int) -> _Owned:
@@ -291,19 +294,20 @@ class WatchStage:
         owned.changed.clear()
         owned.incidents.clear()
 
-    def _measure(self, incidents: Sequence[Incident], group: Sequence[Item[Signal]]) -> None:
+    def _measure(self, incidents: Sequence[AnyIncident], group: Sequence[Item[Signal]]) -> None:
         metrics.SENT.labels(self.name, "incidents").inc(len(incidents))
         for incident in incidents:
             log.info(
                 "incident",
                 id=incident.id,
                 revision=incident.revision,
-                brand=incident.brand,
+                about=incident.source if incident.kind == "source" else incident.brand,
                 kind=incident.kind,
                 state=incident.state,
                 severity=incident.severity,
-                voices=incident.totals.voices,
             )
+            if incident.kind == "source":
+                continue
             received = [ms for item in group if (ms := item.record.received_ms()) is not None]
             if received:
                 metrics.LATENCY.labels("alarm").observe(time.time() - min(received) / 1000)

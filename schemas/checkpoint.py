@@ -14,6 +14,11 @@ class KnownGap(Record):
 
     source: str
     started_at: UtcTime
+    opened_at: UtcTime
+    """When it was noticed."""
+    revision: Annotated[int, Field(ge=1)]
+    """Of its incident."""
+    severity: Annotated[int, Field(ge=1, le=5)]
     ended_at: UtcTime | None = None
 
 

@@ -12,6 +12,7 @@ from schemas.enriched import BrandRole, Mood
 from schemas.errors import RejectedError
 from schemas.post import PostId, PostKind
 from schemas.record import Record, UtcTime, check_parts, explain
+from schemas.source_status import Backfill, SourceTrouble
 
 __all__ = ["Command", "CommandAction", "Mention", "Signal", "SourceGap", "Tick", "parse_signal"]
 
@@ -93,8 +94,14 @@ class SourceGap(Record):
     platform: Annotated[str, Field(max_length=32)]
     """Kind of the connector."""
     started_at: UtcTime
+    """The last time that it was surely heard."""
     ended_at: UtcTime | None = None
+    at: UtcTime
+    """When that was noticed."""
+    trouble: SourceTrouble
     reason: Annotated[str, Field(max_length=500)]
+    """What is wrong and what to do, in one sentence."""
+    backfill: Backfill
 
 
 Signal = Annotated[Mention | Command | Tick | SourceGap, Field(discriminator="type")]

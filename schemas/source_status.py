@@ -6,9 +6,48 @@ from pydantic import Field
 
 from schemas.record import Record, UtcTime
 
-__all__ = ["SourceState", "SourceStatus"]
+__all__ = ["HOURS_OF_WEEK", "Backfill", "Habit", "SourceState", "SourceStatus", "SourceTrouble"]
 
 SourceState = Literal["running", "done", "failing", "stopped"]
+
+SourceTrouble = Literal[
+    "login",
+    "forbidden",
+    "captcha",
+    "quota",
+    "format",
+    "gone",
+    "unreachable",
+    "server",
+    "settings",  # it can't even begin
+    "stalled",  # neither an answer nor an error since long
+    "silent",  # it can be read, but brings no posts for longer than usual
+    "unheard",  # ingest itself did not run
+]
+"""Why a source is not heard; the first eight are told by connectors."""
+
+Backfill = Literal["whole", "listed", "sender"]
+"""What of a gap comes in later: all of it; what the platform still lists; what the sender sends
+again."""
+
+HOURS_OF_WEEK = 168
+
+_PerHour = Annotated[tuple[int, ...], Field(min_length=HOURS_OF_WEEK, max_length=HOURS_OF_WEEK)]
+
+
+class Habit(Record):
+    """How long a source uses to be silent, by hour of the week (``processors/habit.py``).
+
+    Hours are counted from 1970-01-01 UTC; place ``n`` is every hour whose number is ``n`` modulo
+    168.
+    """
+
+    longest: _PerHour = (0,) * HOURS_OF_WEEK
+    """Longest silence that was running in that hour, in seconds; fades week by week."""
+    weeks: _PerHour = (0,) * HOURS_OF_WEEK
+    """In how many weeks that hour was heard, at most 99."""
+    hour: int = -1
+    """The hour that was looked at last."""
 
 
 class SourceStatus(Record):
@@ -32,9 +71,8 @@ class SourceStatus(Record):
     last_success_at: UtcTime | None = None
     last_post_at: UtcTime | None = None
     """``published_at`` of the newest post seen."""
-    trouble: Annotated[str, Field(max_length=32)] | None = None
-    """Kind of what is wrong: login, forbidden, captcha, quota, format, gone, unreachable, server or
-    settings."""
+    trouble: SourceTrouble | None = None
+    """Kind of what is wrong."""
     error: str | None = None
     """What is wrong and what to do, in one sentence."""
     quota_left: int | None = None
@@ -43,3 +81,7 @@ class SourceStatus(Record):
     """When the cursor last moved."""
     gap_since: UtcTime | None = None
     """Since when it is not heard, while a gap is open; ``watch`` learns nothing of that time."""
+    heard_at: UtcTime | None = None
+    """When the last post came in, by our clock."""
+    habit: Habit | None = None
+    """Its usual silences; of live sources only."""

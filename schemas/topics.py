@@ -59,7 +59,7 @@ TOPICS: dict[str, Topic] = {
             "incidents",
             "Incidents, the whole state at each revision.",
             "incident id",
-            ("Incident",),
+            ("Incident", "SourceIncident"),
             public=True,
             cleanup="compact",
         ),

@@ -10,7 +10,7 @@ from typing import Any, Literal, Protocol
 
 import httpx
 
-from schemas.incident import Incident
+from schemas.incidents import AnyIncident
 
 __all__ = ["Channel", "Notice", "NoticeReason"]
 
@@ -24,9 +24,9 @@ class Notice:
     key: str
     """Deterministic: the same step always has the same key, so a receiver can tell repeats."""
     reason: NoticeReason
-    incident: Incident
+    incident: AnyIncident
     brand_name: str
-    """The brand as people call it."""
+    """The brand as people call it; of a source, its name."""
     platform_names: Mapping[str, str] = field(default_factory=dict)
     """Platforms as people call them, where the user named them."""
 

@@ -27,7 +27,8 @@ class NoticeRecord:
     reason: str
     incident_id: str
     revision: int
-    brand: str
+    brand: str | None
+    """None when it is about a source."""
     severity: int
     claimed_at: datetime
     sent_at: datetime | None
@@ -56,10 +57,11 @@ class Journal:
             "reason": notice.reason,
             "incident_id": incident.id,
             "revision": incident.revision,
-            "brand": incident.brand,
             "severity": incident.severity,
             "claimed_at": at.isoformat(),
         }
+        if incident.kind != "source":
+            document["brand"] = incident.brand
         name = _id(notice.key, channel)
         await self._elasticsearch.ensure_setup()
         with self._elasticsearch.mapped():
@@ -111,5 +113,6 @@ def _record(source: dict[str, Any]) -> NoticeRecord:
             "claimed_at": datetime.fromisoformat(source["claimed_at"]),
             "sent_at": datetime.fromisoformat(sent_at) if sent_at else None,
             "error": source.get("error"),
+            "brand": source.get("brand"),
         }
     )

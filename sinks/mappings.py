@@ -131,6 +131,14 @@ INCIDENT: Mapping = _object(
     silenced_until=_DATE,
     statement=_TEXT,
     verdict=_FLAG,
+    # Of incidents of the kind "source".
+    source=_TERM,
+    connector=_TERM,
+    trouble=_TERM,
+    gap_started_at=_DATE,
+    gap_ended_at=_DATE,
+    message=_SHOWN,
+    backfill=_TERM,
 )
 
 NOTICE: Mapping = _object(

@@ -12,7 +12,8 @@ from elastic_transport import TransportError
 from elasticsearch import ApiError
 
 from schemas.enriched import EnrichedPost, Mood, Span, TextField
-from schemas.incident import Incident, IncidentState
+from schemas.incident import IncidentState
+from schemas.incidents import AnyIncident, parse_incident
 from schemas.record import Record
 from sinks.elasticsearch import Elasticsearch
 
@@ -127,8 +128,8 @@ class Search:
 
     async def incidents(
         self, *, brand: str | None = None, state: IncidentState | None = None, size: int = 20
-    ) -> list[Incident]:
-        """Incidents, the last changed first."""
+    ) -> list[AnyIncident]:
+        """Incidents of both kinds, the last changed first; a brand has none of sources."""
         conditions: list[Query] = []
         if brand is not None:
             conditions.append({"term": {"brand": brand}})
@@ -142,15 +143,15 @@ class Search:
                 sort=[{"updated_at": "desc"}, {"id": "asc"}],
                 size=size,
             )
-        return [_record(Incident, hit) for hit in answer["hits"]["hits"]]
+        return [_incident(hit) for hit in answer["hits"]["hits"]]
 
-    async def incident(self, incident_id: str) -> Incident | None:
+    async def incident(self, incident_id: str) -> AnyIncident | None:
         """One incident at its newest revision, at once after it was written."""
         with self._elasticsearch.mapped():
             answer = await self._client.options(ignore_status=404).get(
                 index=self._names.incidents, id=incident_id
             )
-        return _record(Incident, answer) if answer.get("found") else None
+        return _incident(answer) if answer.get("found") else None
 
     async def ids(
         self, *, since: datetime | None = None, page: int = _PAGE
@@ -245,6 +246,10 @@ def _highlight() -> Query:
 
 def _record(model: type[_Record], hit: Any) -> _Record:
     return model.from_line(orjson.dumps(hit["_source"]))
+
+
+def _incident(hit: Any) -> AnyIncident:
+    return parse_incident(orjson.dumps(hit["_source"]))
 
 
 def _signature(hit: Any) -> str | None:

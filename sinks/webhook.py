@@ -211,7 +211,7 @@ def payload(notice: Notice) -> bytes:
         (incident, "quotes", -1),
         (incident, "timeline", 0),
         (incident, "words", -1),
-        (incident["evidence"], "posts", -1),
+        (incident.get("evidence", {}), "posts", -1),
     ):
         items = holder.get(field, [])
         while len(body) > MAX_BYTES and items:
@@ -219,7 +219,7 @@ def payload(notice: Notice) -> bytes:
             if field not in data["truncated"]:
                 data["truncated"].append(field)
             body = orjson.dumps(whole)
-    for holder, field in ((incident, "statement"), (incident["first_post"], "excerpt")):
+    for holder, field in ((incident, "statement"), (incident.get("first_post", {}), "excerpt")):
         if len(body) > MAX_BYTES and len(holder.get(field, "")) > 500:
             holder[field] = holder[field][:500] + "…"
             data["truncated"].append(field)

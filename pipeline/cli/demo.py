@@ -207,7 +207,7 @@ async def _outcome(settings: Settings, posts: int, seconds: float) -> Outcome:
         queries = [PostQuery(text="刹车 OTA"), PostQuery(text="零重力", mood="positive")]
         return Outcome(
             report=await audit(kafka_of(settings), index),
-            incidents=await search.incidents(size=100),
+            incidents=[one for one in await search.incidents(size=100) if one.kind != "source"],
             notices=await Journal(index).recent(size=100),
             latencies=await latencies(live_workers(settings.folder)),
             searches=[(query, await search.posts(query, size=3)) for query in queries],

@@ -31,11 +31,12 @@ from pipeline.rules import live_rules
 from pipeline.settings import Settings
 from pipeline.status import RoleStatus, role_statuses
 from schemas.errors import FatalError
-from schemas.incident import Incident
+from schemas.incidents import AnyIncident
 from schemas.language import say
 from schemas.small_file import read_small
 from schemas.topics import TOPICS
-from sinks.notice_text import KINDS, STATES, describe
+from sinks.notice_text import describe
+from sinks.wording import KINDS, STATES
 
 if TYPE_CHECKING:
     from pipeline.audit import AuditReport, Cell
@@ -76,7 +77,7 @@ def incidents_list(
         return
     table = Table(
         "id",
-        say("品牌", "Brand"),
+        say("品牌或信源", "Brand or source"),
         say("类型", "Kind"),
         say("级别", "Severity"),
         say("状态", "State"),
@@ -86,16 +87,20 @@ def incidents_list(
         say("转抄", "Copies"),
     )
     for one in found:
+        if one.kind == "source":
+            about, since, counts = one.source, one.gap_started_at, ("–", "–", "–")
+        else:
+            totals = one.totals
+            about, since = one.brand, one.opened_at
+            counts = (str(totals.voices), str(totals.negative), str(totals.copies))
         table.add_row(
             one.id,
-            one.brand,
+            about,
             say(*KINDS[one.kind]),
             str(one.severity),
             say(*STATES[one.state]),
-            local_time(one.opened_at, settings),
-            str(one.totals.voices),
-            str(one.totals.negative),
-            str(one.totals.copies),
+            local_time(since, settings),
+            *counts,
         )
     console.print(table)
 
@@ -122,7 +127,7 @@ def incidents_show(
     console.print(text, markup=False, soft_wrap=True)
 
 
-async def _incidents(settings: Settings, brand: str | None, limit: int) -> list[Incident]:
+async def _incidents(settings: Settings, brand: str | None, limit: int) -> list[AnyIncident]:
     from sinks.search import Search
 
     index = elasticsearch_client(settings)
@@ -132,7 +137,7 @@ async def _incidents(settings: Settings, brand: str | None, limit: int) -> list[
         await index.close()
 
 
-async def _incident(settings: Settings, incident_id: str) -> tuple[Incident, str]:
+async def _incident(settings: Settings, incident_id: str) -> tuple[AnyIncident, str]:
     from sinks.search import Search
 
     index = elasticsearch_client(settings)
@@ -147,6 +152,8 @@ async def _incident(settings: Settings, incident_id: str) -> tuple[Incident, str
                 f"There is no incident {incident_id}; see `tingchao incidents list`.",
             )
         )
+    if incident.kind == "source":
+        return incident, incident.source
     rules = await live_rules(kafka_of(settings), settings.rules.id)
     names = {brand.id: brand.name for brand in rules.brands} if rules else {}
     return incident, names.get(incident.brand, incident.brand)

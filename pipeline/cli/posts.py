@@ -24,9 +24,9 @@ from pipeline.cli.common import (
 )
 from pipeline.components import configure
 from pipeline.endpoints import elasticsearch_client
-from pipeline.ingest import Progress
 from pipeline.mappings import mapping_for
 from pipeline.settings import Settings
+from pipeline.source_progress import Progress
 from pipeline.status import live_workers
 from pipeline.try_file import Tried, try_file
 from schemas.enriched import Mood

@@ -23,6 +23,7 @@ from pipeline.endpoints import kafka_of
 from pipeline.settings import Settings
 from pipeline.sources import SourceRow, source_rows
 from schemas.language import say
+from sinks.source_text import TROUBLES
 
 __all__: list[str] = []
 
@@ -31,19 +32,9 @@ _HEALTH = {
     "ok": ("正常", "ok", "green"),
     "done": ("读完了", "done", "green"),
     "failing": ("出错", "failing", "bold red"),
+    "silent": ("异常安静", "unusually silent", "bold red"),
     "stale": ("没有动静", "no sign of life", "bold red"),
     "removed": ("设置里已没有", "not in the settings", "dim"),
-}
-_TROUBLES = {
-    "login": "登录失效",
-    "forbidden": "被拒绝",
-    "captcha": "要求验证码",
-    "quota": "配额用完",
-    "format": "格式变了",
-    "gone": "不存在",
-    "unreachable": "连不上",
-    "server": "对方出错",
-    "settings": "设置有误",
 }
 
 
@@ -99,9 +90,8 @@ def _print_rows(rows: list[SourceRow], settings: Settings, now: datetime) -> Non
         )
     console.print(table)
     for row in rows:
-        if row.status and row.status.error:
-            word = row.status.trouble or ""
-            kind = say(_TROUBLES.get(word, word), word)
+        if row.status and row.status.error and row.status.trouble:
+            kind = say(*TROUBLES[row.status.trouble])
             console.print(
                 f"{row.name} [{kind}] {row.status.error}", style="red", markup=False, soft_wrap=True
             )

@@ -1,7 +1,7 @@
 """``ingest``: every configured source is read into ``posts.raw``."""
 
 import asyncio
-from collections.abc import Sequence
+from collections.abc import AsyncIterator, Sequence
 from typing import Any
 
 import httpx
@@ -11,9 +11,10 @@ from connectors.base import Context
 from pipeline.clock import now
 from pipeline.components import build_connector
 from pipeline.endpoints import kafka_of
-from pipeline.ingest import Ingest, read_cursors
+from pipeline.ingest import Ingest
 from pipeline.loop import EXIT_BUG, EXIT_FATAL, end_process
 from pipeline.settings import Settings
+from pipeline.source_progress import Progress, read_cursors
 from pipeline.vitals import Vitals
 from schemas.errors import FatalError
 
@@ -36,10 +37,17 @@ async def run(settings: Settings, process: Vitals, stop: asyncio.Event) -> None:
     async with httpx.AsyncClient() as client:
         context = Context(client, now, asyncio.sleep)
         tasks = [asyncio.create_task(ingest.tick_for_ever())]
+        tasks.append(asyncio.create_task(ingest.look_for_ever()))
+        for name, status in known.items():
+            if name not in settings.sources:
+                await ingest.retire(status)
         for name, section in settings.sources.items():
             connector = build_connector(name, section, context)
             cursor = ingest.resume(known[name]) if name in known else {}
-            tasks.append(asyncio.create_task(_drain(ingest, name, section.use, connector, cursor)))
+            runs = ingest.run(
+                name, section.use, connector, cursor, silent_after=section.silent_after
+            )
+            tasks.append(asyncio.create_task(_drain(name, runs)))
         vitals.end("starting")
         log.info("listening", sources=sorted(settings.sources) or "none, only time passes")
         stopped = asyncio.create_task(stop.wait())
@@ -65,9 +73,9 @@ async def _until_stopped(
                 end_process(EXIT_BUG, f"{type(error).__name__}: {error}")
 
 
-async def _drain(ingest: Ingest, name: str, kind: str, connector: Any, cursor: Any) -> None:
+async def _drain(name: str, runs: AsyncIterator[Progress]) -> None:
     try:
-        async for _ in ingest.run(name, kind, connector, cursor):
+        async for _ in runs:
             pass
     except FatalError as error:
         log.error("source stopped", source=name, reason=str(error))

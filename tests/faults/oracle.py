@@ -18,13 +18,15 @@ from pipeline.notify import reason_for
 from pipeline.record import Record
 from pipeline.watch import POSITION_KEY
 from processors.brand_state import BrandState
+from processors.source_incidents import known_gap, source_incident
 from processors.surge import Surge
 from schemas.checkpoint import KnownGap
 from schemas.enriched import EnrichedPost
 from schemas.envelope import split
 from schemas.errors import RejectedError
-from schemas.incident import Incident
+from schemas.incidents import AnyIncident, parse_incident
 from schemas.signals import Command, Mention, SourceGap, Tick, parse_signal
+from schemas.topics import partition_of
 from sinks.elasticsearch import Elasticsearch
 from tests.faults.ledger import Feed
 from tests.pipeline.line_rig import Line, Receiver
@@ -138,7 +140,7 @@ async def _documents(index: Elasticsearch) -> list[tuple[str, int]]:
 # --- incidents ----------------------------------------------------------------------------------
 
 
-def _judge_state(line: Line, verdict: Verdict) -> list[Incident]:
+def _judge_state(line: Line, verdict: Verdict) -> list[AnyIncident]:
     written = [one.value or b"" for one in line.records("incidents")]
     expected, states = recount(line)
     verdict.incidents = len(written)
@@ -157,11 +159,11 @@ def _judge_state(line: Line, verdict: Verdict) -> list[Incident]:
     if kept != states:
         wrong = sorted(str(key) for key in states | kept if states.get(key) != kept.get(key))
         verdict.others.append(f"states differ from the recount: {wrong}")
-    return [Incident.from_line(one) for one in written]
+    return [parse_incident(one) for one in written]
 
 
-def _judge_index(line: Line, incidents: list[Incident], verdict: Verdict) -> None:
-    newest: dict[str, Incident] = {}
+def _judge_index(line: Line, incidents: list[AnyIncident], verdict: Verdict) -> None:
+    newest: dict[str, AnyIncident] = {}
     for incident in incidents:
         if incident.revision >= newest.get(incident.id, incident).revision:
             newest[incident.id] = incident
@@ -173,9 +175,11 @@ def _judge_index(line: Line, incidents: list[Incident], verdict: Verdict) -> Non
             verdict.others.append(f"the index does not hold the newest state of {incident.id}")
 
 
-def _judge_notices(incidents: list[Incident], receiver: Receiver, verdict: Verdict) -> None:
+def _judge_notices(incidents: list[AnyIncident], receiver: Receiver, verdict: Verdict) -> None:
     wanted = {
-        f"{one.id}-{one.revision}" for one in incidents if one.kind == "crisis" and reason_for(one)
+        f"{one.id}-{one.revision}"
+        for one in incidents
+        if one.kind in ("crisis", "source") and reason_for(one)
     }
     verdict.notices = len(wanted)
     if wanted != set(receiver.keys()):
@@ -195,9 +199,10 @@ def recount(
     by_partition: dict[int, list[Record]] = {}
     for record in line.records("signals"):
         by_partition.setdefault(record.partition, []).append(record)
-    incidents: list[Incident] = []
+    incidents: list[AnyIncident] = []
+    partitions = line.settings.kafka.partitions
     states: dict[bytes | None, bytes | None] = {}
-    for records in by_partition.values():
+    for number, records in by_partition.items():
         brands: dict[str, BrandState] = {}
         lanes: dict[int, datetime] = {}
         watermark: datetime | None = None
@@ -218,12 +223,12 @@ def recount(
                         incidents += detector.advance(state, watermark, list(gaps.values()))
             elif isinstance(signal, SourceGap):
                 key = (signal.source, signal.started_at)
+                told = source_incident(signal, gaps.get(key))
+                if told is not None and partition_of(signal.source, partitions) == number:
+                    incidents.append(told)
                 for state in brands.values() if key not in gaps else ():
                     detector.gap(state, signal.started_at)
-                ended_at = signal.ended_at or (gaps[key].ended_at if key in gaps else None)
-                gaps[key] = KnownGap(
-                    source=signal.source, started_at=signal.started_at, ended_at=ended_at
-                )
+                gaps[key] = known_gap(signal, gaps.get(key))
             elif isinstance(signal, Mention):
                 if signal.brand not in brands:
                     state = detector.new_state(signal.brand, signal.role)

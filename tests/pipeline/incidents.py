@@ -12,6 +12,7 @@ from schemas.incident import (
     TimelineEntry,
     TimelineEvent,
 )
+from schemas.signals import SourceGap
 
 AT = datetime(2026, 3, 1, 8, 0, tzinfo=UTC)
 NUMBERS = Numbers(mentions=9, voices=8, negative=7, positive=0, copies=1, platforms={"weibo": 9})
@@ -53,3 +54,17 @@ def incident(*events: TimelineEvent, revision: int = 1, **changes: Any) -> Incid
         for number, event in enumerate(events)
     )
     return Incident(**values)
+
+
+def gap_of(source: str, started_at: datetime, **changes: Any) -> SourceGap:
+    """A line that tells of a source that is not heard."""
+    values: dict[str, Any] = {
+        "source": source,
+        "platform": "weibo",
+        "started_at": started_at,
+        "at": changes.get("ended_at") or started_at + timedelta(minutes=1),
+        "trouble": "unreachable",
+        "reason": "无回应",
+        "backfill": "listed",
+    }
+    return SourceGap(**(values | changes))

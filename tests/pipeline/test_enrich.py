@@ -19,8 +19,9 @@ from schemas.errors import RejectedError, RetryableError
 from schemas.outcome import Done
 from schemas.post import Post
 from schemas.rules import RuleSet
-from schemas.signals import Mention, SourceGap, Tick, parse_signal
+from schemas.signals import Mention, Tick, parse_signal
 from schemas.topics import TOPICS, partition_of
+from tests.pipeline.incidents import gap_of
 
 WRITTEN = datetime(2026, 3, 5, 4, 0, tzinfo=UTC)
 PARTITIONS = {"posts.raw": 3, "posts.enriched": 5, "posts.dropped": 2, "signals": 4}
@@ -215,7 +216,7 @@ async def test_mentions_go_to_their_brands_partition(rig: Rig) -> None:
 
 async def test_time_stands_behind_what_was_said_before_in_every_partition(rig: Rig) -> None:
     # Given posts, a tick, a gap and more posts in one record of lane 1
-    gap = SourceGap(source="s", platform="weibo", started_at=WRITTEN, reason="无回应")
+    gap = gap_of("s", WRITTEN)
 
     await rig.apply(post(1, "岚图"), tick(), post(2, "极氪"), gap.to_line(), lane=1)
 

@@ -12,13 +12,15 @@ from connectors.base import Batch, Cursor, Seen, Unreadable, Way
 from connectors.trouble import SourceError
 from pipeline.backoff import Backoff
 from pipeline.dead_letters import read_dead_letters
-from pipeline.ingest import Ingest, read_cursors
+from pipeline.ingest import Ingest
 from pipeline.kafka import Entry, Kafka
 from pipeline.settings import KafkaSettings
+from pipeline.source_progress import read_cursors
 from schemas.envelope import split
 from schemas.errors import FatalError, RetryableError
 from schemas.post import Author, Post, PostDraft
 from schemas.signals import SourceGap, Tick
+from schemas.source_status import Backfill
 from schemas.topics import partition_of
 
 pytestmark = pytest.mark.services
@@ -45,6 +47,8 @@ class Script:
     """A connector that yields what it is told, from where the cursor stands."""
 
     way: Way = "polled"
+    backfill: Backfill = "whole"
+    every_seconds: float | None = 60.0
 
     def __init__(self, *steps: Batch | Exception) -> None:
         self.steps = list(steps)
@@ -399,7 +403,7 @@ async def test_a_source_that_stays_away_is_a_gap_until_it_is_heard_again(kafka: 
 
     begun, ended = await gaps(kafka)
     assert (begun.source, begun.started_at, begun.ended_at) == ("rec", NOW, None)
-    assert begun.reason == "unreachable: no answer"
+    assert (begun.trouble, begun.reason, begun.backfill) == ("unreachable", "no answer", "whole")
     assert (ended.started_at, ended.ended_at) == (NOW, watch.now)
     assert (await read_cursors(kafka))["rec"].gap_since is None
 

@@ -12,12 +12,13 @@ from connectors.base import Batch, Cursor, Seen, Way
 from connectors.trouble import SourceError
 from pipeline import clock, metrics
 from pipeline.backoff import Backoff
-from pipeline.ingest import Ingest, read_cursors
+from pipeline.ingest import Ingest
 from pipeline.kafka import Kafka
 from pipeline.settings import KafkaSettings
+from pipeline.source_progress import read_cursors
 from pipeline.sources import STALE_SECONDS, source_rows
 from schemas.post import Author, PostDraft
-from schemas.source_status import SourceStatus
+from schemas.source_status import Backfill, SourceStatus
 from tests.pipeline.conftest import MakeLine
 from tests.pipeline.line_rig import Answer, cli
 from tests.pipeline.line_story import BEGIN, post
@@ -133,6 +134,8 @@ class Script:
     """Yields what it is told, then raises what it is told."""
 
     way: Way = "polled"
+    backfill: Backfill = "listed"
+    every_seconds: float | None = 60.0
 
     def __init__(self, batches: list[Batch], error: Exception) -> None:
         self._batches = batches

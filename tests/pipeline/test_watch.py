@@ -26,6 +26,7 @@ from schemas.envelope import split
 from schemas.errors import FatalError
 from schemas.incident import Incident
 from schemas.signals import Command, Mention, SourceGap, Tick, parse_signal
+from tests.pipeline.incidents import gap_of
 from tests.tripwires import groups
 
 pytestmark = pytest.mark.services
@@ -106,9 +107,7 @@ def story() -> list[bytes]:
                 )
             )
         if slot == 21:
-            signals.append(
-                SourceGap(source="weibo-main", platform="weibo", started_at=at, reason="无回应")
-            )
+            signals.append(gap_of("weibo-main", at))
         signals.append(tick(at, 1))
         values.append(lines(*signals))
     return values
@@ -391,9 +390,7 @@ async def test_what_nobody_heard_is_no_calm_after_a_restart_either(
         return lines(tick(at, 0), *signals, tick(at, 1))
 
     def gap(**more: Any) -> SourceGap:
-        return SourceGap(
-            source="weibo", platform="weibo", started_at=START + 12 * SLOT, reason="?", **more
-        )
+        return gap_of("weibo", START + 12 * SLOT, **more)
 
     values = [
         slot(number, mention(f"m{number}", START + number * SLOT, "lantu")) for number in range(12)
