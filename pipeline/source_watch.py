@@ -114,9 +114,11 @@ class SourceWatch:
         """It was read without trouble; returns the end of a gap."""
         self._failing = None
         self._answered_at = self._success_at = now
-        if posts:
-            self.heard_at = self._quiet_since = now
         gap, since = self._gap, self._away_since
+        if posts:
+            if since is None and (gap is None or gap.kind == "silent"):
+                self.habit = habit.heard(self.habit, self._quiet_since, now)
+            self.heard_at = self._quiet_since = now
         if gap is None and since is not None:
             gap = _Trouble(since, "unheard", _unheard())
         self._away_since = None
@@ -159,7 +161,6 @@ class SourceWatch:
             return None
         silence = now - self._quiet_since
         allowed = self._allowed(now)
-        self.habit = habit.heard(self.habit, now, silence.total_seconds())
         if allowed is None or silence <= allowed:
             return None
         return _Trouble(self._quiet_since, "silent", self._is_silent(silence, now))

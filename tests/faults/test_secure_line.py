@@ -17,7 +17,7 @@ import pytest
 from pipeline.loop import EXIT_FATAL
 from pipeline.services import RunningServices
 from pipeline.status import live_workers
-from schemas.incident import Incident
+from schemas.incidents import parse_incident
 from tests.faults.https_gate import Gate
 from tests.faults.secure_kafka import (
     MECHANISMS,
@@ -153,7 +153,7 @@ def test_a_story_goes_through_the_whole_line(
         crises = {
             one.brand
             for record in line.records("incidents")
-            if record.value and (one := Incident.from_line(record.value)).kind == "crisis"
+            if record.value and (one := parse_incident(record.value)).kind == "crisis"
         }
         assert crises == {next(iter(BRANDS))}
         assert receiver.deliveries

@@ -25,7 +25,7 @@ from aiokafka import AIOKafkaConsumer
 
 from pipeline.status import live_workers
 from schemas.enriched import EnrichedPost
-from schemas.incident import Incident
+from schemas.incidents import parse_incident
 from sinks.journal import Journal
 from tests.faults.proxy import FaultProxy
 from tests.pipeline.conftest import MakeLine
@@ -65,7 +65,7 @@ class Run:
         found = {}
         for record in self.line.records("incidents"):
             assert record.value is not None
-            incident = Incident.from_line(record.value)
+            incident = parse_incident(record.value)
             assert (incident.id, incident.revision) not in found, "written twice"
             found[incident.id, incident.revision] = record.value
         return found
@@ -127,7 +127,7 @@ def test_both_crises_stand_in_topic_and_index_with_their_first_post(
     undisturbed: Run, story: Story
 ) -> None:
     newest = {key[0]: line for key, line in sorted(undisturbed.incidents().items())}
-    crises = [one for line in newest.values() if (one := Incident.from_line(line)).kind == "crisis"]
+    crises = [one for line in newest.values() if (one := parse_incident(line)).kind == "crisis"]
 
     assert {one.brand for one in crises} == set(BRANDS)
     listed = {one["id"]: one for one in undisturbed.line.ok("incidents", "list", "--json").data}

@@ -9,11 +9,14 @@ import pytest
 from pipeline.notify import BROKEN_CHANNEL_SECONDS, NotifyStage, reason_for
 from pipeline.record import RETRY_HEADER, Item, Record
 from pipeline.settings import NotifySettings
+from processors.source_incidents import known_gap, source_incident
 from schemas.errors import FatalError, RejectedError, RetryableError
-from schemas.incident import Incident
+from schemas.incidents import AnyIncident
 from schemas.outcome import Done, Rejected, Retry
+from schemas.signals import SourceGap
+from schemas.source_incident import SourceIncident
 from sinks.base import Notice
-from tests.pipeline.incidents import AT, incident
+from tests.pipeline.incidents import AT, gap_of, incident
 
 
 class FakeJournal:
@@ -55,7 +58,7 @@ def stage(channel: FakeChannel, **settings: Any) -> tuple[NotifyStage, FakeJourn
     return made, journal
 
 
-def items(*incidents: Incident, written_at: datetime = AT) -> list[Item[Incident]]:
+def items(*incidents: AnyIncident, written_at: datetime = AT) -> list[Item[AnyIncident]]:
     stamp = int(written_at.timestamp() * 1000)
     return [
         Item(Record("incidents", 0, n, stamp, b"k", one.to_line()), 1, one.to_line(), one)
@@ -75,7 +78,7 @@ def items(*incidents: Incident, written_at: datetime = AT) -> list[Item[Incident
         (incident("acknowledged", revision=3), None),
     ],
 )
-def test_the_reason_follows_from_the_revision(told: Incident, reason: str | None) -> None:
+def test_the_reason_follows_from_the_revision(told: AnyIncident, reason: str | None) -> None:
     assert reason_for(told) == reason
 
 
@@ -152,7 +155,9 @@ async def test_a_broken_channel_waits_for_a_person_and_loses_nothing() -> None:
         (incident("opened", silenced_until=AT + timedelta(hours=1)), {}),
     ],
 )
-async def test_what_nobody_asked_for_is_not_told(one: Incident, settings: dict[str, Any]) -> None:
+async def test_what_nobody_asked_for_is_not_told(
+    one: AnyIncident, settings: dict[str, Any]
+) -> None:
     channel = FakeChannel()
     notify, journal = stage(channel, **settings)
 
@@ -166,5 +171,52 @@ async def test_a_channel_added_today_does_not_ring_for_last_month() -> None:
     notify, _ = stage(channel)
 
     await notify.apply(items(incident("opened"), written_at=AT - timedelta(days=30)))
+
+    assert channel.told == []
+
+
+# --- sources ----------------------------------------------------------------------------------
+
+
+def source_incidents(*gaps: SourceGap) -> list[SourceIncident]:
+    known, found = None, []
+    for gap in gaps:
+        told = source_incident(gap, known)
+        known = known_gap(gap, known)
+        found += [told] if told else []
+    return found
+
+
+async def test_a_source_is_told_when_it_fails_grows_worse_and_is_heard_again() -> None:
+    begun = gap_of("own", AT)
+    worse = gap_of("own", AT, trouble="login")
+    ended = gap_of("own", AT, trouble="login", ended_at=AT + timedelta(minutes=3))
+    channel = FakeChannel()
+    made, _ = stage(channel)
+
+    await made.apply(items(*source_incidents(begun, worse, ended)))
+
+    assert [(one.reason, one.brand_name) for one in channel.told] == [
+        ("opened", "own"),
+        ("worse", "own"),
+        ("closed", "own"),
+    ]
+
+
+@pytest.mark.parametrize(("minutes", "reason"), [(9, None), (10, "closed")])
+def test_a_restart_is_no_news_and_a_night_without_ears_is(
+    minutes: float, reason: str | None
+) -> None:
+    ended_at = AT + timedelta(minutes=minutes)
+    [told] = source_incidents(gap_of("own", AT, trouble="unheard", ended_at=ended_at))
+
+    assert reason_for(told) == reason
+
+
+async def test_whoever_wants_no_word_of_sources_gets_none() -> None:
+    channel = FakeChannel()
+    made, _ = stage(channel, kinds=("crisis",))
+
+    await made.apply(items(*source_incidents(gap_of("own", AT))))
 
     assert channel.told == []

@@ -238,7 +238,7 @@ def test_the_table_tells_who_does_well(make_line: MakeLine) -> None:
         "unborn": "new",
         "gone": "removed",
     }
-    assert "failing [captcha] solve [the] captcha" in said
+    assert "failing [asks for a captcha] solve [the] captcha" in said
     assert "never ran" in said
     assert {row["name"]: row["health"] for row in line.ok("sources", "--json").data}[
         "silent"

@@ -40,6 +40,9 @@ GAP: dict[str, Any] = {
     "platform": "weibo",
     "started_at": "2026-03-05T04:00:00Z",
     "reason": "接口没有回应",
+    "at": "2026-03-05T04:01:00Z",
+    "trouble": "unreachable",
+    "backfill": "listed",
 }
 
 

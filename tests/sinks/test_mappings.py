@@ -8,6 +8,7 @@ from pydantic import BaseModel
 
 from schemas.enriched import EnrichedPost
 from schemas.incident import Incident
+from schemas.source_incident import SourceIncident
 from sinks.journal import NoticeRecord
 from sinks.mappings import INCIDENT, NOTICE, POST, Mapping
 
@@ -41,9 +42,14 @@ def paths_of_mapping(mapping: Mapping, path: str = "") -> Iterator[str]:
             yield from paths_of_mapping(inner, f"{path}{name}.")
 
 
-@pytest.mark.parametrize(("model", "mapping"), [(EnrichedPost, POST), (Incident, INCIDENT)])
-def test_mapping_and_record_have_the_same_fields(model: type[BaseModel], mapping: Mapping) -> None:
-    assert set(paths_of_model(model, mapping)) == set(paths_of_mapping(mapping))
+@pytest.mark.parametrize(
+    ("models", "mapping"), [([EnrichedPost], POST), ([Incident, SourceIncident], INCIDENT)]
+)
+def test_mapping_and_records_have_the_same_fields(
+    models: list[type[BaseModel]], mapping: Mapping
+) -> None:
+    wanted = {path for model in models for path in paths_of_model(model, mapping)}
+    assert wanted == set(paths_of_mapping(mapping))
 
 
 def test_the_journal_stores_what_it_reads() -> None:
