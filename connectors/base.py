@@ -11,6 +11,7 @@ from typing import Any, Literal, Protocol
 
 import httpx
 
+from schemas.customer_event import CustomerEvent
 from schemas.post import PostDraft
 from schemas.source_status import Backfill
 
@@ -56,6 +57,8 @@ class Batch:
     """For recordings: everything up to here was yielded. ``None``: the source runs on real time."""
     quota_left: int | None = None
     """Calls that the platform still allows at once, where it counts them."""
+    events: list[CustomerEvent] = field(default_factory=list)
+    """What customers did towards an account of ours, without saying anything."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -16,6 +16,7 @@ from pydantic import Field
 
 from connectors.base import Batch, Cursor, Seen, Unreadable
 from schemas.component import ComponentConfig
+from schemas.customer_event import CustomerEvent
 from schemas.errors import FatalError
 from schemas.language import say
 
@@ -56,10 +57,15 @@ class Busy(Exception):
 class _Delivery:
     seen: Sequence[Seen]
     unreadable: Sequence[Unreadable]
+    events: Sequence[CustomerEvent]
     key: str
     counted: str
     done: "asyncio.Future[bool]" = field(repr=False)
     """Whether the broker has it."""
+
+    @property
+    def items(self) -> int:
+        return len(self.seen) + len(self.unreadable) + len(self.events)
 
     @property
     def size(self) -> int:
@@ -84,6 +90,7 @@ class Receiver:
         self,
         seen: Sequence[Seen],
         unreadable: Sequence[Unreadable] = (),
+        events: Sequence[CustomerEvent] = (),
         *,
         key: str = "",
         counted: str = "",
@@ -101,7 +108,7 @@ class Receiver:
             return
         done = self._pending.get(key) if key else None
         if done is None:
-            done = self._put(seen, unreadable, key, counted)
+            done = self._put(seen, unreadable, events, key, counted)
         # Shielded: a sender that hangs up must not take the delivery from one that repeats it.
         if not await asyncio.shield(done):
             raise Busy(5)
@@ -111,10 +118,15 @@ class Receiver:
         self._counts[name] += 1
 
     def _put(
-        self, seen: Sequence[Seen], unreadable: Sequence[Unreadable], key: str, counted: str
+        self,
+        seen: Sequence[Seen],
+        unreadable: Sequence[Unreadable],
+        events: Sequence[CustomerEvent],
+        key: str,
+        counted: str,
     ) -> "asyncio.Future[bool]":
         done: asyncio.Future[bool] = asyncio.get_running_loop().create_future()
-        one = _Delivery(seen, unreadable, key, counted, done)
+        one = _Delivery(seen, unreadable, events, key, counted, done)
         if self._closed or self._waiting_bytes + one.size > MAX_WAITING_BYTES:
             raise Busy(5)
         try:
@@ -152,6 +164,7 @@ class Receiver:
         await runner.setup()
         try:
             await self._listen(runner)
+            yield Batch([], cursor or {})  # it listens: what was not heard ends here
             while True:
                 taken = await self._take()
                 try:
@@ -159,6 +172,7 @@ class Receiver:
                         [seen for one in taken for seen in one.seen],
                         self._cursor(taken),
                         [item for one in taken for item in one.unreadable],
+                        events=[event for one in taken for event in one.events],
                     )
                 except BaseException:  # ingest gives up: the senders have to send again
                     self._end(taken, written=False)
@@ -203,12 +217,12 @@ class Receiver:
         first = await self._waiting.get()
         self._waiting_bytes -= first.size
         taken = [first]
-        items, size = len(first.seen) + len(first.unreadable), first.size
+        items, size = first.items, first.size
         while items < MAX_BATCH_ITEMS and size < MAX_BATCH_BYTES:
             with suppress(asyncio.QueueEmpty):
                 one = self._get()
                 taken.append(one)
-                items += len(one.seen) + len(one.unreadable)
+                items += one.items
                 size += one.size
                 continue
             break

@@ -20,11 +20,11 @@ within 4.5 seconds, and it sends again, three times in all, 5 seconds apart. Rep
 ``MsgId`` (events: sender, time, event and key), over a restart too. A message in line when the
 third attempt failed is still written as long as the process lives.
 Limits: when the broker is away for longer than the three attempts and the process ends too, or more
-than 2,000 messages wait, messages are lost: WeChat does not send again. Events (subscribe, scan,
-menu clicks, ...) are not carried on yet: they are acknowledged and counted by name in the source's
-cursor; an unsubscribe stops nothing elsewhere yet. Unknown types become dead letters. Images and
-voices are told as such; a voice is text where the account has recognition switched on. Exact
-locations are dropped, the label stays.
+than 2,000 messages wait, messages are lost: WeChat does not send again. What followers do (follow,
+leave, scan, tap a menu) becomes a CustomerEvent in ``customer.events``; ends of the account's own
+jobs and places are acknowledged and counted by name in the source's cursor. Unknown types become
+dead letters. Images and voices are told as such; a voice is text where the account has recognition
+switched on. Exact locations are dropped, the label stays.
 It cannot see: replies of the account's staff, articles and their comments (``wechat-articles``),
 other accounts. In plain and compatible mode a signature does not cover the body: use encrypted.
 Quotas: none for being called.
@@ -40,8 +40,10 @@ from pydantic import Field, model_validator
 
 from connectors.base import Batch, Context, Cursor, Way
 from connectors.wechat_crypto import AesKey, Crypto, same, sign
-from connectors.wechat_messages import EVENTS, Pushed, read_xml, to_draft
+from connectors.wechat_events import FOLLOWER_ACTS, JOBS, follower_event
+from connectors.wechat_messages import Pushed, read_xml, to_draft
 from connectors.wechat_push import PushConfig, Pushes, Refused, open_sealed
+from schemas.customer_event import CustomerEvent
 from schemas.errors import RejectedError
 from schemas.language import say
 from schemas.post import PostDraft
@@ -96,9 +98,11 @@ class Wechat:
         """
         return self._pushes.batches(cursor)
 
-    def _sort(self, pushed: Pushed, now: datetime) -> PostDraft | str:
+    def _sort(self, pushed: Pushed, now: datetime) -> PostDraft | CustomerEvent | str:
         event = pushed.event.lower()
-        if pushed.type == "event" and event in EVENTS:
+        if pushed.type == "event" and event in FOLLOWER_ACTS:
+            return follower_event(pushed, self._name, self._config.id_secret, now)
+        if pushed.type == "event" and event in JOBS:
             return event
         if not pushed.type and "Encrypt" in pushed.fields:
             raise RejectedError(

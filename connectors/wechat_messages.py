@@ -20,22 +20,15 @@ from schemas.post import Author, PostDraft
 from schemas.record import explain
 
 __all__ = [
-    "EVENTS",
     "HostileXml",
     "Pushed",
     "article_id",
     "read_pushed",
     "read_xml",
+    "sent_at",
     "to_draft",
     "without_people",
 ]
-
-EVENTS = frozenset(
-    "subscribe unsubscribe scan location click view view_miniprogram scancode_push scancode_waitmsg"
-    " pic_sysphoto pic_photo_or_album pic_weixin location_select kf_create_session kf_close_session"
-    " kf_switch_session masssendjobfinish templatesendjobfinish publishjobfinish".split()
-)
-"""What a follower or a job of the account's did, in small letters: known, and said by nobody."""
 
 _MOST_TITLE = 1_000
 _WEB = re.compile(r"https?://[^\s\x00-\x1f]{1,2000}")
@@ -154,7 +147,7 @@ def to_draft(pushed: Pushed, source: str, id_secret: SecretStr, now: datetime) -
             text=words(fields),
             title=fields.get("Title", "")[:_MOST_TITLE] or None,
             author=Author(id=keyed_hash(id_secret, pushed.sender)),
-            published_at=_time(pushed.created, now),
+            published_at=sent_at(pushed.created, now),
             parent_id=article,
             root_id=article,
             url=link if _WEB.fullmatch(link) else None,
@@ -203,8 +196,8 @@ def _digits(text: str) -> bool:
     return text.isascii() and text.isdigit() and len(text) <= 24
 
 
-def _time(created: str, now: datetime) -> datetime:
-    """When it was sent; a broken time must not cost a customer's words."""
+def sent_at(created: str, now: datetime) -> datetime:
+    """A ``CreateTime``; a broken one is now: it must not cost a customer's words."""
     try:
         return datetime.fromtimestamp(int(created), UTC)
     except (ValueError, OverflowError, OSError):

@@ -20,6 +20,7 @@ from connectors.base import Batch, Context, Cursor, Seen, Unreadable
 from connectors.receiver import Busy, ReceiveConfig, Receiver
 from connectors.wechat_crypto import Crypto, IdSecret, keyed_hash, same, sign
 from connectors.wechat_messages import HostileXml, Pushed, read_pushed, without_people
+from schemas.customer_event import CustomerEvent
 from schemas.errors import RejectedError
 from schemas.post import PostDraft
 
@@ -103,14 +104,16 @@ class _Delivery:
     key: str
     seen: list[Seen] = field(default_factory=list)
     unreadable: list[Unreadable] = field(default_factory=list)
+    events: list[CustomerEvent] = field(default_factory=list)
     counted: str = ""
 
 
 class Pushes:
     """Serves one callback address; ``sort`` says what becomes of each message.
 
-    It returns the draft, or the name under which an event is counted, and raises ``RejectedError``
-    for what it does not know: that becomes a dead letter, and the platform gets its ``success``.
+    It returns what is handed on, or the name under which something is only counted, and raises
+    ``RejectedError`` for what it does not know: that becomes a dead letter, and the platform gets
+    its ``success``.
     """
 
     def __init__(
@@ -118,7 +121,7 @@ class Pushes:
         config: PushConfig,
         context: Context,
         door: Door,
-        sort: Callable[[Pushed, datetime], PostDraft | str],
+        sort: Callable[[Pushed, datetime], PostDraft | CustomerEvent | str],
     ) -> None:
         self._config = config
         self._context = context
@@ -164,7 +167,7 @@ class Pushes:
         try:
             async with asyncio.timeout(self._config.answer_seconds):
                 await self._receiver.deliver(
-                    one.seen, one.unreadable, key=one.key, counted=one.counted
+                    one.seen, one.unreadable, one.events, key=one.key, counted=one.counted
                 )
         except (TimeoutError, Busy):
             return web.Response(status=503, text="come again")
@@ -185,6 +188,8 @@ class Pushes:
         key = self._key(identity, raw)
         if isinstance(sorted_as, str):
             return _Delivery(key, counted=sorted_as)
+        if isinstance(sorted_as, CustomerEvent):
+            return _Delivery(key, events=[sorted_as])
         return _Delivery(key, [Seen(sorted_as, now)])
 
     def _key(self, identity: str, raw: bytes) -> str:

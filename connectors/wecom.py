@@ -13,15 +13,15 @@
 
 The address belongs into the console's 客户联系 (接收事件服务器), a proxy with TLS in front of it.
 
-Delivery: at least once. WeCom gets its ``success`` only when the broker has what it sent and the
-count is kept; else 503 within 4.5 seconds, and it sends again. Repetitions are told by sender,
+Delivery: at least once. WeCom gets its ``success`` only when the broker has what it sent, else 503
+within 4.5 seconds, and it sends again. Repetitions are told by sender,
 time, event and contact, over a restart too.
-Limits: it yields no posts. Contacts that come and go are events of a customer, not something that
-was said: they are acknowledged and counted by name in the source's cursor and not carried on yet.
-Anything else (messages to an app, other events) becomes a dead letter, people's ids hashed.
+Limits: it yields no posts. Contacts that come and go are acts of a customer, not something that was
+said: each becomes a CustomerEvent in ``customer.events``. Anything else (messages to an app, other
+events) becomes a dead letter, people's ids hashed.
 It cannot see: conversations with customers; WeCom gives them to the paid archive only.
 Quotas: none for being called.
-Terms: an external user id is personal information; neither it nor its hash is handed on.
+Terms: an external user id is personal information; only its keyed hash is handed on.
 """
 
 from collections.abc import AsyncIterator, Mapping
@@ -31,18 +31,15 @@ from pydantic import Field
 
 from connectors.base import Batch, Context, Cursor, Way
 from connectors.wechat_crypto import AesKey, Crypto
+from connectors.wechat_events import CONTACT_ACTS, contact_event
 from connectors.wechat_messages import Pushed, read_xml
 from connectors.wechat_push import PushConfig, Pushes, Refused, open_sealed
+from schemas.customer_event import CustomerEvent
 from schemas.errors import RejectedError
 from schemas.language import say
 from schemas.source_status import Backfill
 
 __all__ = ["Wecom"]
-
-_CHANGES = frozenset(
-    "add_external_contact edit_external_contact add_half_external_contact del_external_contact"
-    " del_follow_user transfer_fail".split()
-)
 
 
 class Wecom:
@@ -61,7 +58,9 @@ class Wecom:
         )
 
     def __init__(self, name: str, config: Config, context: Context) -> None:
-        self._pushes = Pushes(config, context, _Door(config), _sort)
+        self._name = name
+        self._id_secret = config.id_secret
+        self._pushes = Pushes(config, context, _Door(config), self._sort)
 
     def total(self) -> int | None:
         """Unknown: contacts come and go for ever."""
@@ -75,15 +74,14 @@ class Wecom:
         """
         return self._pushes.batches(cursor)
 
-
-def _sort(pushed: Pushed, now: datetime) -> str:
-    change = pushed.fields.get("ChangeType", "")
-    if pushed.event == "change_external_contact" and change in _CHANGES:
-        return change
-    kind = f"{pushed.event or pushed.type} {change}".strip()[:60]
-    raise RejectedError(
-        "mapping", say(f"不认识的回调类型 {kind!r}", f"a callback of unknown type {kind!r}")
-    )
+    def _sort(self, pushed: Pushed, now: datetime) -> CustomerEvent:
+        change = pushed.fields.get("ChangeType", "")
+        if pushed.event == "change_external_contact" and change in CONTACT_ACTS:
+            return contact_event(pushed, self._name, self._id_secret, now)
+        kind = f"{pushed.event or pushed.type} {change}".strip()[:60]
+        raise RejectedError(
+            "mapping", say(f"不认识的回调类型 {kind!r}", f"a callback of unknown type {kind!r}")
+        )
 
 
 class _Door:

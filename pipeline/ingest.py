@@ -1,8 +1,9 @@
 """Role ``ingest``: connectors in, posts out; the place where time enters the log.
 
-For each batch of a connector: posts and ticks go to ``posts.raw``, unreadable items to
-``dead-letters``, and only when the broker has acknowledged all of them is the batch's cursor kept
-in ``sources``. Delivery: at least once; a batch may come again after a crash, with the same ids.
+For each batch of a connector: posts and ticks go to ``posts.raw``, what customers did to
+``customer.events``, unreadable items to ``dead-letters``, and only when the broker has acknowledged
+all of them is the batch's cursor kept in ``sources``. Delivery: at least once; a batch may come
+again after a crash, with the same ids.
 
 Time: a live source runs on the wall clock, and a tick a second goes into every lane. A recording
 brings its own clock: a tick goes in before the first post of each quarter of an hour, so that a
@@ -13,7 +14,7 @@ import asyncio
 import base64
 import hashlib
 from collections import defaultdict
-from collections.abc import AsyncIterator, Callable
+from collections.abc import AsyncIterator, Callable, Sequence
 from datetime import UTC, datetime, timedelta
 
 import structlog
@@ -27,6 +28,7 @@ from pipeline.kafka import Entry, Kafka, LineWriter
 from pipeline.source_progress import Progress, measure
 from pipeline.source_watch import SourceWatch, trouble_of
 from pipeline.vitals import Reader
+from schemas.customer_event import CustomerEvent
 from schemas.dead_letter import DeadLetter, dead_letter_id
 from schemas.envelope import pack
 from schemas.errors import FatalError, RetryableError
@@ -71,7 +73,7 @@ class Ingest:
         self._dead_letters = DeadLetterWriter(kafka, "ingest", vitals=self._vitals)
         self._now = now
         self._backoff = backoff
-        self._lanes = 1
+        self._lanes = self._event_lanes = 1
         self._before: dict[str, SourceStatus] = {}
         self.progress: dict[str, Progress] = defaultdict(Progress)
 
@@ -80,6 +82,7 @@ class Ingest:
         await self._writer.start()
         await self._dead_letters.start()
         self._lanes = await self._writer.partitions("posts.raw")
+        self._event_lanes = await self._writer.partitions("customer.events")
 
     async def stop(self) -> None:
         """Flush and disconnect."""
@@ -178,7 +181,8 @@ class Ingest:
         if batch.cursor != progress.cursor:
             progress.cursor, progress.cursor_at = batch.cursor, now
         if progress.watch is not None:
-            await self._tell_gap(progress.watch.read(len(batch.seen), now))
+            heard = len(batch.seen) + len(batch.events)
+            await self._tell_gap(progress.watch.read(heard, now))
         await self._note(progress)
 
     async def _failed(self, progress: Progress, error: RetryableError | FatalError) -> None:
@@ -212,7 +216,7 @@ class Ingest:
             if progress.last_post_at is None or post.published_at > progress.last_post_at:
                 progress.last_post_at = post.published_at
         progress.posts += posts
-        metrics.RECEIVED.labels("ingest").inc(posts + len(unreadable))
+        metrics.RECEIVED.labels("ingest").inc(posts + len(unreadable) + len(batch.events))
         if batch.clock is not None and (progress.clock is None or batch.clock > progress.clock):
             lines += self._ticks_at(progress, batch.clock)
         if unreadable:
@@ -220,8 +224,10 @@ class Ingest:
             letters = [_letter(name, item, self._now()) for item in unreadable]
             await self._dead_letters.write_letters(letters)
         await self._write(lines)
+        await self._write_events(batch.events)
         metrics.SENT.labels("ingest", "posts.raw").inc(posts)
-        metrics.DECIDED.labels("ingest").inc(posts)
+        metrics.SENT.labels("ingest", "customer.events").inc(len(batch.events))
+        metrics.DECIDED.labels("ingest").inc(posts + len(batch.events))
 
     def _crosses(self, progress: Progress, at: datetime) -> bool:
         return progress.clock is None or _floor(at) > progress.clock
@@ -239,10 +245,23 @@ class Ingest:
             for lane, group in sorted(by_lane.items())
             for value in pack(group)
         ]
+        await self._send("posts.raw", entries)
+
+    async def _write_events(self, events: Sequence[CustomerEvent]) -> None:
+        if not events:
+            return
+        entries = []
+        for event in events:
+            key = event.customer.encode()
+            entries.append(Entry(partition_of(key, self._event_lanes), event.to_line(), key))
+        await self._send("customer.events", entries)
+
+    async def _send(self, topic: str, entries: list[Entry]) -> None:
+        """Write until the broker has it."""
         backoff = self._backoff()
         while True:
             try:
-                await self._writer.write({"posts.raw": entries})
+                await self._writer.write({topic: entries})
                 self._vitals.delivered()
                 return
             except RetryableError as error:

@@ -150,7 +150,7 @@ def announce(stage: str) -> None:
 #: The frequent ones; others begin when they first occur.
 _DEAD_LETTER_KINDS = ("json", "schema", "empty", "future", "mapping", "too_large", "bug", "poison")
 _WRITES = {
-    "ingest": ("posts.raw",),
+    "ingest": ("posts.raw", "customer.events"),
     "enrich": ("posts.enriched", "posts.dropped", "signals"),
     "watch": ("incidents",),
 }

@@ -8,6 +8,7 @@ from pydantic import BaseModel
 
 from processors.brand_state import BrandState
 from schemas.checkpoint import WatchPosition
+from schemas.customer_event import CustomerEvent
 from schemas.dead_letter import DeadLetter, Drop, Retry
 from schemas.enriched import EnrichedPost
 from schemas.incident import Incident
@@ -27,6 +28,7 @@ RECORDS: dict[str, type[BaseModel]] = {
         PostDraft,
         Post,
         EnrichedPost,
+        CustomerEvent,
         Mention,
         Command,
         Tick,
@@ -131,7 +133,7 @@ def _channel(topic: Topic) -> dict[str, Any]:
 
 
 _WRITERS: dict[str, tuple[str, ...]] = {
-    "ingest": ("posts.raw", "sources", "dead-letters"),
+    "ingest": ("posts.raw", "customer.events", "sources", "dead-letters"),
     "enrich": ("posts.enriched", "posts.dropped", "signals", "dead-letters"),
     "index": ("dead-letters",),
     "watch": ("incidents", "watch.checkpoints", "dead-letters"),

@@ -47,6 +47,14 @@ TOPICS: dict[str, Topic] = {
             ("EnrichedPost",),
             public=True,
         ),
+        Topic(
+            "customer.events",
+            "What customers did towards an account of ours: followed, left, tapped a menu.",
+            "customer",
+            ("CustomerEvent",),
+            public=True,
+            retention_seconds=30 * _DAY,
+        ),
         Topic("posts.dropped", "Posts left out on purpose, by name.", "post id", ("Drop",)),
         Topic(
             "signals",

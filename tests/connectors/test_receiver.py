@@ -103,6 +103,16 @@ async def test_the_answer_waits_for_the_broker(driver: Driver, client: httpx.Asy
     assert texts(driver.written) == ["刹车异响"]
 
 
+async def test_it_tells_that_it_listens_before_anybody_comes(
+    driver: Driver, client: httpx.AsyncClient
+) -> None:
+    # What was not heard while it was away ends then, and not when somebody says something.
+    await driver.until(lambda: driver.heard == 1)
+
+    await client.post("/in", content="刹车异响")
+    assert (driver.heard, texts(driver.written)) == (1, ["刹车异响"])
+
+
 async def test_what_comes_while_the_broker_writes_is_one_batch(
     driver: Driver, client: httpx.AsyncClient, inbox: Inbox
 ) -> None:

@@ -78,6 +78,8 @@ class Ingest:
 
     async def run(self) -> None:
         async for batch in self.batches:
+            if not (batch.seen or batch.unreadable):  # it listens, and nobody came yet
+                continue
             self.took.set()
             await self.broker.wait()
             self.stored.append(batch)

@@ -5,7 +5,9 @@ import pytest
 from pydantic import ValidationError
 
 from connectors.base import Context
+from connectors.wechat_events import CONTACT_ACTS
 from connectors.wecom import Wecom
+from schemas.customer_event import CustomerEvent
 from tests.connectors.pushing import Driver, free_port
 from tests.connectors.wechat_server import APP_ID, KEY, TOKEN, Sender
 
@@ -71,28 +73,46 @@ async def test_an_echo_of_others_is_refused(
     await other.close()
 
 
-async def test_contacts_that_come_and_go_are_counted_once(driver: Driver, sender: Sender) -> None:
+def events(driver: Driver) -> list[CustomerEvent]:
+    return [event for batch in driver.written for event in batch.events]
+
+
+async def test_contacts_that_come_and_go_become_events(driver: Driver, sender: Sender) -> None:
     # Given changes of contacts, two of them in the same second
     event = "change_external_contact"
+    other = CONTACT | {"ExternalUserID": "wmAnother-of-yunfan"}
     changes = [
         sender.event(event, ChangeType="add_external_contact", State="qr1", **CONTACT),
-        sender.event(event, ChangeType="del_external_contact", **CONTACT),
-        sender.event(
-            event, ChangeType="del_external_contact", **CONTACT | {"ExternalUserID": "wm2"}
-        ),
+        sender.event(event, ChangeType="del_follow_user", **CONTACT),
+        sender.event(event, ChangeType="del_follow_user", **other),
     ]
 
     # When each is sent twice
     assert [await sender.push(change) for change in changes * 2] == [[200]] * 6
 
-    # Then they are counted, and the cursor names nobody
-    told = driver.cursor.pop("told")  # type: ignore[attr-defined]
-    assert driver.cursor == {"count.add_external_contact": 1, "count.del_external_contact": 2}
-    assert "wm" not in told
-    assert not any(batch.seen or batch.unreadable for batch in driver.written)
+    # Then each came once, and neither event nor cursor names anybody
+    assert [(one.act, one.native, one.about) for one in events(driver)] == [
+        ("contact_added", "add_external_contact", "qr1"),
+        ("contact_left", "del_follow_user", None),
+        ("contact_left", "del_follow_user", None),
+    ]
+    added, left, another = events(driver)
+    assert added.customer == left.customer != another.customer
+    assert added.staff == left.staff == another.staff is not None
+    assert {one.platform for one in events(driver)} == {"wecom"}
+    told = "".join(one.model_dump_json() for one in events(driver)) + str(driver.cursor)
+    assert not any(native in told for native in (*CONTACT.values(), "wmAnother"))
 
 
-async def test_a_restart_counts_on_and_nothing_twice(
+async def test_every_change_of_a_contact_is_an_act(driver: Driver, sender: Sender) -> None:
+    event = "change_external_contact"
+    for change in CONTACT_ACTS:
+        await sender.push(sender.event(event, ChangeType=change, **CONTACT))
+
+    assert [one.act for one in events(driver)] == list(CONTACT_ACTS.values())
+
+
+async def test_a_restart_tells_nothing_twice(
     driver: Driver, sender: Sender, connect: Callable[[], Wecom], port: int
 ) -> None:
     event = "change_external_contact"
@@ -103,11 +123,20 @@ async def test_a_restart_counts_on_and_nothing_twice(
     later = Driver(connect().batches)
     later.cursor = driver.cursor
     await later.start(port)
-    second = sender.event(event, ChangeType="del_follow_user", **CONTACT | {"UserID": "li"})
+    second = sender.event(event, ChangeType="del_follow_user", **CONTACT | {"UserID": "li-of-y"})
     assert [await sender.push(one) for one in (first, second)] == [[200]] * 2
     await later.stop()
 
-    assert later.cursor["count.del_follow_user"] == 2
+    [told] = events(later)
+    assert told.staff != events(driver)[0].staff
+
+
+async def test_a_change_of_no_contact_is_parked(driver: Driver, sender: Sender) -> None:
+    event = sender.event("change_external_contact", ChangeType="del_follow_user", UserID="zhang")
+
+    assert await sender.push(event) == [200]
+
+    assert (events(driver), len(parked(driver))) == ([], 1)
 
 
 @pytest.mark.parametrize(

@@ -16,6 +16,7 @@ from pipeline.ingest import Ingest
 from pipeline.kafka import Entry, Kafka
 from pipeline.settings import KafkaSettings
 from pipeline.source_progress import read_cursors
+from schemas.customer_event import CustomerEvent
 from schemas.envelope import split
 from schemas.errors import FatalError, RetryableError
 from schemas.post import Author, Post, PostDraft
@@ -68,6 +69,19 @@ class Script:
 
 def batch(place: int, *numbers: int, **more: Any) -> Batch:
     return Batch([Seen(draft(number), NOW) for number in numbers], {"place": place}, **more)
+
+
+def event(number: int, customer: str) -> CustomerEvent:
+    return CustomerEvent(
+        id=f"wechat:event-{number}",
+        platform="wechat",
+        source="rec",
+        act="followed",
+        native="subscribe",
+        customer=customer,
+        happened_at=NOW,
+        observed_at=NOW,
+    )
 
 
 async def quick(seconds: float) -> None:
@@ -207,6 +221,29 @@ async def test_an_item_longer_than_any_topic_holds_is_cut_and_says_so(
     assert await posts(kafka) == ["weibo:1"]
 
 
+async def test_what_customers_did_goes_to_its_own_topic_by_customer(
+    kafka: Kafka, new_ingest: NewIngest
+) -> None:
+    acts = [event(1, "anna"), event(2, "bo"), event(3, "anna")]
+
+    await run(await new_ingest(), Script(batch(1, 1, events=acts)))
+
+    records = [record async for record in kafka.read_all("customer.events")]
+    assert {CustomerEvent.from_line(record.value or b"").id for record in records} == {
+        "wechat:event-1",
+        "wechat:event-2",
+        "wechat:event-3",
+    }
+    of_anna = [record for record in records if record.key == b"anna"]
+    assert len({record.partition for record in of_anna}) == 1
+    assert [CustomerEvent.from_line(record.value or b"").id for record in of_anna] == [
+        "wechat:event-1",
+        "wechat:event-3",
+    ]
+    assert await posts(kafka) == ["weibo:1"]
+    assert (await read_cursors(kafka))["rec"].heard_at == NOW
+
+
 # --- cursor -----------------------------------------------------------------------------------
 
 
@@ -239,11 +276,11 @@ async def test_the_cursor_stands_behind_what_is_acknowledged(
     assert status.posts == 2
 
 
-@pytest.mark.parametrize("dies_at", range(7))
+@pytest.mark.parametrize("dies_at", range(10))
 async def test_wherever_it_dies_a_restart_from_the_cursor_loses_nothing_and_repeats_one_batch(
     kafka: Kafka, new_ingest: NewIngest, dies_at: int
 ) -> None:
-    steps = (batch(1, 1, 2), batch(2, 3, 4), batch(3, 5, 6))
+    steps = tuple(batch(n, 2 * n - 1, 2 * n, events=[event(n, "anna")]) for n in (1, 2, 3))
     writes = 0
 
     def burn(topic: str) -> None:
@@ -266,9 +303,11 @@ async def test_wherever_it_dies_a_restart_from_the_cursor_loses_nothing_and_repe
     again = await posts(kafka)
     assert set(again) == {f"weibo:{n}" for n in range(1, 7)}
     assert len(again) <= 6 + 2, "more than one batch came twice"
+    acts = [record.value async for record in kafka.read_all("customer.events")]
+    assert (len(set(acts)), len(acts) <= 4) == (3, True)
 
 
-@pytest.mark.parametrize("topic", ["posts.raw", "sources"])
+@pytest.mark.parametrize("topic", ["posts.raw", "customer.events", "sources"])
 async def test_a_broker_that_is_away_is_waited_for_and_nothing_overtakes(
     kafka: Kafka, new_ingest: NewIngest, topic: str
 ) -> None:
@@ -284,9 +323,9 @@ async def test_a_broker_that_is_away_is_waited_for_and_nothing_overtakes(
 
     ingest = await new_ingest()
     watch_writes(ingest, fail)
-    await run(ingest, Script(batch(1, 1), batch(2, 2)))
+    await run(ingest, Script(batch(1, 1), batch(2, 2, events=[event(1, "anna")])))
 
-    assert order == ["posts.raw", "sources", "posts.raw", "sources", "sources"]
+    assert order == ["posts.raw", "sources", "posts.raw", "customer.events", "sources", "sources"]
     assert failures == 0
     assert await posts(kafka) == ["weibo:1", "weibo:2"]
 
