@@ -7,6 +7,7 @@ writes a batch, waits for the broker's acknowledgement, and only then keeps the 
 from collections.abc import AsyncIterator, Awaitable, Callable, Mapping
 from dataclasses import dataclass, field
 from datetime import datetime
+from pathlib import Path
 from typing import Any, Literal, Protocol
 
 import httpx
@@ -68,6 +69,8 @@ class Context:
     client: httpx.AsyncClient
     now: Callable[[], datetime]
     sleep: Callable[[float], Awaitable[None]]
+    folder: Path | None = None
+    """For the little that a connector must keep from its sender until the broker has it."""
 
 
 class Connector(Protocol):

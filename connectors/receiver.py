@@ -7,7 +7,7 @@ then the sender gets its 2xx. When ingest can't write, the sender gets 503 and s
 
 import asyncio
 from collections import Counter, OrderedDict
-from collections.abc import AsyncIterator, Awaitable, Callable, Iterable, Sequence
+from collections.abc import AsyncGenerator, Awaitable, Callable, Iterable, Sequence
 from contextlib import suppress
 from dataclasses import dataclass, field
 
@@ -142,7 +142,7 @@ class Receiver:
         self,
         handle: Callable[[web.Request], Awaitable[web.StreamResponse]],
         cursor: Cursor | None = None,
-    ) -> AsyncIterator[Batch]:
+    ) -> AsyncGenerator[Batch, None]:
         """Serve ``handle`` at the configured address for as long as batches are asked for.
 
         From the ``cursor`` come the keys and counts of an earlier run.

@@ -15,12 +15,13 @@ WeChat calls ports 80 and 443 only: a proxy stands in front, ends TLS, and sends
 port. Put the address into the console (服务器配置), with the same token, key and mode; saving it
 makes WeChat check it at once.
 
-Delivery: at least once. WeChat gets ``success`` only when the broker has the message; else 503
-within 4.5 seconds, and it sends again, three times in all, 5 seconds apart. Repetitions are told by
-``MsgId`` (events: sender, time, event and key), over a restart too. A message in line when the
-third attempt failed is still written as long as the process lives.
-Limits: when the broker is away for longer than the three attempts and the process ends too, or more
-than 2,000 messages wait, messages are lost: WeChat does not send again. What followers do (follow,
+Delivery: at least once. WeChat gets ``success`` when the broker has the message; when the broker
+is away for 3 seconds, once the message is in a file of the work folder, from where it is handed on
+later, also by the next process; else 503 within 4.5 seconds, and it sends again, three times in
+all, 5 seconds apart. Repetitions are told by ``MsgId`` (events: sender, time, event and key), over
+a restart too.
+Limits: messages are lost that come while this process does not run for longer than the three
+attempts, and those beyond 256 MiB of files: WeChat does not send again. What followers do (follow,
 leave, scan, tap a menu) becomes a CustomerEvent in ``customer.events``; ends of the account's own
 jobs and places are acknowledged and counted by name in the source's cursor. Unknown types become
 dead letters. Images and voices are told as such; a voice is text where the account has recognition
@@ -84,7 +85,7 @@ class Wechat:
     def __init__(self, name: str, config: Config, context: Context) -> None:
         self._name = name
         self._config = config
-        self._pushes = Pushes(config, context, _Door(config), self._sort)
+        self._pushes = Pushes(name, config, context, _Door(config), self._sort)
 
     def total(self) -> int | None:
         """Unknown: followers may write for ever."""

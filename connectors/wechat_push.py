@@ -1,15 +1,17 @@
 """What WeChat's and WeCom's callback servers share: the order of checks, and the answer in time.
 
 Age, signature, nonce, then the content. The platform closes the connection after 5 seconds and
-sends again, three times in all: the answer is ``success`` once the broker has the message, else 503
-before the 5 seconds are over. What is in line then stays in line, and its repetition waits with it.
+sends again, three times in all: the answer is ``success`` once the broker has the message. When the
+broker does not take it in time, it is kept in a spool on the disk, and that is a ``success`` too;
+where there is no room, the answer is 503 before the 5 seconds are over. What is in line then stays
+in line, and its repetition waits with it.
 """
 
 import asyncio
 import hashlib
 from collections import OrderedDict
-from collections.abc import AsyncIterator, Callable, Mapping
-from dataclasses import dataclass, field
+from collections.abc import AsyncGenerator, Callable, Mapping
+from contextlib import aclosing
 from datetime import datetime
 from typing import Protocol
 
@@ -18,6 +20,7 @@ from pydantic import Field, SecretStr
 
 from connectors.base import Batch, Context, Cursor, Seen, Unreadable
 from connectors.receiver import Busy, ReceiveConfig, Receiver
+from connectors.spool import Parcel, Spool, SpoolFullError
 from connectors.wechat_crypto import Crypto, IdSecret, keyed_hash, same, sign
 from connectors.wechat_messages import HostileXml, Pushed, read_pushed, without_people
 from schemas.customer_event import CustomerEvent
@@ -28,6 +31,7 @@ __all__ = ["Door", "PushConfig", "Pushes", "Refused", "open_sealed"]
 
 MAX_NONCES = 100_000
 _KEY = 16
+_FOR_THE_BROKER = 2 / 3
 
 
 class PushConfig(ReceiveConfig):
@@ -42,7 +46,8 @@ class PushConfig(ReceiveConfig):
         4.5,
         gt=0,
         le=4.5,
-        description="Seconds to wait for the broker before 503; the platform waits for 5.",
+        description="Seconds within which to answer, two thirds of them for the broker and the "
+        "rest to keep a message on the disk when that is away; the platform waits for 5.",
     )
     clock_seconds: int = Field(
         300,
@@ -99,15 +104,6 @@ def open_sealed(crypto: Crypto, token: str, query: Mapping[str, str], sealed: st
         raise RejectedError("schema", str(error)) from error
 
 
-@dataclass(slots=True)
-class _Delivery:
-    key: str
-    seen: list[Seen] = field(default_factory=list)
-    unreadable: list[Unreadable] = field(default_factory=list)
-    events: list[CustomerEvent] = field(default_factory=list)
-    counted: str = ""
-
-
 class Pushes:
     """Serves one callback address; ``sort`` says what becomes of each message.
 
@@ -118,6 +114,7 @@ class Pushes:
 
     def __init__(
         self,
+        name: str,
         config: PushConfig,
         context: Context,
         door: Door,
@@ -128,15 +125,28 @@ class Pushes:
         self._door = door
         self._sort = sort
         self._receiver = Receiver(config)
+        self._spool = Spool(context.folder, name) if context.folder is not None else None
         self._nonces: OrderedDict[tuple[str, str], tuple[float, str]] = OrderedDict()
 
-    def batches(self, cursor: Cursor) -> AsyncIterator[Batch]:
+    async def batches(self, cursor: Cursor) -> AsyncGenerator[Batch, None]:
         """Serve for as long as batches are asked for.
 
         Raises:
             FatalError: the port can't be listened on.
         """
-        return self._receiver.batches(self._handle, cursor)
+        emptying: asyncio.Task[None] | None = None
+        try:
+            async with aclosing(self._receiver.batches(self._handle, cursor)) as batches:
+                async for batch in batches:
+                    yield batch
+                    if self._spool is not None and emptying is None:
+                        emptying = asyncio.create_task(self._spool.hand_on(self._deliver))
+                    if emptying is not None and emptying.done():
+                        emptying.result()  # a bug: not to be passed over
+        finally:
+            if emptying is not None:
+                emptying.cancel()
+                await asyncio.gather(emptying, return_exceptions=True)
 
     async def _handle(self, request: web.Request) -> web.Response:
         query = request.query
@@ -163,17 +173,32 @@ class Pushes:
         except TimeoutError:
             raise Refused(408, "too slow") from None
 
-    async def _hand_on(self, one: _Delivery) -> web.Response:
+    async def _hand_on(self, one: Parcel) -> web.Response:
+        patience = self._config.answer_seconds
         try:
-            async with asyncio.timeout(self._config.answer_seconds):
-                await self._receiver.deliver(
-                    one.seen, one.unreadable, one.events, key=one.key, counted=one.counted
-                )
+            async with asyncio.timeout(patience * _FOR_THE_BROKER if self._spool else patience):
+                await self._deliver(one)
         except (TimeoutError, Busy):
-            return web.Response(status=503, text="come again")
+            if self._spool is None or not await self._kept(one, patience * (1 - _FOR_THE_BROKER)):
+                return web.Response(status=503, text="come again")
         return web.Response(text="success")
 
-    def _read(self, query: Mapping[str, str], body: bytes) -> _Delivery:
+    async def _deliver(self, one: Parcel) -> None:
+        await self._receiver.deliver(
+            one.seen, one.unreadable, one.events, key=one.key, counted=one.counted
+        )
+
+    async def _kept(self, one: Parcel, seconds: float) -> bool:
+        assert self._spool is not None
+        try:
+            async with asyncio.timeout(seconds):
+                await self._spool.keep(one)
+        except (SpoolFullError, OSError):  # a TimeoutError is an OSError
+            self._receiver.note("not_kept")
+            return False
+        return True
+
+    def _read(self, query: Mapping[str, str], body: bytes) -> Parcel:
         now, raw, identity, sender = self._context.now(), body, "", ""
         try:
             raw = self._door.open(query, body)
@@ -184,13 +209,13 @@ class Pushes:
             secret = self._config.id_secret
             told = without_people(raw, secret, sender, query.get("openid", ""))
             letter = Unreadable(1, told, error.kind, str(error))
-            return _Delivery(self._key(identity, raw), unreadable=[letter])
+            return Parcel(self._key(identity, raw), unreadable=[letter])
         key = self._key(identity, raw)
         if isinstance(sorted_as, str):
-            return _Delivery(key, counted=sorted_as)
+            return Parcel(key, counted=sorted_as)
         if isinstance(sorted_as, CustomerEvent):
-            return _Delivery(key, events=[sorted_as])
-        return _Delivery(key, [Seen(sorted_as, now)])
+            return Parcel(key, events=[sorted_as])
+        return Parcel(key, [Seen(sorted_as, now)])
 
     def _key(self, identity: str, raw: bytes) -> str:
         """A hash for the cursor: what makes a push unique names a person."""

@@ -13,9 +13,9 @@
 
 The address belongs into the console's 客户联系 (接收事件服务器), a proxy with TLS in front of it.
 
-Delivery: at least once. WeCom gets its ``success`` only when the broker has what it sent, else 503
-within 4.5 seconds, and it sends again. Repetitions are told by sender,
-time, event and contact, over a restart too.
+Delivery: at least once. WeCom gets its ``success`` when the broker has what it sent, or after 3
+seconds a file of the work folder has; else 503 within 4.5 seconds, and it sends again. Repetitions
+are told by sender, time, event and contact, over a restart too.
 Limits: it yields no posts. Contacts that come and go are acts of a customer, not something that was
 said: each becomes a CustomerEvent in ``customer.events``. Anything else (messages to an app, other
 events) becomes a dead letter, people's ids hashed.
@@ -60,7 +60,7 @@ class Wecom:
     def __init__(self, name: str, config: Config, context: Context) -> None:
         self._name = name
         self._id_secret = config.id_secret
-        self._pushes = Pushes(config, context, _Door(config), self._sort)
+        self._pushes = Pushes(name, config, context, _Door(config), self._sort)
 
     def total(self) -> int | None:
         """Unknown: contacts come and go for ever."""

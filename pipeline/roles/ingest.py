@@ -35,7 +35,7 @@ async def run(settings: Settings, process: Vitals, stop: asyncio.Event) -> None:
     await ingest.start()
     known = await read_cursors(kafka)
     async with httpx.AsyncClient() as client:
-        context = Context(client, now, asyncio.sleep)
+        context = Context(client, now, asyncio.sleep, settings.folder / "sources")
         tasks = [asyncio.create_task(ingest.tick_for_ever())]
         tasks.append(asyncio.create_task(ingest.look_for_ever()))
         for name, status in known.items():

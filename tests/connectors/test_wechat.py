@@ -1,6 +1,7 @@
 import asyncio
 import json
 from collections.abc import AsyncIterator, Callable
+from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
@@ -224,6 +225,71 @@ async def test_many_pushes_through_kills_and_an_absent_broker(start: Callable[..
     # Then every message was answered, and each was written once
     assert len(answered) == 60
     assert sorted(line.texts, key=int) == [str(number) for number in range(60)]
+
+
+@pytest.fixture
+def spooling(context: Context, tmp_path: Path) -> Context:
+    return replace(context, folder=tmp_path)
+
+
+async def test_what_the_broker_does_not_take_in_time_is_kept_on_the_disk(
+    spooling: Context, tmp_path: Path
+) -> None:
+    # Given a broker that is away for longer than WeChat tries, and a process that dies meanwhile
+    line = Line(spooling, answer_seconds=0.3)
+    await line.driver.start(line.config.port)
+    line.driver.broker.clear()
+    contents = [line.sender.message(str(n)) for n in range(20)]
+    contents += [line.sender.event("unsubscribe"), line.sender.message("?", MsgType="hologram")]
+
+    answers = await asyncio.gather(*(line.sender.push(one) for one in contents))
+
+    assert answers == [[200]] * 22
+    assert line.driver.written == []
+    await line.restart({})
+
+    # Then the next process hands all on, and nothing stays on the disk
+    await line.driver.until(lambda: not [one for one in tmp_path.rglob("*") if one.is_file()])
+    assert sorted(line.texts, key=int) == [str(n) for n in range(20)]
+    assert [one.act for one in line.events] == ["unfollowed"]
+    assert [kind for kind, _ in line.parked] == ["mapping"]
+    await line.driver.stop()
+    await line.sender.close()
+
+
+async def test_what_was_kept_and_got_through_all_the_same_comes_once(
+    spooling: Context, tmp_path: Path
+) -> None:
+    line = Line(spooling, answer_seconds=0.2)
+    await line.driver.start(line.config.port)
+    line.driver.broker.clear()
+    await line.sender.push(line.sender.message("一"))
+    assert any(one.is_file() for one in tmp_path.rglob("*"))
+
+    line.driver.broker.set()
+
+    await line.driver.until(lambda: not [one for one in tmp_path.rglob("*") if one.is_file()])
+    assert line.texts == ["一"]
+    await line.driver.stop()
+    await line.sender.close()
+
+
+async def test_without_room_wechat_is_asked_to_come_again(
+    spooling: Context, tmp_path: Path
+) -> None:
+    tmp_path.joinpath("%E5%85%AC%E4%BC%97%E5%8F%B7.spool").write_text("no folder")
+    line = Line(spooling, answer_seconds=0.2)
+    await line.driver.start(line.config.port)
+    line.driver.broker.clear()
+
+    assert await line.sender.push(line.sender.message("一")) == [503] * 3
+
+    line.driver.broker.set()
+    await line.driver.until(lambda: line.texts == ["一"])
+    assert await line.sender.push(line.sender.message("二")) == [200]
+    assert line.driver.cursor["count.not_kept"] == 3
+    await line.driver.stop()
+    await line.sender.close()
 
 
 async def test_what_followers_do_becomes_events(start: Callable[..., Any]) -> None:
