@@ -6,6 +6,7 @@ import httpx
 import pytest
 
 from connectors.base import Context
+from tests.connectors.pushing import TLS
 
 
 class FakeClock:
@@ -30,7 +31,7 @@ def clock() -> FakeClock:
 
 @pytest.fixture
 def context(clock: FakeClock) -> Context:
-    return Context(httpx.AsyncClient(), clock.now, clock.sleep)
+    return Context(httpx.AsyncClient(verify=TLS), clock.now, clock.sleep)
 
 
 @pytest.fixture

@@ -2,10 +2,14 @@
 
 import asyncio
 import socket
+import ssl
 from collections.abc import AsyncIterator, Callable
 from contextlib import suppress
 
 from connectors.base import Batch, Cursor
+
+#: Every client would read the authorities anew, which takes 27 ms: half of most tests here.
+TLS = ssl.create_default_context()
 
 
 def free_port() -> int:

@@ -13,7 +13,7 @@ from connectors.base import Batch, Cursor, Seen, Unreadable
 from connectors.receiver import Busy, ReceiveConfig, Receiver
 from schemas.errors import FatalError
 from schemas.post import Author, PostDraft
-from tests.connectors.pushing import Driver, free_port
+from tests.connectors.pushing import TLS, Driver, free_port
 
 NOW = datetime(2024, 6, 1, 4, 0, tzinfo=UTC)
 Start = Callable[..., Awaitable[Driver]]
@@ -83,7 +83,7 @@ async def driver(inbox: Inbox, config: ReceiveConfig) -> AsyncIterator[Driver]:
 @pytest.fixture
 async def client(config: ReceiveConfig) -> AsyncIterator[httpx.AsyncClient]:
     base = f"http://127.0.0.1:{config.port}"
-    async with httpx.AsyncClient(base_url=base, trust_env=False, timeout=10) as client:
+    async with httpx.AsyncClient(base_url=base, trust_env=False, timeout=10, verify=TLS) as client:
         yield client
 
 

@@ -20,6 +20,7 @@ from connectors.standard_webhooks import is_fresh, is_signed, key_of
 from connectors.webhook import Webhook
 from schemas.language import use_language
 from tests.connectors.conftest import FakeClock
+from tests.connectors.pushing import TLS
 
 TOKEN = "ein-langes-geheimnis"
 SECRET = "whsec_MDEyMzQ1Njc4OWFiY2RlZjAxMjM0NTY3"
@@ -119,7 +120,11 @@ async def running(context: Context, **options: Any) -> AsyncIterator[Rig]:
     task = asyncio.create_task(ingest.run())
     limits = httpx.Limits(max_connections=500)
     async with httpx.AsyncClient(
-        base_url=f"http://127.0.0.1:{port}", limits=limits, timeout=20, trust_env=False
+        base_url=f"http://127.0.0.1:{port}",
+        limits=limits,
+        timeout=20,
+        trust_env=False,
+        verify=TLS,
     ) as sender:
         rig = Rig(ingest, sender, task)
         try:

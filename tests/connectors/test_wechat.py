@@ -9,6 +9,7 @@ from typing import Any
 import pytest
 from pydantic import ValidationError
 
+import connectors.spool as spool_module
 import connectors.wechat_push as push_module
 from connectors.base import Context, Cursor
 from connectors.wechat import Wechat
@@ -258,8 +259,9 @@ async def test_what_the_broker_does_not_take_in_time_is_kept_on_the_disk(
 
 
 async def test_what_was_kept_and_got_through_all_the_same_comes_once(
-    spooling: Context, tmp_path: Path
+    spooling: Context, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
+    monkeypatch.setattr(spool_module, "LOOK_SECONDS", 0.05)
     line = Line(spooling, answer_seconds=0.2)
     await line.driver.start(line.config.port)
     line.driver.broker.clear()

@@ -14,6 +14,7 @@ from typing import Any, ClassVar, Literal
 import httpx
 
 from connectors.wechat_crypto import Crypto, sign
+from tests.connectors.pushing import TLS
 
 TOKEN = "云帆的令牌"
 KEY = "abcdefghijklmnopqrstuvwxyz0123456789ABCDEFG"
@@ -56,7 +57,7 @@ class Sender:
         self._crypto = Crypto(key, app_id)
         self._ids = itertools.count(4_000_000_000_000_000_001)
         self._nonces = itertools.count(100_000)
-        self._client = httpx.AsyncClient(trust_env=False)
+        self._client = httpx.AsyncClient(trust_env=False, verify=TLS)
 
     async def close(self) -> None:
         await self._client.aclose()

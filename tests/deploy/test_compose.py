@@ -176,8 +176,8 @@ def test_each_worker_can_write_its_folder_and_shares_it_with_nobody(name: str) -
 
     assert SERVICES[name]["read_only"] is True
     assert [v["type"] for v in here] == ["volume"]
-    # A named one would be shared by all processes of the role. Of ingest there is only one, and what
-    # it promised to senders must outlive the container.
+    # A named one would be shared by all processes of the role. Of ingest there is only one, and
+    # what it promised to senders must outlive the container.
     assert here[0].get("source") == ("ingest-data" if name == "ingest" else None)
 
 
