@@ -37,6 +37,8 @@ class Progress:
     """What is wrong just now."""
     watch: SourceWatch | None = None
     """Of live sources."""
+    noted_at: datetime | None = None
+    """When this process noted it last."""
     noting: asyncio.Lock = field(default_factory=asyncio.Lock, repr=False)
     """Notes go out one after the other: the last must be the newest."""
 

@@ -22,6 +22,8 @@ class Driver:
         self._batches = batches
         self.written: list[Batch] = []
         self.taken: list[Batch] = []
+        self.life_signs = 0
+        """Batches that tell nothing but that somebody listens."""
         self.cursor: Cursor = {}
         self.broker = asyncio.Event()
         self.broker.set()
@@ -59,6 +61,9 @@ class Driver:
         batches = self._batches(self.cursor)
         try:
             async for batch in batches:
+                if not (batch.seen or batch.unreadable or batch.cursor != self.cursor):
+                    self.life_signs += 1
+                    continue
                 self.taken.append(batch)
                 await self.broker.wait()
                 self.written.append(batch)

@@ -140,6 +140,22 @@ async def test_when_ingest_ends_every_sender_is_asked_to_come_again(
         await inbox.receiver.deliver([seen("四")])
 
 
+async def test_it_tells_that_it_listens_while_nobody_writes(
+    driver: Driver, client: httpx.AsyncClient, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    # Given one that told at once that it listens
+    await driver.until(lambda: driver.life_signs == 1)
+    monkeypatch.setattr(receiver_module, "LIFE_SIGN_SECONDS", 0.01)
+    await client.post("/in", content="一")
+
+    # When nobody writes for a while
+    await driver.until(lambda: driver.life_signs == 4)
+
+    # Then it told so again and again, and takes what comes
+    assert (await client.post("/in", content="二")).status_code == 200
+    assert texts(driver.written) == ["一", "二"]
+
+
 async def test_it_can_serve_again(
     driver: Driver, client: httpx.AsyncClient, config: ReceiveConfig
 ) -> None:

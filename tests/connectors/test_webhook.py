@@ -78,6 +78,8 @@ class Ingest:
 
     async def run(self) -> None:
         async for batch in self.batches:
+            if not batch.seen:
+                continue  # it listens
             self.took.set()
             await self.broker.wait()
             self.stored.append(batch)

@@ -218,7 +218,7 @@ def failing(source: str) -> set[str]:
 def test_the_table_tells_who_does_well(make_line: MakeLine) -> None:
     sources = {
         name: {"use": "file", "path": f"{name}.jsonl"}
-        for name in ("healthy", "failing", "silent", "unborn")
+        for name in ("healthy", "failing", "silent", "hanging", "unborn")
     }
     line = make_line(partitions=1, sources=sources)
     line.ok("topics", "create")
@@ -226,6 +226,7 @@ def test_the_table_tells_who_does_well(make_line: MakeLine) -> None:
     note(line, "healthy", "running", now)
     note(line, "failing", "failing", now, trouble="captcha", error="solve [the] captcha")
     note(line, "silent", "running", now - timedelta(seconds=STALE_SECONDS + 60))
+    note(line, "hanging", "running", now, trouble="stalled", error="no answer")
     note(line, "gone", "running", now)
 
     rows = asyncio.run(source_rows(line.settings, line.kafka, now))
@@ -235,6 +236,7 @@ def test_the_table_tells_who_does_well(make_line: MakeLine) -> None:
         "healthy": "ok",
         "failing": "failing",
         "silent": "stale",
+        "hanging": "stale",
         "unborn": "new",
         "gone": "removed",
     }
