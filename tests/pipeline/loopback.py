@@ -17,8 +17,8 @@ T = TypeVar("T")
 class Front:
     """Serves what would else be a handler for ``httpx.MockTransport``.
 
-    From ``hold`` to ``release`` nobody gets an answer, but for the first few. The handler runs under
-    ``lock``: take it to change what it tells.
+    From ``hold`` to ``release`` nobody gets an answer, but for the first few. Take ``lock`` to
+    change what the handler tells.
     """
 
     def __init__(self, answer: Callable[[httpx.Request], httpx.Response]) -> None:
@@ -115,6 +115,15 @@ class Loop:
         return asyncio.run_coroutine_threadsafe(work, self._loop).result(30)
 
     def close(self) -> None:
+        self.run(_last_words())
         self._loop.call_soon_threadsafe(self._loop.stop)
         self._thread.join()
         self._loop.close()
+
+
+async def _last_words() -> None:
+    """Let the other coroutines end, and what they closed be closed."""
+    others = asyncio.all_tasks() - {asyncio.current_task()}
+    if others:
+        await asyncio.wait(others, timeout=10)
+    await asyncio.sleep(0)
