@@ -88,13 +88,9 @@ def test_a_connector_says_what_it_delivers(name: str) -> None:
 def test_ten_lines_of_settings_connect_a_source(
     name: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    # Given what `tingchao connect NAME` shows, and its secrets where it says that they are
+    # Given what `tingchao connect NAME` shows, and its secrets
     example = example_of(name)
-    for variable in re.findall(r'env = "(\w+)"', example):
-        monkeypatch.setenv(variable, _SECRET)
-    for file in re.findall(r'\{ file = "([\w.]+)" \}', example):
-        (tmp_path / file).write_text(f"{_SECRET}\n", encoding="utf-8")
-    (tmp_path / "tingchao.toml").write_text(example, encoding="utf-8")
+    given(example, tmp_path, monkeypatch)
 
     # When it is loaded as it is
     settings = load_settings(tmp_path / "tingchao.toml")
@@ -113,6 +109,28 @@ def test_ten_lines_of_settings_connect_a_source(
         for key, value in section.options.items():
             if SecretStr.__name__ in repr(fields[key].annotation):
                 assert isinstance(value, SecretStr), f"{key} would be shown"
+
+
+def test_the_examples_can_stand_in_one_file(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    examples = "\n\n".join(example_of(name) for name in CONNECTORS)
+    given(examples, tmp_path, monkeypatch)
+
+    sources = load_settings(tmp_path / "tingchao.toml").sources.values()
+
+    assert {one.use for one in sources} == set(CONNECTORS)
+    ports = [one.options["port"] for one in sources if "port" in one.options]
+    assert len(ports) == len(set(ports)) == 3
+
+
+def given(example: str, folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Write settings, and their secrets where they say that these are."""
+    for variable in re.findall(r'env = "(\w+)"', example):
+        monkeypatch.setenv(variable, _SECRET)
+    for file in re.findall(r'\{ file = "([\w.]+)" \}', example):
+        (folder / file).write_text(f"{_SECRET}\n", encoding="utf-8")
+    (folder / "tingchao.toml").write_text(example, encoding="utf-8")
 
 
 #: Good for every kind of secret: EncodingAESKey is 43 letters long.
