@@ -269,7 +269,7 @@ class Ingest:
                     partitions = await self._writer.partitions("sources")
                     entry = Entry(partition_of(key, partitions), status.to_line(), key)
                     await self._writer.write({"sources": [entry]})
-                    progress.noted_at = status.at
+                    progress.noted_at = self._now()
                     return
                 except RetryableError as fault:
                     log.warning("cursor waits", source=progress.name, reason=str(fault))

@@ -67,7 +67,8 @@ class Progress:
             name=self.name,
             connector=self.kind,
             state=self.state,
-            at=at,
+            # Should this process die, too, the next one has to know since when nobody listened.
+            at=(watch.away_since if watch else None) or at,
             cursor=dict(self.cursor),
             posts=self.posts,
             rejected=self.rejected,

@@ -475,15 +475,22 @@ async def test_a_quick_restart_between_two_polls_is_no_gap(kafka: Kafka) -> None
 
 
 class Hanging(Script):
-    """Neither yields nor fails."""
+    """Fails as it is told, then neither yields nor fails."""
 
     async def batches(self, cursor: Cursor) -> AsyncIterator[Batch]:
+        for step in self.steps:
+            assert isinstance(step, Exception)
+            self.steps.remove(step)
+            raise step
         self.cursors.append(dict(cursor))
         await asyncio.Event().wait()
         yield batch(0)
 
 
-async def test_a_process_that_has_read_nothing_yet_hides_no_gap(kafka: Kafka) -> None:
+@pytest.mark.parametrize("errors", [[], [SourceError("server", "502")]], ids=["hangs", "fails"])
+async def test_a_process_that_has_read_nothing_yet_hides_no_gap(
+    kafka: Kafka, errors: list[Exception]
+) -> None:
     # Given a source that was read an hour ago, and a process that began since and got no answer
     watch = Watch()
     first = watch.ingest(kafka)
@@ -493,7 +500,7 @@ async def test_a_process_that_has_read_nothing_yet_hides_no_gap(kafka: Kafka) ->
     watch.now += timedelta(hours=1)
     second = watch.ingest(kafka)
     await second.start()
-    hanging = Hanging()
+    hanging = Hanging(*errors)
     cursor = second.resume((await read_cursors(kafka))["rec"])
     task = asyncio.create_task(run(second, hanging, cursor))
     async with asyncio.timeout(10):
