@@ -96,8 +96,9 @@ class Connector(Protocol):
         """Yield batches from the cursor on, oldest first; ends when the source is exhausted.
 
         The next batch is asked for after the broker acknowledged the one before: who is pushed to
-        answers then. A batch that was yielded may come again after a restart. Empty batches are
-        allowed (a poll without news) and move the cursor and the clock.
+        answers then. A batch that was yielded may come again after a restart. Empty batches (a poll
+        without news, half a minute in which nobody pushed) are its sign of life, and move the
+        cursor and the clock.
 
         Raises:
             RetryableError: ask again later, from the last cursor. A ``SourceError``

@@ -9,9 +9,7 @@
 
     [sources.bridge]
     use = "feed"
-    [sources.bridge.rsshub]
-    base = "http://127.0.0.1:1200"
-    routes = ["weibo user 1935396210", "weibo keyword 云帆", "zhihu hot", "tieba forum 云帆"]
+    rsshub = { base = "http://127.0.0.1:1200", routes = ["weibo keyword 云帆", "zhihu hot"] }
 
     [sources.boards]
     use = "feed"

@@ -2,9 +2,9 @@
 
 A source in the settings::
 
-    [sources.yunfan-club]
+    [sources.yunfan-misago]
     use = "misago"
-    url = "https://forum.example.com"
+    url = "https://misago.example.com"
     operator_consents = true            # see below
     contact = "listening@example.com"
 

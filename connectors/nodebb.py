@@ -2,7 +2,7 @@
 
 A source in the settings::
 
-    [sources.yunfan-club]
+    [sources.yunfan-community]
     use = "nodebb"
     url = "https://community.example.com"
     contact = "listening@example.com"

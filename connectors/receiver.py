@@ -28,6 +28,7 @@ MAX_WAITING = 2_000
 """Deliveries that may wait for the broker at a time; more are asked to come later."""
 MAX_WAITING_BYTES = 64 * 1024 * 1024
 CLOSE_SECONDS = 5.0
+LIFE_SIGN_SECONDS = 30.0
 MAX_TOLD = 10_000
 MAX_TOLD_KEPT = 500
 """Keys that the cursor keeps over a restart; senders repeat within seconds."""
@@ -145,7 +146,8 @@ class Receiver:
     ) -> AsyncGenerator[Batch, None]:
         """Serve ``handle`` at the configured address for as long as batches are asked for.
 
-        From the ``cursor`` come the keys and counts of an earlier run.
+        The first batch is empty, as others are while nobody sends: it listens. From the ``cursor``
+        come the keys and counts of an earlier run.
 
         Raises:
             FatalError: the port can't be listened on.
@@ -164,9 +166,8 @@ class Receiver:
         await runner.setup()
         try:
             await self._listen(runner)
-            yield Batch([], cursor or {})  # it listens: what was not heard ends here
+            taken: list[_Delivery] = []
             while True:
-                taken = await self._take()
                 try:
                     yield Batch(
                         [seen for one in taken for seen in one.seen],
@@ -178,6 +179,7 @@ class Receiver:
                     self._end(taken, written=False)
                     raise
                 self._end(taken, written=True)
+                taken = await self._take()
         finally:
             self._closed = True
             while not self._waiting.empty():
@@ -213,8 +215,12 @@ class Receiver:
         return told | {_COUNT + name: count for name, count in sorted(counts.items())}
 
     async def _take(self) -> list[_Delivery]:
-        """At least one delivery, and what waits behind it."""
-        first = await self._waiting.get()
+        """One delivery and what waits behind it, or none when none comes for a while."""
+        try:
+            async with asyncio.timeout(LIFE_SIGN_SECONDS):
+                first = await self._waiting.get()
+        except TimeoutError:
+            return []
         self._waiting_bytes -= first.size
         taken = [first]
         items, size = first.items, first.size

@@ -8,7 +8,7 @@
     token = { file = "wechat.token" }
     encoding_aes_key = { file = "wechat.aes" }
     id_secret = { env = "ID_SECRET" }     # a long random text of your own
-    port = 8088
+    port = 8089
     path = "/wechat"
 
 WeChat calls ports 80 and 443 only: a proxy stands in front, ends TLS, and sends ``path`` on to the

@@ -8,7 +8,7 @@
     token = { file = "wecom.token" }
     encoding_aes_key = { file = "wecom.aes" }
     id_secret = { env = "ID_SECRET" }     # a long random text of your own
-    port = 8089
+    port = 8090
     path = "/wecom"
 
 The address belongs into the console's 客户联系 (接收事件服务器), a proxy with TLS in front of it.

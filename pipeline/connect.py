@@ -78,7 +78,7 @@ async def try_source(
     """Read the first posts of a source from its beginning; nothing is written or remembered.
 
     Raises:
-        FatalError: the settings are wrong, or the source did not answer in a minute.
+        FatalError: the settings are wrong, or the source gave no sign of life in a minute.
         RetryableError: the source can't be read now; the message says why.
     """
     section = section_of(settings, name)
@@ -87,6 +87,7 @@ async def try_source(
     async def waits(_: float) -> None:
         raise _PollIsOverError
 
+    answered = False
     async with client or httpx.AsyncClient() as opened:
         connector = build_connector(name, section, Context(opened, now, waits))
         if connector.way == "pushed":
@@ -95,6 +96,7 @@ async def try_source(
         try:
             async with asyncio.timeout(TRIAL_SECONDS):
                 async for batch in connector.batches({}):
+                    answered = True
                     trial.seen += batch.seen[: POSTS - len(trial.seen)]
                     trial.unreadable += batch.unreadable[: POSTS - len(trial.unreadable)]
                     trial.quota_left = batch.quota_left
@@ -103,7 +105,7 @@ async def try_source(
         except _PollIsOverError:
             pass
         except TimeoutError:
-            if not trial.seen:
+            if not answered:
                 raise FatalError(
                     say(
                         f"来源 {name} 在 {TRIAL_SECONDS:.0f} 秒内没有读到任何内容。",

@@ -45,6 +45,8 @@ RECORDED_TICK = timedelta(minutes=15)
 
 LOOK_SECONDS = 5.0
 """How often it is asked whether a source is still heard."""
+NOTE_EVERY = timedelta(seconds=30)
+"""How old a note may grow: between two polls, too, the next process must see that this one ran."""
 #: Asking at once again would only use up the platform's patience.
 _LEAST_WAIT_SECONDS = {
     "login": 300.0,
@@ -125,9 +127,14 @@ class Ingest:
         for progress in list(self.progress.values()):
             if progress.watch is not None and progress.state != "stopped":
                 gap = progress.watch.look(self._now())
-                if gap is not None:
+                if gap is not None or self._is_old(progress):
                     await self._note(progress)
                     await self._tell_gap(gap)
+
+    def _is_old(self, progress: Progress) -> bool:
+        # Until this process has something to say, the last word of the one before counts.
+        noted_at = progress.noted_at
+        return noted_at is not None and self._now() - noted_at >= NOTE_EVERY
 
     async def run(
         self,
@@ -281,6 +288,7 @@ class Ingest:
                     partitions = await self._writer.partitions("sources")
                     entry = Entry(partition_of(key, partitions), status.to_line(), key)
                     await self._writer.write({"sources": [entry]})
+                    progress.noted_at = self._now()
                     return
                 except RetryableError as fault:
                     log.warning("cursor waits", source=progress.name, reason=str(fault))

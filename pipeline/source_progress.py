@@ -37,6 +37,8 @@ class Progress:
     """What is wrong just now."""
     watch: SourceWatch | None = None
     """Of live sources."""
+    noted_at: datetime | None = None
+    """When this process noted it last."""
     noting: asyncio.Lock = field(default_factory=asyncio.Lock, repr=False)
     """Notes go out one after the other: the last must be the newest."""
 
@@ -65,7 +67,8 @@ class Progress:
             name=self.name,
             connector=self.kind,
             state=self.state,
-            at=at,
+            # Should this process die, too, the next one has to know since when nobody listened.
+            at=(watch.away_since if watch else None) or at,
             cursor=dict(self.cursor),
             posts=self.posts,
             rejected=self.rejected,

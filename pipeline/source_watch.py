@@ -99,6 +99,11 @@ class SourceWatch:
         return self._gap.since if self._gap else None
 
     @property
+    def away_since(self) -> datetime | None:
+        """Since when nobody listened, until it is heard again or that is told."""
+        return self._away_since
+
+    @property
     def trouble(self) -> SourceTrouble | None:
         """What is wrong just now, whether or not it was told already."""
         told = self._failing or self._gap

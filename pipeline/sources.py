@@ -14,7 +14,7 @@ __all__ = ["SourceRow", "source_rows"]
 Health = Literal["new", "ok", "done", "failing", "silent", "stale", "removed"]
 
 STALE_SECONDS = 900.0
-"""Nothing was noted for so long: ingest does not run, or the source hangs."""
+"""Nothing was noted for so long: ingest does not run (``NOTE_EVERY``)."""
 
 
 @dataclass(frozen=True)
@@ -56,4 +56,6 @@ def _health(status: SourceStatus | None, now: datetime) -> Health:
         return "done"
     if status.trouble == "silent":
         return "silent"
+    if status.trouble == "stalled":
+        return "stale"
     return "stale" if (now - status.at).total_seconds() > STALE_SECONDS else "ok"

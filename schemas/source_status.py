@@ -62,6 +62,7 @@ class SourceStatus(Record):
     """Kind of connector."""
     state: SourceState
     at: UtcTime
+    """When it was noted; while nothing was heard since a stop of ingest, when that began."""
     cursor: dict[str, str | int] = Field(default_factory=dict)
     """Where to resume; only the connector knows its meaning."""
     posts: Annotated[int, Field(ge=0)] = 0

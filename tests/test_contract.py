@@ -1,7 +1,7 @@
 """Every registered connector, enricher, detector and sink keeps the contract of its kind."""
 
 import inspect
-import tomllib
+import re
 from collections.abc import Iterator, Mapping
 from datetime import UTC, datetime
 from pathlib import Path
@@ -13,7 +13,9 @@ from pydantic import SecretStr, ValidationError
 
 from connectors import CONNECTORS
 from connectors.base import Context, Way
+from pipeline.components import build_connector
 from pipeline.connect import example_of
+from pipeline.settings import load_settings
 from processors import DETECTORS, ENRICHERS
 from schemas.component import ComponentConfig
 from schemas.enriched import EnrichedPost
@@ -83,27 +85,56 @@ def test_a_connector_says_what_it_delivers(name: str) -> None:
 
 
 @pytest.mark.parametrize("name", sorted(CONNECTORS))
-def test_the_example_of_a_connector_can_be_used(name: str) -> None:
-    example = tomllib.loads(example_of(name))
+def test_ten_lines_of_settings_connect_a_source(
+    name: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    # Given what `tingchao connect NAME` shows, and its secrets
+    example = example_of(name)
+    given(example, tmp_path, monkeypatch)
 
-    config = CONNECTORS[name].Config
-    for source, options in example["sources"].items():
-        assert options.pop("use") == name
-        for key, value in options.items():
-            if SecretStr.__name__ in repr(config.model_fields[key].annotation):
-                assert isinstance(value, dict), f"{key} stands in the file itself"
-        plain = {key: _unwrapped(value) for key, value in options.items()}
-        built = CONNECTORS[name](source, config(**plain), nowhere())
-        assert built.way in get_args(Way)
+    # When it is loaded as it is
+    settings = load_settings(tmp_path / "tingchao.toml")
+
+    # Then every source of it can be built, and what has to be set is set
+    lines = [line for line in example.splitlines() if line and not line.startswith("#")]
+    assert len(lines) <= 10
+    assert settings.sources
+    fields = CONNECTORS[name].Config.model_fields
+    for source, section in settings.sources.items():
+        assert section.use == name
+        assert build_connector(source, section, nowhere()).way in get_args(Way)
+        assert section.options.keys() <= fields.keys()
+        required = {key for key, field in fields.items() if field.is_required()}
+        assert required <= section.options.keys()
+        for key, value in section.options.items():
+            if SecretStr.__name__ in repr(fields[key].annotation):
+                assert isinstance(value, SecretStr), f"{key} would be shown"
 
 
-def _unwrapped(value: Any) -> Any:
-    """A secret is written as where it stands, ``{ env = "NAME" }``."""
-    if isinstance(value, dict) and set(value) in ({"env"}, {"file"}):
-        return "s" * 43
-    if isinstance(value, list):
-        return [_unwrapped(one) for one in value]
-    return value
+def test_the_examples_can_stand_in_one_file(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    examples = "\n\n".join(example_of(name) for name in CONNECTORS)
+    given(examples, tmp_path, monkeypatch)
+
+    sources = load_settings(tmp_path / "tingchao.toml").sources.values()
+
+    assert {one.use for one in sources} == set(CONNECTORS)
+    ports = [one.options["port"] for one in sources if "port" in one.options]
+    assert len(ports) == len(set(ports)) == 3
+
+
+def given(example: str, folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Write settings, and their secrets where they say that these are."""
+    for variable in re.findall(r'env = "(\w+)"', example):
+        monkeypatch.setenv(variable, _SECRET)
+    for file in re.findall(r'\{ file = "([\w.]+)" \}', example):
+        (folder / file).write_text(f"{_SECRET}\n", encoding="utf-8")
+    (folder / "tingchao.toml").write_text(example, encoding="utf-8")
+
+
+#: Good for every kind of secret: EncodingAESKey is 43 letters long.
+_SECRET = "s" * 43
 
 
 def nowhere() -> Context:

@@ -136,6 +136,8 @@ class ForumServer:
     of the body, ``short`` without saying so; ``timeout``; ``page``: an error page as a 200.
     """
 
+    site = "forum.example.com"
+
     def __init__(self, board: Board, clock: Any) -> None:
         self.board = board
         self.clock = clock
@@ -251,7 +253,7 @@ class DiscourseServer(ForumServer):
 
     def truth(self) -> dict[str, str]:
         return {
-            f"discourse:forum.example.com/{post.topic.number}/{post.place}": (
+            f"discourse:{self.site}/{post.topic.number}/{post.place}": (
                 f"{post.topic.title}||{plain(post.html)}"
                 if post.place == 1
                 else f"|{post.topic.title}|{plain(post.html)}"
@@ -320,7 +322,7 @@ class NodeBbServer(ForumServer):
 
     def truth(self) -> dict[str, str]:
         return {
-            f"nodebb:forum.example.com/{post.number}": (
+            f"nodebb:{self.site}/{post.number}": (
                 f"{post.topic.title}||{plain(post.html)}"
                 if post is post.topic.posts[0]
                 else f"|{post.topic.title}|{plain(post.html)}"
@@ -399,9 +401,9 @@ class MisagoServer(ForumServer):
 
     def truth(self) -> dict[str, str]:
         return {
-            f"misago:forum.example.com/t/{post.topic.number}"
+            f"misago:{self.site}/t/{post.topic.number}"
             if post is post.topic.posts[0]
-            else f"misago:forum.example.com/p/{post.number}": (
+            else f"misago:{self.site}/p/{post.number}": (
                 f"{post.topic.title}||{plain(post.html)}"
                 if post is post.topic.posts[0]
                 else f"|{post.topic.title}|{plain(post.html)}"
@@ -436,7 +438,7 @@ class PhpBbServer(ForumServer):
 
     def entry(self, post: Written) -> str:
         link = escape(
-            f"https://forum.example.com/viewtopic.php?t={post.topic.number}&p={post.number}"
+            f"https://{self.site}/viewtopic.php?t={post.topic.number}&p={post.number}"
             f"#p{post.number}"
         )
         title = f"{'' if post is post.topic.posts[0] else 'Re: '}{post.topic.title}"
@@ -448,13 +450,13 @@ class PhpBbServer(ForumServer):
             f'<id>{link}</id><link href="{link}"/>'
             f'<title type="html"><![CDATA[闲聊 • {escape(title)}]]></title>'
             f'<content type="html" xml:base="{link}"><![CDATA[\n{post.html}'
-            f'<p>统计信息: 由 <a href="https://forum.example.com/x">user{post.author}</a> 发表 — '
+            f'<p>统计信息: 由 <a href="https://{self.site}/x">user{post.author}</a> 发表 — '
             f"{minutes} 分钟前</p><hr />\n]]></content></entry>\n"
         )
 
     def truth(self) -> dict[str, str]:
         return {
-            f"phpbb:forum.example.com/p{post.number}": (
+            f"phpbb:{self.site}/p{post.number}": (
                 f"{post.topic.title}||{plain(post.html)}"
                 if post is post.topic.posts[0]
                 else f"|{post.topic.title}|{plain(post.html)}"
@@ -504,7 +506,7 @@ class DiscuzServer(ForumServer):
             topics = []
         feed = (
             f'<?xml version="1.0" encoding="{self.charset}"?>\n<rss version="2.0">\n<channel>\n'
-            "<title>云帆论坛</title><link>https://forum.example.com/forum.php</link>"
+            f"<title>云帆论坛</title><link>https://{self.site}/forum.php</link>"
             f"<lastBuildDate>{format_datetime(self.clock.now())}</lastBuildDate><ttl>30</ttl>\n"
             f"{''.join(self.item(topic) for topic in topics)}</channel>\n</rss>"
         )
@@ -518,7 +520,7 @@ class DiscuzServer(ForumServer):
         post = topic.posts[0]
         return (
             f"<item><title>{escape(topic.title)}</title>"
-            f"<link>https://forum.example.com/{escape(self.link.format(topic.number))}</link>"
+            f"<link>https://{self.site}/{escape(self.link.format(topic.number))}</link>"
             f"<description><![CDATA[{escape(plain(post.html))[:250]}]]></description>"
             f"<category>闲聊</category><author>user{post.author}</author>"
             f"<pubDate>{self.time(post)}</pubDate></item>\n"
@@ -540,7 +542,7 @@ class DiscuzServer(ForumServer):
 
     def truth(self) -> dict[str, str]:
         return {
-            f"discuz:forum.example.com/{topic.number}": (
+            f"discuz:{self.site}/{topic.number}": (
                 f"{topic.title}||{plain(topic.posts[0].html)[:250]}"
             )
             for topic in self.board.topics.values()

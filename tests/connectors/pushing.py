@@ -26,9 +26,9 @@ class Driver:
         self._batches = batches
         self.written: list[Batch] = []
         self.taken: list[Batch] = []
+        self.life_signs = 0
+        """Batches that tell nothing but that somebody listens."""
         self.cursor: Cursor = {}
-        self.heard = 0
-        """Batches that say only that all is well."""
         self.broker = asyncio.Event()
         self.broker.set()
         self._task: asyncio.Task[None] | None = None
@@ -66,7 +66,7 @@ class Driver:
         try:
             async for batch in batches:
                 if batch == Batch([], self.cursor):  # it listens, and nobody came yet
-                    self.heard += 1
+                    self.life_signs += 1
                     continue
                 self.taken.append(batch)
                 await self.broker.wait()

@@ -103,16 +103,6 @@ async def test_the_answer_waits_for_the_broker(driver: Driver, client: httpx.Asy
     assert texts(driver.written) == ["刹车异响"]
 
 
-async def test_it_tells_that_it_listens_before_anybody_comes(
-    driver: Driver, client: httpx.AsyncClient
-) -> None:
-    # What was not heard while it was away ends then, and not when somebody says something.
-    await driver.until(lambda: driver.heard == 1)
-
-    await client.post("/in", content="刹车异响")
-    assert (driver.heard, texts(driver.written)) == (1, ["刹车异响"])
-
-
 async def test_what_comes_while_the_broker_writes_is_one_batch(
     driver: Driver, client: httpx.AsyncClient, inbox: Inbox
 ) -> None:
@@ -148,6 +138,22 @@ async def test_when_ingest_ends_every_sender_is_asked_to_come_again(
         await client.post("/in", content="三")
     with pytest.raises(Busy):
         await inbox.receiver.deliver([seen("四")])
+
+
+async def test_it_tells_that_it_listens_while_nobody_writes(
+    driver: Driver, client: httpx.AsyncClient, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    # Given one that told at once that it listens
+    await driver.until(lambda: driver.life_signs == 1)
+    monkeypatch.setattr(receiver_module, "LIFE_SIGN_SECONDS", 0.01)
+    await client.post("/in", content="一")
+
+    # When nobody writes for a while
+    await driver.until(lambda: driver.life_signs == 4)
+
+    # Then it told so again and again, and takes what comes
+    assert (await client.post("/in", content="二")).status_code == 200
+    assert texts(driver.written) == ["一", "二"]
 
 
 async def test_it_can_serve_again(

@@ -8,8 +8,8 @@ import pytest
 from pydantic import SecretStr
 
 from connectors.wechat_crypto import keyed_hash
+from connectors.wechat_events import FOLLOWER_ACTS, JOBS, follower_event
 from connectors.wechat_messages import (
-    EVENTS,
     HostileXml,
     read_pushed,
     read_xml,
@@ -236,8 +236,12 @@ def test_every_recorded_message_is_understood_counted_or_parked(shared_data: Pat
         if one["msgtype"] is not None:
             assert (pushed.type, pushed.event or None) == (one["msgtype"], one["event"])
         kinds.add((pushed.type, pushed.event))
-        if pushed.type == "event" and pushed.event.lower() in EVENTS:
-            became["counted"] += 1
+        if pushed.type == "event" and (name := pushed.event.lower()) in JOBS | FOLLOWER_ACTS.keys():
+            if name in FOLLOWER_ACTS:
+                event = follower_event(pushed, "公众号", SECRET, NOW)
+                assert (event.act, event.native) == (FOLLOWER_ACTS[name], name)
+                assert pushed.sender not in event.model_dump_json()
+            became["event" if name in FOLLOWER_ACTS else "counted"] += 1
             continue
         try:
             post = to_draft(pushed, "公众号", SECRET, NOW)
@@ -259,4 +263,4 @@ def test_every_recorded_message_is_understood_counted_or_parked(shared_data: Pat
         "location": 2,
         "link": 2,
     }
-    assert became["counted"] >= 35
+    assert (became["event"], became["counted"]) == (36, 7)

@@ -183,13 +183,15 @@ def stamp(item: Item) -> float:
 class PushServer:
     """A chunked endless answer on the loopback address; replays by ``since_id``.
 
-    ``script`` says what one connection sends behind the replay: bytes, seconds of silence, "cut"
-    (abrupt close) or "end".
+    ``script`` says what one connection sends behind the replay: bytes, seconds of silence, "live"
+    (records as they are added, until somebody hangs up), "cut" (abrupt close) or "end".
     """
 
     def __init__(self, records: list[tuple[int, bytes]]) -> None:
         self.records = records
         self.scripts: list[list[bytes | float | str]] = []
+        self.always: list[bytes | float | str] = ["end"]
+        """Of connections that no script is left for."""
         self.asked: list[dict[str, str]] = []
         self.per_connection = 10**9
         self.refusal: tuple[int, bytes] | None = None
@@ -223,14 +225,17 @@ class PushServer:
                 return
             writer.write(b"HTTP/1.1 200 OK\r\ntransfer-encoding: chunked\r\n\r\n")
             since = int(params.get("since_id", 0))
-            for _, line in [one for one in self.records if one[0] > since][: self.per_connection]:
+            for number, line in self._behind(since)[: self.per_connection]:
                 await _chunk(writer, line + b"\r\n")
-            script = self.scripts.pop(0) if self.scripts else ["end"]
+                since = number
+            script = self.scripts.pop(0) if self.scripts else self.always
             for step in script:
                 if isinstance(step, bytes):
                     await _chunk(writer, step)
                 elif isinstance(step, float):
                     await asyncio.sleep(step)
+                elif step == "live":
+                    await self._live(writer, since)
                 elif step == "cut":
                     writer.transport.abort()
                     return
@@ -239,6 +244,17 @@ class PushServer:
             pass  # the reader hung up
         finally:
             writer.close()
+
+    def _behind(self, since: int) -> list[tuple[int, bytes]]:
+        return [one for one in self.records if one[0] > since]
+
+    async def _live(self, writer: asyncio.StreamWriter, since: int) -> None:
+        while self._server is not None and self._server.is_serving():
+            for number, line in self._behind(since):
+                await _chunk(writer, line + b"\r\n")
+                since = number
+            await _chunk(writer, b"\r\n")  # a heartbeat
+            await asyncio.sleep(0.1)
 
 
 async def _chunk(writer: asyncio.StreamWriter, data: bytes) -> None:

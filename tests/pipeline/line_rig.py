@@ -125,6 +125,10 @@ class Worker:
         self.process.kill()
         self.process.wait()
 
+    def freeze(self) -> None:
+        """Let it stand still: what is sent to it now is taken by the kernel and never read."""
+        self.process.send_signal(signal.SIGSTOP)
+
     def ask_to_end(self, number: signal.Signals = signal.SIGTERM) -> None:
         self.expected_to_run = False
         self.process.send_signal(number)

@@ -484,6 +484,84 @@ async def test_the_time_in_which_nobody_listened_is_a_gap(kafka: Kafka) -> None:
     assert (gap.started_at, gap.ended_at) == (NOW, watch.now)
 
 
+async def test_a_quick_restart_between_two_polls_is_no_gap(kafka: Kafka) -> None:
+    # Given a source that is asked every half hour, by a process that ran until just now
+    watch = Watch()
+    first = watch.ingest(kafka)
+    await first.start()
+    rarely = Script(batch(1, 1), batch(2, 2))
+    rarely.every_seconds = 1_800
+    running = first.run("rec", "script", rarely, {})
+    await anext(running)
+    for _ in range(20):
+        watch.now += timedelta(seconds=60)
+        await first.look()
+    await running.aclose()  # type: ignore[attr-defined]
+    await first.stop()
+    noted = (await read_cursors(kafka))["rec"]
+    assert (noted.last_success_at, noted.at) == (NOW, watch.now)
+
+    # When the next process begins a little later
+    watch.now += timedelta(seconds=20)
+    again = watch.ingest(kafka)
+    await again.start()
+    cursor = again.resume(noted)
+    await run(again, Script(batch(1, 1), batch(2, 2)), cursor)
+    await again.stop()
+
+    # Then nobody missed anything
+    assert await gaps(kafka) == []
+
+
+class Hanging(Script):
+    """Fails as it is told, then neither yields nor fails."""
+
+    async def batches(self, cursor: Cursor) -> AsyncIterator[Batch]:
+        for step in self.steps:
+            assert isinstance(step, Exception)
+            self.steps.remove(step)
+            raise step
+        self.cursors.append(dict(cursor))
+        await asyncio.Event().wait()
+        yield batch(0)
+
+
+@pytest.mark.parametrize("errors", [[], [SourceError("server", "502")]], ids=["hangs", "fails"])
+async def test_a_process_that_has_read_nothing_yet_hides_no_gap(
+    kafka: Kafka, errors: list[Exception]
+) -> None:
+    # Given a source that was read an hour ago, and a process that began since and got no answer
+    watch = Watch()
+    first = watch.ingest(kafka)
+    await first.start()
+    await anext(first.run("rec", "script", Script(batch(1, 1), batch(2, 2)), {}))
+    await first.stop()
+    watch.now += timedelta(hours=1)
+    second = watch.ingest(kafka)
+    await second.start()
+    hanging = Hanging(*errors)
+    cursor = second.resume((await read_cursors(kafka))["rec"])
+    task = asyncio.create_task(run(second, hanging, cursor))
+    async with asyncio.timeout(10):
+        while not hanging.cursors:
+            await asyncio.sleep(0)
+    await second.look()
+    task.cancel()
+    await asyncio.gather(task, return_exceptions=True)
+    await second.stop()
+
+    # When the next one reads
+    again = watch.ingest(kafka)
+    await again.start()
+    cursor = again.resume((await read_cursors(kafka))["rec"])
+    await run(again, Script(batch(1, 1), batch(2, 2)), cursor)
+    await again.stop()
+
+    # Then the whole hour is told
+    [gap] = await gaps(kafka)
+    assert (gap.trouble, gap.started_at, gap.ended_at) == ("unheard", NOW, watch.now)
+
+
 async def test_a_recording_leaves_no_gap(kafka: Kafka, new_ingest: NewIngest) -> None:
     class Recording(Script):
         way: Way = "recorded"

@@ -2,15 +2,17 @@
 
 import asyncio
 from collections.abc import AsyncIterator, Iterator
+from contextlib import closing
 from datetime import timedelta
 from pathlib import Path
 from typing import Any
 
 import pytest
 
+from connectors import weibo_push
 from connectors.base import Batch, Cursor, Seen, Way
 from connectors.trouble import SourceError
-from pipeline import clock, metrics
+from pipeline import clock, connect, metrics
 from pipeline.backoff import Backoff
 from pipeline.ingest import Ingest
 from pipeline.kafka import Kafka
@@ -19,9 +21,11 @@ from pipeline.source_progress import read_cursors
 from pipeline.sources import STALE_SECONDS, source_rows
 from schemas.post import Author, PostDraft
 from schemas.source_status import Backfill, SourceStatus
+from tests.connectors.weibo_server import PushServer
 from tests.pipeline.conftest import MakeLine
 from tests.pipeline.line_rig import Answer, cli
 from tests.pipeline.line_story import BEGIN, post
+from tests.pipeline.loopback import Loop
 from tests.website import Website
 
 
@@ -102,6 +106,24 @@ def test_a_trial_of_a_website_by_the_wall_clock(
     said = tingchao(tmp_path, settings, "connect", "club", "--check")
 
     assert (said.code, says in said.out + said.err) == (code, True), said
+
+
+def test_a_stream_on_which_nothing_happens_can_be_reached(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(connect, "TRIAL_SECONDS", 1.0)
+    monkeypatch.setattr(weibo_push, "_LIFE_SIGN_SECONDS", 0.1)
+    server = PushServer([])
+    server.always = ["live"]
+    with closing(Loop()) as loop:
+        loop.run(server.__aenter__())
+        stream = f'subscription_id = "1"\naddress = "{server.url}"'
+        settings = f'[sources.push]\nuse = "weibo-push"\n{stream}'
+        said = tingchao(tmp_path, settings, "connect", "push", "--check")
+        loop.run(server.__aexit__())
+
+    assert said.code == 0, said.err
+    assert "push can be reached" in said.out
 
 
 def test_an_unknown_source_names_those_that_there_are(tmp_path: Path) -> None:
@@ -218,7 +240,7 @@ def failing(source: str) -> set[str]:
 def test_the_table_tells_who_does_well(make_line: MakeLine) -> None:
     sources = {
         name: {"use": "file", "path": f"{name}.jsonl"}
-        for name in ("healthy", "failing", "silent", "unborn")
+        for name in ("healthy", "failing", "silent", "hanging", "unborn")
     }
     line = make_line(partitions=1, sources=sources)
     line.ok("topics", "create")
@@ -226,6 +248,7 @@ def test_the_table_tells_who_does_well(make_line: MakeLine) -> None:
     note(line, "healthy", "running", now)
     note(line, "failing", "failing", now, trouble="captcha", error="solve [the] captcha")
     note(line, "silent", "running", now - timedelta(seconds=STALE_SECONDS + 60))
+    note(line, "hanging", "running", now, trouble="stalled", error="no answer")
     note(line, "gone", "running", now)
 
     rows = asyncio.run(source_rows(line.settings, line.kafka, now))
@@ -235,6 +258,7 @@ def test_the_table_tells_who_does_well(make_line: MakeLine) -> None:
         "healthy": "ok",
         "failing": "failing",
         "silent": "stale",
+        "hanging": "stale",
         "unborn": "new",
         "gone": "removed",
     }
