@@ -26,6 +26,10 @@ MAX_BATCH_BYTES = 8 * 1024 * 1024
 MAX_WAITING = 2_000
 """Deliveries that may wait for the broker at a time; more are asked to come later."""
 MAX_WAITING_BYTES = 64 * 1024 * 1024
+MAX_CONNECTIONS = 800
+"""Open at a time; more are closed at once. A process may have 1,024 files on many systems."""
+HEAD_SECONDS = 15.0
+"""From the connection to the end of the first request's head; later ones have as long."""
 CLOSE_SECONDS = 5.0
 MAX_TOLD = 10_000
 MAX_TOLD_KEPT = 500
@@ -50,6 +54,14 @@ class Busy(Exception):
     def __init__(self, retry_after_seconds: int) -> None:
         super().__init__(f"come again in {retry_after_seconds} s")
         self.retry_after_seconds = retry_after_seconds
+
+
+class _Full(asyncio.Protocol):
+    """A connection too many."""
+
+    def connection_made(self, transport: asyncio.BaseTransport) -> None:
+        assert isinstance(transport, asyncio.Transport)
+        transport.abort()
 
 
 @dataclass(slots=True)
@@ -79,6 +91,8 @@ class Receiver:
         self._told: OrderedDict[str, None] = OrderedDict()
         self._pending: dict[str, asyncio.Future[bool]] = {}
         self._counts: Counter[str] = Counter()
+        self._silent: set[asyncio.BaseProtocol] = set()
+        """Connections on which no request's head has come to its end."""
 
     async def deliver(
         self,
@@ -140,7 +154,9 @@ class Receiver:
         """
         self._resume(cursor or {})
 
-        application = web.Application(client_max_size=self._config.max_body_kib * 1024)
+        application = web.Application(
+            client_max_size=self._config.max_body_kib * 1024, middlewares=[self._hear]
+        )
         application.router.add_route("*", self._config.path, handle)
         runner = web.AppRunner(
             application,
@@ -148,10 +164,12 @@ class Receiver:
             handle_signals=False,
             auto_decompress=False,  # signatures are of what was sent, limits of what it holds
             shutdown_timeout=CLOSE_SECONDS,
+            keepalive_timeout=HEAD_SECONDS,
         )
         await runner.setup()
+        server: asyncio.Server | None = None
         try:
-            await self._listen(runner)
+            server = await self._listen(runner)
             while True:
                 taken = await self._take()
                 try:
@@ -168,12 +186,25 @@ class Receiver:
             self._closed = True
             while not self._waiting.empty():
                 self._end([self._get()], written=False)
+            if server is not None:
+                server.close()
             await runner.cleanup()
 
-    async def _listen(self, runner: web.AppRunner) -> None:
+    async def _listen(self, runner: web.AppRunner) -> asyncio.Server:
         host, port = self._config.host, self._config.port
+        loop = asyncio.get_running_loop()
+
+        def accept() -> asyncio.BaseProtocol:
+            assert runner.server is not None  # it is set up
+            if len(runner.server.connections) >= MAX_CONNECTIONS:
+                return _Full()
+            connection = runner.server()
+            self._silent.add(connection)
+            loop.call_later(HEAD_SECONDS, self._hang_up, connection)
+            return connection
+
         try:
-            await web.TCPSite(runner, host, port).start()
+            return await loop.create_server(accept, host, port)
         except OSError as error:
             raise FatalError(
                 say(
@@ -182,6 +213,20 @@ class Receiver:
                     "another port.",
                 )
             ) from error
+
+    @web.middleware
+    async def _hear(
+        self,
+        request: web.Request,
+        handler: Callable[[web.Request], Awaitable[web.StreamResponse]],
+    ) -> web.StreamResponse:
+        self._silent.discard(request.protocol)
+        return await handler(request)
+
+    def _hang_up(self, connection: web.RequestHandler) -> None:
+        if connection in self._silent and connection.transport is not None:
+            connection.transport.abort()
+        self._silent.discard(connection)
 
     def _resume(self, cursor: Cursor) -> None:
         self._closed = False
