@@ -29,7 +29,7 @@ MAX_WAITING_BYTES = 64 * 1024 * 1024
 MAX_CONNECTIONS = 800
 """Open at a time; more are closed at once. A process may have 1,024 files on many systems."""
 HEAD_SECONDS = 15.0
-"""From the connection to the end of the first request's head; later ones have as long."""
+"""Until the head of a request has come to its end; by default that may take an hour."""
 CLOSE_SECONDS = 5.0
 MAX_TOLD = 10_000
 MAX_TOLD_KEPT = 500
@@ -91,8 +91,6 @@ class Receiver:
         self._told: OrderedDict[str, None] = OrderedDict()
         self._pending: dict[str, asyncio.Future[bool]] = {}
         self._counts: Counter[str] = Counter()
-        self._silent: set[asyncio.BaseProtocol] = set()
-        """Connections on which no request's head has come to its end."""
 
     async def deliver(
         self,
@@ -154,9 +152,7 @@ class Receiver:
         """
         self._resume(cursor or {})
 
-        application = web.Application(
-            client_max_size=self._config.max_body_kib * 1024, middlewares=[self._hear]
-        )
+        application = web.Application(client_max_size=self._config.max_body_kib * 1024)
         application.router.add_route("*", self._config.path, handle)
         runner = web.AppRunner(
             application,
@@ -192,19 +188,15 @@ class Receiver:
 
     async def _listen(self, runner: web.AppRunner) -> asyncio.Server:
         host, port = self._config.host, self._config.port
-        loop = asyncio.get_running_loop()
 
         def accept() -> asyncio.BaseProtocol:
             assert runner.server is not None  # it is set up
             if len(runner.server.connections) >= MAX_CONNECTIONS:
                 return _Full()
-            connection = runner.server()
-            self._silent.add(connection)
-            loop.call_later(HEAD_SECONDS, self._hang_up, connection)
-            return connection
+            return runner.server()
 
         try:
-            return await loop.create_server(accept, host, port)
+            return await asyncio.get_running_loop().create_server(accept, host, port)
         except OSError as error:
             raise FatalError(
                 say(
@@ -213,20 +205,6 @@ class Receiver:
                     "another port.",
                 )
             ) from error
-
-    @web.middleware
-    async def _hear(
-        self,
-        request: web.Request,
-        handler: Callable[[web.Request], Awaitable[web.StreamResponse]],
-    ) -> web.StreamResponse:
-        self._silent.discard(request.protocol)
-        return await handler(request)
-
-    def _hang_up(self, connection: web.RequestHandler) -> None:
-        if connection in self._silent and connection.transport is not None:
-            connection.transport.abort()
-        self._silent.discard(connection)
 
     def _resume(self, cursor: Cursor) -> None:
         self._closed = False
