@@ -96,6 +96,8 @@ class Rig:
         try:
             async with asyncio.timeout(20), aclosing(self._connector.batches(self.cursor)) as found:  # type: ignore[type-var]
                 async for batch in found:
+                    if batch.trouble is not None:
+                        raise batch.trouble
                     self._take(batch)
         except SourceError as error:
             # For what it reads until the connection ends, that is the pause.
