@@ -10,6 +10,7 @@ CONNECTORS = LazyRegistry(
         "discuz": "connectors.discuz:Discuz",
         "feed": "connectors.feed:Feed",
         "file": "connectors.file:File",
+        "mailbox": "connectors.mailbox:Mailbox",
         "misago": "connectors.misago:Misago",
         "nodebb": "connectors.nodebb:NodeBb",
         "phpbb": "connectors.phpbb:PhpBb",

@@ -63,7 +63,7 @@ _PATHS = {
     "services": ("artefacts",),
     "rules": ("file",),
 }
-_SOURCE_PATHS = ("path", "mapping")
+_SOURCE_PATHS = ("path", "mapping", "ca_file")
 
 
 def _hidden(tree: Any) -> Any:

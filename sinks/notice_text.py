@@ -51,6 +51,7 @@ _EVENTS: dict[str, Pair] = {
 _PLATFORMS: dict[str, Pair] = {
     "weibo": ("微博", "Weibo"),
     "wechat": ("微信", "WeChat"),
+    "mail": ("邮件", "mail"),
     "forum": ("论坛", "forums"),
     "news": ("新闻", "news"),
     "rss": ("订阅源", "feeds"),

@@ -400,6 +400,10 @@ def test_safety_that_would_not_be_used_is_refused(
         ('[elasticsearch]\nca_file = "x"\n', lambda s: s.elasticsearch.ca_file),
         ('[sources.a]\nuse = "replay"\npath = "x"\n', lambda s: s.sources["a"].options["path"]),
         ('[sources.a]\nuse = "file"\nmapping = "x"\n', lambda s: s.sources["a"].options["mapping"]),
+        (
+            '[sources.a]\nuse = "mailbox"\nca_file = "x"\n',
+            lambda s: s.sources["a"].options["ca_file"],
+        ),
     ],
 )
 def test_a_relative_path_is_meant_relative_to_the_file(
