@@ -2,11 +2,10 @@
 
 import asyncio
 import re
-import socketserver
 import threading
 import time
-from collections.abc import Callable, Iterator
-from contextlib import aclosing, contextmanager
+from collections.abc import Iterator
+from contextlib import aclosing
 from datetime import timedelta
 from typing import Any
 
@@ -19,10 +18,8 @@ from connectors.mailbox_imap import HEAD_BYTES
 from connectors.trouble import SourceError
 from schemas.language import use_language
 from tests.connectors.conftest import FakeClock
-
-MAIL = b"Message-ID: <%d@x>\r\n\r\nbroken %d\r\n"
-
-Answer = Callable[[str], bytes | None]
+from tests.connectors.imap_script import Script, serving
+from tests.connectors.polls import parts
 
 
 @pytest.fixture(autouse=True)
@@ -30,75 +27,6 @@ def in_english() -> Iterator[None]:
     use_language("en")
     yield
     use_language(None)
-
-
-class Script:
-    """Answers as a server with a few mails would; ``answer`` may say something else first."""
-
-    def __init__(
-        self,
-        answer: Answer = lambda command: b"",
-        greeting: bytes = b"* OK hi",
-        mails: int = 3,
-    ) -> None:
-        self.answer = answer
-        self.mails = mails
-        self.greeting = greeting
-        self.told: list[str] = []
-        self.gone = threading.Event()
-        """The client has hung up."""
-
-    def usual(self, command: str) -> bytes:
-        if command.startswith("CAPABILITY"):
-            return b"* CAPABILITY IMAP4rev1 ID\r\n"
-        if command.startswith("EXAMINE"):
-            return b"* OK [UIDVALIDITY 7] a\r\n* OK [UIDNEXT %d] b\r\n" % (self.mails + 1)
-        if command.startswith("UID SEARCH"):
-            first = re.search(r"UID (\d+):", command)
-            uids = range(min(int(first[1]) if first else 1, self.mails), self.mails + 1)
-            return b"* SEARCH %s\r\n" % " ".join(map(str, uids)).encode()
-        if "RFC822.SIZE" in command:
-            return b"".join(
-                b'* %d FETCH (RFC822.SIZE 40 INTERNALDATE " 1-Jun-2024 12:00:00 +0800" UID %d)\r\n'
-                % (uid, uid)
-                for uid in map(int, command.split()[2].split(","))
-            )
-        if "BODY.PEEK" in command:
-            uid = int(command.split()[2])
-            mail = MAIL % (uid, uid)
-            # Somebody reads another mail meanwhile, and the number comes last
-            other = b"* 2 FETCH (FLAGS (\\Seen))\r\n"
-            return other + b"* 1 FETCH (BODY[]<0> {%d}\r\n%s UID %d)\r\n" % (len(mail), mail, uid)
-        return b"* BYE\r\n" if command.startswith("LOGOUT") else b""
-
-
-@contextmanager
-def serving(script: Script) -> Iterator[int]:
-    class Door(socketserver.StreamRequestHandler):
-        def handle(self) -> None:
-            self.wfile.write(script.greeting + b"\r\n")
-            for line in self.rfile:
-                tag, _, command = line.decode().strip().partition(" ")
-                script.told.append(command)
-                said = script.answer(command)
-                if said is None:
-                    return
-                if not re.search(rb"^TAG ", said, re.MULTILINE):
-                    said += (script.usual(command) if not said else b"") + b"TAG OK done\r\n"
-                self.wfile.write(re.sub(rb"(?m)^TAG", tag.encode(), said))
-            script.gone.set()
-
-    class Server(socketserver.ThreadingTCPServer):
-        allow_reuse_address = True
-        daemon_threads = True
-
-        def handle_error(self, request: Any, client_address: Any) -> None:
-            script.gone.set()
-
-    with Server(("127.0.0.1", 0), Door) as server:
-        threading.Thread(target=server.serve_forever, args=[0.02], daemon=True).start()
-        yield server.server_address[1]
-        server.shutdown()
 
 
 def mailbox(port: int, context: Context, **options: Any) -> Mailbox:
@@ -213,7 +141,7 @@ async def test_what_a_broken_connection_leaves_out_comes_from_the_last_cursor(
             assert broken < 10
             try:
                 async with aclosing(mailbox(port, context).batches(cursor)) as batches:  # type: ignore[type-var]
-                    async for batch in batches:
+                    async for batch in parts(batches):
                         cursor = dict(batch.cursor)
                         told += [seen.draft.text for seen in batch.seen]
                         if cursor["uid"] == 120:

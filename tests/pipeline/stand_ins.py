@@ -13,7 +13,9 @@ from pathlib import Path
 from typing import Any
 
 import httpx
+from pydantic import SecretStr
 
+from connectors.wechat_crypto import keyed_hash
 from schemas.post import Author, PostDraft
 from tests.connectors.conftest import FakeClock
 from tests.connectors.feed_server import FeedServer, Page, item, rss
@@ -26,6 +28,7 @@ from tests.connectors.forum_server import (
     NodeBbServer,
     PhpBbServer,
 )
+from tests.connectors.imap_script import Script, message_id, serving
 from tests.connectors.pushing import free_port
 from tests.connectors.wechat_server import APP_ID, KEY, TOKEN, Account, Sender
 from tests.connectors.weibo_server import PushServer, WeiboServer, comment, status
@@ -33,6 +36,7 @@ from tests.pipeline.loopback import Front, Loop
 
 __all__ = ["Outbox", "StandIn", "StandIns", "stand_ins"]
 
+ID_SECRET = "a secret for the tests"
 CORP_ID = "ww1234567890abcdef"
 HOT = "云帆水壶漏电"
 BEARER = "a token that is long enough"
@@ -111,7 +115,7 @@ def stand_ins(folder: Path) -> Iterator[StandIns]:
             (folder / name).write_text(value, encoding="utf-8")
             return {"file": str(folder / name)}
 
-        id_secret = {"id_secret": secret("id_secret", "a secret for the tests")}
+        id_secret = {"id_secret": secret("id_secret", ID_SECRET)}
         callback = id_secret | {
             "token": secret("callback_token", TOKEN),
             "encoding_aes_key": secret("aes_key", KEY),
@@ -125,6 +129,9 @@ def stand_ins(folder: Path) -> Iterator[StandIns]:
                 "discuz": _forum(front, DiscuzServer, every_seconds=60),
                 "feed": _feed(front),
                 "file": _file(folder / "posts.jsonl", "file"),
+                "mailbox": _mailbox(
+                    stack, id_secret | {"password": secret("mail_password", "geheim")}
+                ),
                 "misago": _forum(front, MisagoServer, operator_consents=True),
                 "nodebb": _forum(front, NodeBbServer),
                 "phpbb": _forum(front, PhpBbServer),
@@ -329,6 +336,28 @@ def _webhook(token: dict[str, str]) -> StandIn:
 
     settings = {"port": port, "path": "/posts", "token": token}
     return StandIn(settings, write, lambda: set(known), outbox=outbox)
+
+
+def _mailbox(stack: ExitStack, secrets: dict[str, dict[str, str]]) -> StandIn:
+    script = Script(mails=0)
+    port = stack.enter_context(serving(script))
+    id_secret = SecretStr(ID_SECRET)
+
+    def write() -> None:
+        script.mails += 1
+
+    def ids() -> set[str]:
+        mails = range(1, script.mails + 1)
+        return {f"mail:{keyed_hash(id_secret, message_id(number))}" for number in mails}
+
+    settings = {
+        "host": "127.0.0.1",
+        "port": port,
+        "security": "plain",
+        "user": "service@yunfan.example",
+        "every_seconds": 30,
+    }
+    return StandIn(settings | secrets, write, ids)
 
 
 def _wechat(stack: ExitStack, loop: Loop, secrets: dict[str, dict[str, str]]) -> StandIn:

@@ -26,8 +26,8 @@ PUSHED = {"webhook", "wechat", "wecom"}
 RECORDED = {"file", "replay"}
 HELD = {"discourse": 0, "feed": 1, "nodebb": 1, "weibo": 2}
 """Platforms that don't answer while ingest dies, after so many requests that they answered."""
-RARELY_ASKED = {"discuz", "wechat-articles"}
-"""At most once a minute, so that what is new is heard by the next process only."""
+RARELY_ASKED = {"discuz", "mailbox", "wechat-articles"}
+"""At most twice a minute, so that what is new is heard by the next process only."""
 DEAD_FOR = timedelta(minutes=5)
 
 
