@@ -11,8 +11,9 @@ DEMO := .tingchao/demo/tingchao.toml
 demo: $(READY)
 	$(BIN)/tingchao demo
 
+# Two processes: one for the tests that share Kafka and Elasticsearch, one for the others.
 test: $(READY)
-	$(BIN)/python -m pytest
+	$(BIN)/python -m pytest -n 2 --dist loadgroup
 
 check: $(READY)
 	$(BIN)/ruff format --check .

@@ -22,6 +22,14 @@ ROOT = Path(__file__).resolve().parents[1]
 SHARED = ROOT.parent / "shared"
 
 
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """With several processes, all tests that use the run's servers are of one; so are a file's."""
+    for item in items:
+        shared = "local_services" in getattr(item, "fixturenames", ())
+        group = "services" if shared else item.nodeid.partition("::")[0]
+        item.add_marker(pytest.mark.xdist_group(group))
+
+
 @pytest.fixture(autouse=True)
 def own_logging() -> Iterator[None]:
     """Put logging back after each test, so that no test hears another's settings."""
