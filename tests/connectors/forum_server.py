@@ -6,7 +6,7 @@ the faults of real servers.
 
 import re
 from collections import deque
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 from email.utils import format_datetime
@@ -137,6 +137,8 @@ class ForumServer:
     """
 
     site = "forum.example.com"
+    refused: Mapping[int, int] = {}
+    """Status of the pages of topics, by their numbers: the list shows them all the same."""
 
     def __init__(self, board: Board, clock: Any) -> None:
         self.board = board
@@ -225,6 +227,9 @@ class DiscourseServer(ForumServer):
             ]
             return httpx.Response(200, json={"latest_posts": [self.post(p) for p in posts[:50]]})
         number = int(path.removeprefix("/posts/").removesuffix(".json"))
+        post = self.board.posts.get(number)
+        if post is not None and post.topic.number in self.refused:
+            return httpx.Response(self.refused[post.topic.number], json={"errors": ["no"]})
         if number not in self.board.posts or self.board.posts[number].deleted:
             return httpx.Response(404, json={"errors": ["not found"]})
         return httpx.Response(200, json=self.post(self.board.posts[number]))
@@ -266,6 +271,8 @@ class NodeBbServer(ForumServer):
     """``/api/recent`` and ``/api/topic/N``, as a guest sees them."""
 
     token: str | None = None
+    private: frozenset[int] = frozenset()
+    """Topics that the list doesn't show."""
     broken: frozenset[int] = frozenset()
     """Topics that the server fails at."""
 
@@ -275,12 +282,19 @@ class NodeBbServer(ForumServer):
         page = int(request.url.params.get("page", "1"))
         path = request.url.path
         if path == "/api/recent":
-            topics = [topic for topic in by_activity(self.board) if not topic.deleted]
+            topics = [
+                topic
+                for topic in by_activity(self.board)
+                if not topic.deleted and topic.number not in self.private
+            ]
             part, pages = paged(topics, page)
             listed = [self.topic(topic) for topic in part]
             return httpx.Response(200, json={"topics": listed, "pagination": {"pageCount": pages}})
         assert request.url.params["sort"] == "oldest_to_newest"
-        topic = self.board.topics.get(int(path.removeprefix("/api/topic/")))
+        number = int(path.removeprefix("/api/topic/"))
+        if number in self.refused:
+            return httpx.Response(self.refused[number], json={})
+        topic = self.board.topics.get(number)
         if topic is None or topic.deleted:
             return httpx.Response(404, json={})
         if topic.number in self.broken:
@@ -338,7 +352,10 @@ class MisagoServer(ForumServer):
         path = request.url.path
         if path == "/api/threads/":
             return self._threads(int(request.url.params.get("start", "0")))
-        topic = self.board.topics.get(int(path.split("/")[3]))
+        number = int(path.split("/")[3])
+        if number in self.refused:
+            return httpx.Response(self.refused[number], json={"detail": "no"})
+        topic = self.board.topics.get(number)
         page = int(request.url.params.get("page", "1"))
         if topic is None:
             return httpx.Response(404, json={"detail": "Not found"})
@@ -530,6 +547,8 @@ class DiscuzServer(ForumServer):
         return format_datetime(post.at, usegmt=True)
 
     def _page(self, number: int) -> httpx.Response:
+        if number in self.refused:
+            return httpx.Response(self.refused[number])
         topic = self.board.topics.get(number)
         shown = "<html><body>第一页</body></html>"
         if topic is None or topic.posts[0].deleted or self.gated:
