@@ -24,7 +24,9 @@ becomes of a post that is refused (401, 403), such as one that moved to a privat
 as it was told. When the newest post is refused as well, the source is in trouble.
 Quota: by default Discourse allows an admin key 60 requests a minute, a user key 20, an address 200;
 ``requests_per_minute`` stays below, and ``Retry-After`` of a 429 is obeyed.
-Terms of use: those of the site; ask its operator, and keep to its robots.txt.
+Terms of use: those of the site; ask its operator. Without an ``api_key`` nothing is fetched that
+its robots.txt forbids, and its ``Crawl-delay`` is kept (``ignore_robots`` says why not, where the
+operator agreed).
 """
 
 from collections.abc import AsyncIterator
@@ -36,7 +38,7 @@ from pydantic import Field, SecretStr, model_validator
 
 from connectors.answer import Answer
 from connectors.base import Batch, Context, Cursor, Unreadable, Way
-from connectors.forum import ForumConfig, ForumPost, Site
+from connectors.forum import ForumPost, RobotsConfig, Site
 from connectors.forum_json import Fields
 from connectors.forum_watch import Found, Told, Watch
 from connectors.polling import poll_for_ever
@@ -79,7 +81,7 @@ class Discourse:
     way: Way = "polled"
     backfill: Backfill = "whole"
 
-    class Config(ForumConfig):
+    class Config(RobotsConfig):
         """Options of ``discourse``."""
 
         api_key: SecretStr | None = Field(
@@ -108,7 +110,8 @@ class Discourse:
         self.every_seconds: float | None = config.every_seconds
         self._context = context
         self._site = Site("discourse", config, name)
-        self._web = config.web(context)
+        # Whoever gave us a key wants us to use the API.
+        self._web = config.web(context, agreed=config.api_key is not None)
         self._headers = {"accept": "application/json"}
         if config.api_key is not None and config.api_username is not None:
             self._headers["api-key"] = config.api_key.get_secret_value()

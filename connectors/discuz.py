@@ -21,7 +21,9 @@ members by now: it stays as it was told.
 An empty feed means nothing: Discuz! answers so while it renews its cache. It is asked again after
 half a minute, and a feed that stays empty is reported as a trouble, not as calm.
 Quota: none; the feed's ``ttl`` (30 minutes by default) is respected, asking earlier brings nothing.
-Terms of use: those of the site; ask its operator. A site that offers RSS wants it read.
+Terms of use: those of the site; ask its operator. A site that offers RSS wants it read; what its
+robots.txt forbids is not fetched all the same, and its ``Crawl-delay`` is kept (``ignore_robots``
+says why not, where the operator agreed).
 """
 
 import re
@@ -35,7 +37,7 @@ from connectors.base import Batch, Context, Cursor, Way
 from connectors.cells import time_zone
 from connectors.feed_entry import Entry, FeedPage
 from connectors.feed_text import repaired
-from connectors.forum import ForumConfig, ForumPost, Site
+from connectors.forum import ForumPost, RobotsConfig, Site
 from connectors.forum_feed import as_html, missing_from, query_of, read_forum_feed
 from connectors.forum_watch import Found, Told, Watch
 from connectors.local_times import read_local_time
@@ -64,7 +66,7 @@ class Discuz:
     way: Way = "polled"
     backfill: Backfill = "listed"
 
-    class Config(ForumConfig):
+    class Config(RobotsConfig):
         """Options of ``discuz``."""
 
         every_seconds: float = Field(

@@ -137,6 +137,9 @@ class ForumServer:
     """
 
     site = "forum.example.com"
+    robots: str | None = None
+    """Its robots.txt; a request for it has no faults and is not counted."""
+    robots_asked = 0
     refused: Mapping[int, int] = {}
     """Status of the pages of topics, by their numbers: the list shows them all the same."""
 
@@ -166,6 +169,8 @@ class ForumServer:
         return httpx.Response(answer.status_code, headers=answer.headers, stream=stream)
 
     def _answer_whole(self, request: httpx.Request) -> httpx.Response:
+        if request.url.path == "/robots.txt":
+            return self.served(request)
         self.requests.append(request)
         self.meanwhile(len(self.requests))
         fault = self.faults.popleft() if self.faults else ""
@@ -180,10 +185,17 @@ class ForumServer:
             raise httpx.RemoteProtocolError("peer closed connection", request=request)
         if fault == "page":
             return httpx.Response(200, html="<html><body>维护中</body></html>")
-        response = self.answer(request)
+        response = self.served(request)
         if fault == "short":
             return httpx.Response(200, headers=response.headers, content=response.content[:-40])
         return response
+
+    def served(self, request: httpx.Request) -> httpx.Response:
+        """Without faults: robots.txt, and what the software answers."""
+        if request.url.path != "/robots.txt":
+            return self.answer(request)
+        self.robots_asked += 1
+        return httpx.Response(404) if self.robots is None else httpx.Response(200, text=self.robots)
 
     def answer(self, request: httpx.Request) -> httpx.Response:
         raise NotImplementedError
