@@ -17,7 +17,8 @@ Limits: only the 20 newest threads of a board, no replies, at most 250 character
 and nothing of protected ones: that is all Discuz! puts into its RSS. Quotes can't be told from own
 words there. What falls out of the feed between two polls is not seen; list the boards in ``fids``.
 It cannot see what becomes of a thread whose page is refused (401, 403), such as one in a board for
-members by now: it stays as it was told.
+members by now: it stays as it was told. Boards that guests may not read have no feed: Discuz! X
+shows every feed as to a guest, whatever the ``auth`` says that it writes into their addresses.
 An empty feed means nothing: Discuz! answers so while it renews its cache. It is asked again after
 half a minute, and a feed that stays empty is reported as a trouble, not as calm.
 Quota: none; the feed's ``ttl`` (30 minutes by default) is respected, asking earlier brings nothing.
