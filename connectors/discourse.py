@@ -56,7 +56,7 @@ _MOST_ASKED = 50
 """Vanished posts asked for in one poll; the others wait for the next."""
 _MOST_UNLISTED_ASKED = 5
 _GONE = (404, 410)
-_PRIVATE = (401, 403)
+_PRIVATE = (401, 403, 451)
 _LIKE = 2
 """Discourse's number of the action "like"."""
 

@@ -171,15 +171,16 @@ async def test_a_site_that_refuses_posts_at_their_own_addresses_deletes_none(
     assert (len(listener.told), listener.troubles) == (4, [])
 
 
+@pytest.mark.parametrize("status", [401, 403, 451])
 async def test_a_post_that_became_private_is_not_deleted(
-    board: Board, server: DiscourseServer
+    board: Board, server: DiscourseServer, status: int
 ) -> None:
     private = board.write("<p>移到会员区</p>")
     board.write("<p>别的</p>")
     listener = listen(server)
     await listener.poll()
     server.unlisted.add(private.topic.number)
-    server.refused = {private.topic.number: 403}
+    server.refused = {private.topic.number: status}
 
     await listener.poll()
     await listener.poll()

@@ -19,7 +19,7 @@ from tests.connectors.forum_server import (
     PhpBbServer,
 )
 
-FORUMS = {
+FORUMS: dict[str, tuple[Any, type[ForumServer], str]] = {
     "discourse": (Discourse, DiscourseServer, "/posts"),
     "discuz": (Discuz, DiscuzServer, "/forum.php?mod=rss&fid=2"),
     "nodebb": (NodeBb, NodeBbServer, "/api/"),
@@ -48,7 +48,7 @@ class Forum:
 
     def listen(self, **options: Any) -> Listener:
         config = self._connector.Config.model_validate(self._options | options)
-        source: Any = self._connector("论坛", config, self.server.context())  # type: ignore[arg-type]
+        source = self._connector("论坛", config, self.server.context())
         return Listener(lambda: source, self.server.clock)
 
 
