@@ -15,14 +15,18 @@ climbs from there, in windows of ids, so that nothing is skipped however much wa
 Delivery: at least once. The cursor holds the newest posts told (``watch_posts``) and moves with
 acknowledged batches; a restart looks at them again and tells what has changed. Edits come as a new
 revision of the same id. A post that vanished is asked for by its own address and told as deleted
-when it is not there for us any more; so are all posts of a deleted topic.
+when it is not there (and the newest one is at its own); so are all posts of a deleted topic.
 Limits: edits and deletions of posts older than the watched ones are not seen. A post moved to
 another topic is deleted there and new here. Quotes (``<blockquote>``, ``<aside class="quote">``)
 and link previews are not the writer's words and left out. Private messages, small actions and
-unlisted topics are not in the list. The site may keep its answer for a minute.
+unlisted topics are not in the list. The site may keep its answer for a minute. It cannot see what
+becomes of a post that is refused (401, 403), such as one that moved to a private category: it stays
+as it was told. When the newest post is refused as well, the source is in trouble.
 Quota: by default Discourse allows an admin key 60 requests a minute, a user key 20, an address 200;
 ``requests_per_minute`` stays below, and ``Retry-After`` of a 429 is obeyed.
-Terms of use: those of the site; ask its operator, and keep to its robots.txt.
+Terms of use: those of the site; ask its operator. Without an ``api_key`` nothing is fetched that
+its robots.txt forbids, and its ``Crawl-delay`` is kept (``ignore_robots`` says why not, where the
+operator agreed).
 """
 
 from collections.abc import AsyncIterator
@@ -32,8 +36,9 @@ from typing import Any
 
 from pydantic import Field, SecretStr, model_validator
 
+from connectors.answer import Answer
 from connectors.base import Batch, Context, Cursor, Unreadable, Way
-from connectors.forum import ForumConfig, ForumPost, Site
+from connectors.forum import ForumPost, RobotsConfig, Site
 from connectors.forum_json import Fields
 from connectors.forum_watch import Found, Told, Watch
 from connectors.polling import poll_for_ever
@@ -50,7 +55,8 @@ _BATCH_POSTS = 100
 _MOST_ASKED = 50
 """Vanished posts asked for in one poll; the others wait for the next."""
 _MOST_UNLISTED_ASKED = 5
-_GONE = (403, 404, 410)
+_GONE = (404, 410)
+_PRIVATE = (401, 403, 451)
 _LIKE = 2
 """Discourse's number of the action "like"."""
 
@@ -75,7 +81,7 @@ class Discourse:
     way: Way = "polled"
     backfill: Backfill = "whole"
 
-    class Config(ForumConfig):
+    class Config(RobotsConfig):
         """Options of ``discourse``."""
 
         api_key: SecretStr | None = Field(
@@ -104,7 +110,8 @@ class Discourse:
         self.every_seconds: float | None = config.every_seconds
         self._context = context
         self._site = Site("discourse", config, name)
-        self._web = config.web(context)
+        # Whoever gave us a key wants us to use the API.
+        self._web = config.web(context, agreed=config.api_key is not None)
         self._headers = {"accept": "application/json"}
         if config.api_key is not None and config.api_username is not None:
             self._headers["api-key"] = config.api_key.get_secret_value()
@@ -261,16 +268,46 @@ class Discourse:
             # A post that can't be read any more is there all the same.
             and (told.number not in stretch.found or stretch.found[told.number].post is not None)
         ]
-        gone = []
+        gone, doubtful = [], False
         for told in missing[:_MOST_ASKED]:
-            answer = await self._web.get(
-                f"{self._site.address}/posts/{told.number}.json", headers=self._headers
-            )
-            if answer.status in _GONE or self._is_elsewhere(answer.checked().json(), told):
+            answer = await self._ask_for(told.number)
+            doubtful = doubtful or answer.status in (*_PRIVATE, *_GONE)
+            if answer.status in _GONE:
+                gone.append(told)
+            elif answer.status not in _PRIVATE and self._is_elsewhere(
+                answer.checked().json(), told
+            ):
                 gone.append(told)
             else:
                 watch.unlisted(told)
+        if doubtful:
+            await self._check_that_posts_are_shown(stretch.top)
         return gone
+
+    async def _check_that_posts_are_shown(self, number: int) -> None:
+        """A firewall or an expired right hides all posts: that deletes none.
+
+        Raises:
+            SourceError: not even a post of the list can be had at its own address.
+        """
+        answer = await self._ask_for(number) if number else None
+        if answer is not None and answer.status not in _GONE:
+            answer.checked()
+            return
+        name = self._site.name
+        raise SourceError(
+            "forbidden",
+            say(
+                f"{name} 的帖子都打不开（404），可能不再允许访客阅读；不算删除。请检查权限。",
+                f"none of the posts of {name} can be opened (404), so nothing is taken for "
+                "deleted; perhaps guests may not read them any more: check the rights.",
+            ),
+        )
+
+    async def _ask_for(self, number: int) -> Answer:
+        return await self._web.get(
+            f"{self._site.address}/posts/{number}.json", headers=self._headers
+        )
 
     def _is_elsewhere(self, item: Any, told: Told) -> bool:
         """Whether a post's own page says that it is deleted, or another post by now."""

@@ -12,14 +12,19 @@ A source in the settings::
 Delivery: at least once. The cursor holds the newest threads told (``watch_posts``) and moves with
 acknowledged batches. Threads are known by site and ``tid``, since the feed has no guid. Edits of
 the first words come as a new revision. A thread that is missing between others is looked for at its
-own page, and told as deleted when the site says that it is (and doesn't say so of all threads).
+own page, and told as deleted when the site says that it is (and shows the newest thread).
 Limits: only the 20 newest threads of a board, no replies, at most 250 characters of the first post,
 and nothing of protected ones: that is all Discuz! puts into its RSS. Quotes can't be told from own
 words there. What falls out of the feed between two polls is not seen; list the boards in ``fids``.
+It cannot see what becomes of a thread whose page is refused (401, 403), such as one in a board for
+members by now: it stays as it was told. Boards that guests may not read have no feed: Discuz! X
+shows every feed as to a guest, whatever the ``auth`` says that it writes into their addresses.
 An empty feed means nothing: Discuz! answers so while it renews its cache. It is asked again after
 half a minute, and a feed that stays empty is reported as a trouble, not as calm.
 Quota: none; the feed's ``ttl`` (30 minutes by default) is respected, asking earlier brings nothing.
-Terms of use: those of the site; ask its operator. A site that offers RSS wants it read.
+Terms of use: those of the site; ask its operator. A site that offers RSS wants it read; what its
+robots.txt forbids is not fetched all the same, and its ``Crawl-delay`` is kept (``ignore_robots``
+says why not, where the operator agreed).
 """
 
 import re
@@ -33,7 +38,7 @@ from connectors.base import Batch, Context, Cursor, Way
 from connectors.cells import time_zone
 from connectors.feed_entry import Entry, FeedPage
 from connectors.feed_text import repaired
-from connectors.forum import ForumConfig, ForumPost, Site
+from connectors.forum import ForumPost, RobotsConfig, Site
 from connectors.forum_feed import as_html, missing_from, query_of, read_forum_feed
 from connectors.forum_watch import Found, Told, Watch
 from connectors.local_times import read_local_time
@@ -49,6 +54,7 @@ _AGAIN_SECONDS = 30.0
 _EMPTY_SECONDS = 600.0
 _MOST_ASKED = 5
 _GONE = (404, 410)
+_PRIVATE = (401, 403)
 _REFUSED = re.compile("指定的主[题題]不存在或已被[删刪]除")
 #: What addresses look like that are rewritten: thread-4711-1-1.html
 _REWRITTEN = re.compile(r"thread-(\d{1,15})\b")
@@ -61,7 +67,7 @@ class Discuz:
     way: Way = "polled"
     backfill: Backfill = "listed"
 
-    class Config(ForumConfig):
+    class Config(RobotsConfig):
         """Options of ``discuz``."""
 
         every_seconds: float = Field(
@@ -204,21 +210,24 @@ class Discuz:
         """Those of whose own page the site says that there is no such thread."""
         gone = []
         for told in missing[:_MOST_ASKED]:
-            if not await self._refused(told.number):
-                watch.unlisted(told)
-            else:
+            if await self._is_shown(told.number) is False:
                 gone.append(told)
+            else:
+                watch.unlisted(told)
         # A site that shows guests no thread at all says the same of every one.
-        if gone and found and await self._refused(found[-1].number):
+        if gone and found and not await self._is_shown(found[-1].number):
             return []
         return gone
 
-    async def _refused(self, tid: int) -> bool:
+    async def _is_shown(self, tid: int) -> bool | None:
+        """Whether a thread's own page shows it; ``None``: the page is not for us."""
         answer = await self._web.get(self._address(tid))
+        if answer.status in _PRIVATE:
+            return None
         if answer.status in _GONE:
-            return True
+            return False
         body, _ = repaired(answer.checked().body, answer.headers.get("content-type", ""))
-        return _REFUSED.search(body.decode()) is not None
+        return _REFUSED.search(body.decode()) is None
 
     def _address(self, tid: int) -> str:
         return f"{self._site.address}/forum.php?mod=viewthread&tid={tid}"

@@ -15,13 +15,14 @@ from connectors.base import Context
 from connectors.html_text import html_to_text
 from connectors.polling import PollConfig
 from connectors.quota import Limit, Quota
+from connectors.robots import ObedientWeb
 from connectors.web import Web
 from schemas.errors import RejectedError
 from schemas.language import say
 from schemas.post import MAX_TEXT, Author, Engagement, PostDraft
 from schemas.record import explain
 
-__all__ = ["MOST_AUTHOR", "ForumConfig", "ForumPost", "Site"]
+__all__ = ["MOST_AUTHOR", "ForumConfig", "ForumPost", "RobotsConfig", "Site"]
 
 _QUOTES = ("blockquote", "aside")
 _MOST_SITE = 80
@@ -76,15 +77,31 @@ class ForumConfig(PollConfig):
             raise ValueError(say("词不能为空", "a term must not be empty"))
         return terms
 
-    def web(self, context: Context) -> Web:
-        """A fetcher that keeps to these options."""
+    def web(self, context: Context, *, agreed: bool = True) -> Web:
+        """A fetcher that keeps to these options; unless the operator agreed, to robots.txt too."""
         limits = [Limit(self.requests_per_minute, 60.0)]
-        return Web(
+        kind = Web if agreed else ObedientWeb
+        return kind(
             context,
             contact=self.contact,
             quota=Quota(limits, context.now, context.sleep),
             allow_private=self.allow_private,
         )
+
+
+class RobotsConfig(ForumConfig):
+    """Options of a forum that is read without asking its operator first."""
+
+    ignore_robots: str | None = Field(
+        None,
+        min_length=10,
+        max_length=500,
+        description="Why robots.txt does not count here, for example: agreed by mail, by whom.",
+    )
+
+    def web(self, context: Context, *, agreed: bool = False) -> Web:
+        """A fetcher that keeps to these options; ``agreed``: the operator gave us a key."""
+        return super().web(context, agreed=agreed or self.ignore_robots is not None)
 
 
 @dataclass(frozen=True, slots=True)

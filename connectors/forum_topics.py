@@ -5,122 +5,67 @@ those that changed (oldest first) and, in turn, some that did not: an edit chang
 lists shift while they are read. Topics are therefore listed again when more than one page of them
 had changed; posts are read from the last page to the first, so that a deletion moves nothing past
 the reader; and a post counts as deleted when two looks missed it.
+
+A topic that is not there (404) or refused (401, 403) says nothing by itself: a firewall or an
+expired right answers so for all of them. Only when another topic can be read right after are the
+posts of the first deleted, or those of the second out of sight; else the whole forum is in trouble.
 """
 
-from collections.abc import AsyncIterator, Iterable, Sequence
-from dataclasses import dataclass
+import logging
+from collections.abc import AsyncIterator, Sequence
 from datetime import datetime
-from typing import Protocol
 
 import orjson
-from pydantic import Field, TypeAdapter, ValidationError
+from pydantic import TypeAdapter, ValidationError
 
 from connectors.base import Batch, Context, Cursor, Unreadable
-from connectors.forum import ForumConfig, Site
+from connectors.forum import Site
 from connectors.forum_watch import Found, Told, Watch
 from connectors.quota import Quota
+from connectors.topic_forum import PostPage, TopicForum, TopicsConfig, TopicState
 from connectors.trouble import SourceError
+from schemas.language import say
 from schemas.post import PostDraft
 
-__all__ = [
-    "PostPage",
-    "TopicForum",
-    "TopicList",
-    "TopicState",
-    "TopicsConfig",
-    "mark_of",
-    "poll_topics",
-]
+__all__ = ["poll_topics"]
 
 _BATCH_POSTS = 200
 _MOST_ROUNDS = 3
 _MOST_LISTED = 10_000
 _MOST_PAGES = 1_000
 _MOST_VANISHED = 50
-_MOST_OF_A_MARK = 32
+_MOST_OTHERS = 3
+"""Other topics asked for when one can't be had."""
+_MOST_REFUSALS = 3
+"""After so many polls nobody looks for the posts of a refused topic any more."""
 #: Numbers and times of posts need not be in the same order to the second.
 _SLACK_MS = 600_000
 #: Troubles that may be those of one topic alone.
 _OF_ONE_TOPIC = ("server", "format")
+#: A guest who may not read a topic is told to log in, by some forums.
+_REFUSED = ("forbidden", "login")
 _marks = TypeAdapter(list[tuple[str, str]])
+_refusals = TypeAdapter(dict[str, int])
 
-
-class TopicsConfig(ForumConfig):
-    """Options of forums that are read topic by topic."""
-
-    topics_per_poll: int = Field(
-        10,
-        ge=0,
-        le=200,
-        description="How many topics without news are read again in each poll, in turn, to notice "
-        "edits.",
-    )
-
-
-@dataclass(frozen=True, slots=True)
-class TopicState:
-    """A topic in the list."""
-
-    key: str
-    at: datetime
-    """Its last activity."""
-    mark: str
-    """Changes when posts are added or removed."""
-
-
-@dataclass(frozen=True, slots=True)
-class TopicList:
-    """A page of topics, latest activity first; pinned ones may stand before."""
-
-    topics: Sequence[TopicState]
-    next: str | None
-    """What to ask for the page behind."""
-
-
-@dataclass(frozen=True, slots=True)
-class PostPage:
-    """A page of a topic's posts, oldest first."""
-
-    found: Sequence[Found]
-    pages: int
-    """How many pages the topic has."""
-
-
-def mark_of(told: Iterable[str]) -> str:
-    """A topic's mark, short whatever the forum tells of it: ten thousand stand in a cursor."""
-    return ":".join(one[:_MOST_OF_A_MARK] for one in told)
-
-
-class TopicForum(Protocol):
-    """A forum, as far as its software differs."""
-
-    async def topics(self, page: str | None) -> TopicList:
-        """The first page of topics, or a later one.
-
-        Raises:
-            SourceError: the forum can't be read now.
-        """
-        ...
-
-    async def posts(self, topic: str, page: int) -> PostPage | None:
-        """A page of posts, from 1; ``None``: there is no such topic (any more), or no such page.
-
-        Raises:
-            SourceError: the forum can't be read now.
-        """
-        ...
+log = logging.getLogger(__name__)
 
 
 class _Poll:
     """One poll; ``marks`` is what is known of topics, the one read longest ago first."""
 
-    def __init__(self, forum: TopicForum, watch: Watch, cursor: Cursor) -> None:
+    def __init__(self, forum: TopicForum, site: Site, watch: Watch, cursor: Cursor) -> None:
         self.forum = forum
         self.watch = watch
         self.marks = _read_marks(str(cursor.get("topics", "[]")))
+        self.refusals = _read_refusals(str(cursor.get("refused", "{}")))
+        """How many polls in a row met a refused topic."""
         self.failed: dict[str, SourceError] = {}
         self.listed: dict[str, TopicState] = {}
         self.shifted = False
+        self._site = site
+        self._shown: list[str] = []
+        """Topics of the first page of the list, however old."""
+        self._unread: set[str] = set()
         self._looked_at: set[str] = set()
 
     async def changed(self) -> list[TopicState]:
@@ -130,6 +75,8 @@ class _Poll:
         page: str | None = None
         while True:
             topics = await self.forum.topics(page)
+            if page is None:
+                self._shown = [one.key for one in topics.topics]
             recent = [one for one in topics.topics if one.at.timestamp() * 1000 >= until_ms]
             self.listed |= {one.key: one for one in recent}
             pages_with_news += any(self._has_changed(one) for one in recent)
@@ -144,7 +91,8 @@ class _Poll:
         return sorted(changed, key=lambda one: one.at)
 
     def _has_changed(self, topic: TopicState) -> bool:
-        return topic.key not in self.failed and self.marks.get(topic.key) != topic.mark
+        tried = topic.key in self.failed or topic.key in self._unread
+        return not tried and self.marks.get(topic.key) != topic.mark
 
     def vanished(self) -> list[str]:
         """Topics with watched posts that are in no list any more."""
@@ -159,27 +107,83 @@ class _Poll:
         return [key for key in self.marks if key in quiet][:most]
 
     async def read(self, topic: str) -> list[PostDraft | Unreadable] | None:
-        """What is new in a topic; ``None`` when it can't be read, which is kept for the end."""
+        """What is new in a topic; ``None`` when it can't be read.
+
+        One that fails is kept for the end; of one that is refused nothing is said.
+
+        Raises:
+            SourceError: the forum can't be read, or none of its topics.
+        """
         try:
             return await self._read(topic)
         except SourceError as error:
-            if error.trouble not in _OF_ONE_TOPIC:
+            if error.trouble in _REFUSED:
+                await self._ask_for_others(topic, error)
+                self._refuse(topic)
+            elif error.trouble in _OF_ONE_TOPIC:
+                self.failed[topic] = error
+            else:
                 raise
-            self.failed[topic] = error
             return None
 
     def done(self, topic: str, mark: str) -> None:
         """A topic was read and told."""
         self._looked_at.add(topic)
+        self.refusals.pop(topic, None)
         self.marks.pop(topic, None)
         self.marks[topic] = mark
+
+    def tidy(self) -> None:
+        """Forget topics that are neither listed nor hold a watched post."""
+        kept = self.listed.keys() | {told.topic for told in self.watch.told()}
+        self.marks = {key: mark for key, mark in self.marks.items() if key in kept}
+        self.refusals = {key: times for key, times in self.refusals.items() if key in kept}
+
+    async def _ask_for_others(self, topic: str, error: SourceError) -> None:
+        """Make sure that other topics can be read when one can't.
+
+        Raises:
+            SourceError: the given one when none can; or the forum can't be read at all now.
+        """
+        self._unread.add(topic)
+        others = [key for key in self._shown if key not in self._unread and key not in self.failed]
+        for other in others[:_MOST_OTHERS]:
+            try:
+                if await self.forum.posts(other, 1) is not None:
+                    return
+            except SourceError as its:
+                if its.trouble not in (*_REFUSED, *_OF_ONE_TOPIC):
+                    raise
+                error = its
+        raise error
+
+    def _refuse(self, topic: str) -> None:
+        times = self.refusals.get(topic, 0) + 1
+        self.refusals[topic] = min(times, _MOST_REFUSALS)
+        if times == 1:
+            log.warning(
+                say(
+                    "%s：主题 %s 拒绝访问（其他主题可读），跳过；不算删除",
+                    "%s: topic %s is refused, though others can be read; it is passed over and "
+                    "not taken for deleted",
+                ),
+                self._site.name,
+                topic,
+            )
+        if times >= _MOST_REFUSALS:
+            for told in self.watch.told():
+                if told.topic == topic:
+                    self.watch.unlisted(told)
 
     async def _read(self, topic: str) -> list[PostDraft | Unreadable]:
         watch = self.watch
         look = await self._look(topic)
         missing = look.missing([told for told in watch.told() if told.topic == topic])
         if missing:
-            missing = (await self._look(topic)).missing(missing)
+            again = await self._look(topic)
+            missing = again.missing(missing)
+            if missing and again.nowhere:
+                await self._ask_for_others(topic, _nothing_there(self._site.name))
         # Only now, when nothing can fail any more: the watch must not know what nobody was told.
         news = [one for item in look.found if (one := watch.news(item)) is not None]
         return news + [watch.gone(told) for told in missing]
@@ -192,6 +196,7 @@ class _Poll:
         look = _Look()
         first = await self.forum.posts(topic, 1)
         if first is None:
+            look.nowhere = True
             return look
         if first.pages <= 1:
             look.add(first)
@@ -218,6 +223,8 @@ class _Look:
 
     def __init__(self) -> None:
         self.low = 0
+        self.nowhere = False
+        """There is no such topic."""
         self._found: dict[str, Found] = {}
         self._bad: list[Found] = []
 
@@ -255,14 +262,17 @@ async def poll_topics(
     """One poll of a forum; yields at least one batch.
 
     Raises:
-        SourceError: the forum can't be read, or at the end: some of its topics can't.
+        SourceError: the forum can't be read, or none of its topics, or at the end: some of its
+            topics fail.
     """
     watch = Watch(cursor, site, config.watch_posts, context.now(), config.history_days)
-    poll = _Poll(forum, watch, cursor)
+    poll = _Poll(forum, site, watch, cursor)
 
     def batch(news: Sequence[PostDraft | Unreadable]) -> Batch:
         marks = orjson.dumps(list(poll.marks.items())).decode()
-        return watch.batch(news, context.now(), quota_left=quota.left(), topics=marks)
+        refused = orjson.dumps(poll.refusals).decode()
+        left = quota.left()
+        return watch.batch(news, context.now(), quota_left=left, topics=marks, refused=refused)
 
     for _ in range(_MOST_ROUNDS):
         for topic in await poll.changed():
@@ -277,7 +287,7 @@ async def poll_topics(
         if not poll.shifted:
             break
     watch.settle()
-    poll.marks = {key: mark for key, mark in poll.marks.items() if _kept(poll, key)}
+    poll.tidy()
     for key in [*poll.vanished(), *poll.in_turn(config.topics_per_poll)]:
         news = await poll.read(key)
         if news is None:
@@ -290,8 +300,15 @@ async def poll_topics(
         raise error
 
 
-def _kept(poll: _Poll, topic: str) -> bool:
-    return topic in poll.listed or any(told.topic == topic for told in poll.watch.told())
+def _nothing_there(name: str) -> SourceError:
+    return SourceError(
+        "forbidden",
+        say(
+            f"{name} 的主题都打不开（404），可能不再允许访客阅读；不算删除。请不登录查看。",
+            f"none of the topics of {name} can be opened (404), so nothing is taken for deleted; "
+            "perhaps guests may not read them any more: look at it in a browser, logged out.",
+        ),
+    )
 
 
 def _parts(news: list[PostDraft | Unreadable]) -> list[list[PostDraft | Unreadable]]:
@@ -302,4 +319,11 @@ def _read_marks(kept: str) -> dict[str, str]:
     try:
         return dict(_marks.validate_json(kept))
     except ValidationError:  # written by another version: all topics count as changed
+        return {}
+
+
+def _read_refusals(kept: str) -> dict[str, int]:
+    try:
+        return _refusals.validate_json(kept)
+    except ValidationError:
         return {}

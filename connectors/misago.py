@@ -20,7 +20,10 @@ same id; deleted and hidden posts, and those of a deleted thread, as deleted.
 Limits: an edit is noticed when its thread's turn comes (``topics_per_poll``); edits and deletions
 of posts older than the watched ones are not seen. Misago keeps no record of who answers whom: the
 parent of every reply is the thread's first post. Quotes are not the writer's words and left out;
-so are events (a thread was moved, closed, ...) and what waits for approval.
+so are events (a thread was moved, closed, ...) and what waits for approval. It cannot see what
+becomes of a thread that is refused (403) while others can be read, such as one that moved to a
+private category: its posts stay as they were told, and are not looked for after three polls. When
+no other thread can be read, the source is in trouble, and nothing is told as deleted.
 Quota: Misago has none for readers; ``requests_per_minute`` keeps a polite pace, and ``Retry-After``
 of a 429 is obeyed.
 Terms of use: those of the forum; its operator's consent is needed, see above.
@@ -36,16 +39,10 @@ from pydantic import Field
 from connectors.base import Batch, Context, Cursor, Way
 from connectors.forum import ForumPost, Site
 from connectors.forum_json import Fields
-from connectors.forum_topics import (
-    PostPage,
-    TopicList,
-    TopicsConfig,
-    TopicState,
-    mark_of,
-    poll_topics,
-)
+from connectors.forum_topics import poll_topics
 from connectors.forum_watch import Found
 from connectors.polling import poll_for_ever
+from connectors.topic_forum import PostPage, TopicList, TopicsConfig, TopicState, mark_of
 from connectors.trouble import SourceError
 from schemas.errors import FatalError, RejectedError
 from schemas.language import say
@@ -53,7 +50,7 @@ from schemas.source_status import Backfill
 
 __all__ = ["Misago"]
 
-_GONE = (403, 404, 410)
+_GONE = (404, 410)
 
 
 class Misago:

@@ -16,11 +16,16 @@ acknowledged batches; a restart tells what has changed since. Edits come as a ne
 same id; deleted and purged posts, and those of a deleted topic, as deleted.
 Limits: an edit is noticed when its topic's turn comes (``topics_per_poll``); edits and deletions of
 posts older than the watched ones are not seen. Quotes are not the writer's words and left out.
-Every reading counts as a view of the topic. A topic that can't be read is tried again in the next
-poll; the others pass.
+Every reading counts as a view of the topic. A topic that fails is tried again in the next poll; the
+others pass. It cannot see what becomes of a topic that is refused (401, 403) while others can be
+read, such as one that moved to a private category: its posts stay as they were told, and are not
+looked for after three polls. When no other topic can be read, the source is in trouble, and nothing
+is told as deleted.
 Quota: NodeBB itself has none for guests; ``requests_per_minute`` keeps a polite pace, and
 ``Retry-After`` of a 429 is obeyed.
-Terms of use: those of the forum; ask its operator, and keep to its robots.txt.
+Terms of use: those of the forum; ask its operator. Without an ``api_token`` nothing is fetched that
+its robots.txt forbids, and its ``Crawl-delay`` is kept (``ignore_robots`` says why not, where the
+operator agreed).
 """
 
 import hashlib
@@ -31,18 +36,12 @@ from typing import Any
 from pydantic import Field, SecretStr
 
 from connectors.base import Batch, Context, Cursor, Way
-from connectors.forum import ForumPost, Site
+from connectors.forum import ForumPost, RobotsConfig, Site
 from connectors.forum_json import Fields
-from connectors.forum_topics import (
-    PostPage,
-    TopicList,
-    TopicsConfig,
-    TopicState,
-    mark_of,
-    poll_topics,
-)
+from connectors.forum_topics import poll_topics
 from connectors.forum_watch import Found
 from connectors.polling import poll_for_ever
+from connectors.topic_forum import PostPage, TopicList, TopicsConfig, TopicState, mark_of
 from connectors.trouble import SourceError
 from schemas.errors import RejectedError
 from schemas.language import say
@@ -50,7 +49,7 @@ from schemas.source_status import Backfill
 
 __all__ = ["NodeBb"]
 
-_GONE = (403, 404, 410)
+_GONE = (404, 410)
 _TID = re.compile(r"[0-9A-Za-z-]{1,64}")
 
 
@@ -60,7 +59,7 @@ class NodeBb:
     way: Way = "polled"
     backfill: Backfill = "listed"
 
-    class Config(TopicsConfig):
+    class Config(TopicsConfig, RobotsConfig):
         """Options of ``nodebb``."""
 
         api_token: SecretStr | None = Field(
@@ -72,7 +71,8 @@ class NodeBb:
         self.every_seconds: float | None = config.every_seconds
         self._context = context
         self._site = Site("nodebb", config, name)
-        self._web = config.web(context)
+        # Whoever gave us a token wants us to use the API.
+        self._web = config.web(context, agreed=config.api_token is not None)
         self._headers = {"accept": "application/json"}
         if config.api_token is not None:
             self._headers["authorization"] = f"Bearer {config.api_token.get_secret_value()}"

@@ -19,7 +19,9 @@ Quotes are not the writer's words and left out, and so is the line of statistics
 Conditional requests save the board's work: ``If-Modified-Since``, but for every sixth poll, since a
 deletion doesn't change ``Last-Modified``.
 Quota: phpBB has none; ``requests_per_minute`` keeps a polite pace.
-Terms of use: those of the board; ask its operator. A board that offers feeds wants them read.
+Terms of use: those of the board; ask its operator. A board that offers feeds wants them read; what
+its robots.txt forbids is not fetched all the same, and its ``Crawl-delay`` is kept
+(``ignore_robots`` says why not, where the operator agreed).
 """
 
 from collections.abc import AsyncIterator
@@ -30,7 +32,7 @@ from pydantic import Field
 
 from connectors.base import Batch, Context, Cursor, Way
 from connectors.feed_entry import Entry
-from connectors.forum import ForumConfig, ForumPost, Site
+from connectors.forum import ForumPost, RobotsConfig, Site
 from connectors.forum_feed import as_html, missing_from, query_of, read_forum_feed
 from connectors.forum_watch import Found, Watch
 from connectors.polling import poll_for_ever
@@ -52,7 +54,7 @@ class PhpBb:
     way: Way = "polled"
     backfill: Backfill = "listed"
 
-    class Config(ForumConfig):
+    class Config(RobotsConfig):
         """Options of ``phpbb``."""
 
         feed: str = Field(

@@ -5,18 +5,21 @@ The standard library's reader takes the first rule that fits instead of the long
 """
 
 import re
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from urllib.parse import quote
 
 import httpx
 
+from connectors.answer import Answer
+from connectors.base import Context
+from connectors.quota import Quota
 from connectors.trouble import SourceError
 from connectors.web import Web
 from schemas.language import say
 
-__all__ = ["AGENT", "Robots", "RobotsRules"]
+__all__ = ["AGENT", "ObedientWeb", "Robots", "RobotsRules"]
 
 AGENT = "tingchao"
 """The name by which a robots.txt can speak to us alone: the first word of the User-Agent."""
@@ -121,6 +124,41 @@ class Robots:
         if answer.status >= 300:  # 4xx: there are no rules
             return RobotsRules()
         return RobotsRules.parse(answer.body[:MAX_BYTES].decode("utf-8-sig", errors="replace"))
+
+
+class ObedientWeb(Web):
+    """A ``Web`` that gets only what robots.txt allows, and no faster than it asks for."""
+
+    def __init__(
+        self, context: Context, *, contact: str, quota: Quota, allow_private: bool = False
+    ) -> None:
+        super().__init__(context, contact=contact, quota=quota, allow_private=allow_private)
+        asking = Web(context, contact=contact, quota=quota, allow_private=allow_private)
+        self._robots = Robots(asking, context.now)
+        self._last: datetime | None = None
+
+    async def get(
+        self,
+        url: str,
+        *,
+        params: Mapping[str, str | int] | None = None,
+        headers: Mapping[str, str] | None = None,
+    ) -> Answer:
+        """Fetch; whatever the status is.
+
+        Raises:
+            SourceError: as ``Web.get``; and robots.txt forbids it, or can't be had.
+        """
+        try:
+            whole = str(httpx.URL(url).copy_merge_params(dict(params))) if params else url
+            delay = await self._robots.check(whole)
+        except (httpx.InvalidURL, UnicodeError):
+            return await super().get(url)  # says what is wrong with it
+        now = self._context.now()
+        if self._last is not None and (now - self._last).total_seconds() < delay:
+            await self._context.sleep(delay - (now - self._last).total_seconds())
+        self._last = self._context.now()
+        return await super().get(url, params=params, headers=headers)
 
 
 def _groups(text: str) -> list[tuple[set[str], list[tuple[str, str]]]]:

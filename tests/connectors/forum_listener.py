@@ -28,8 +28,13 @@ class Listener:
         self.told: list[tuple[str, str, bool]] = []
         self.dead: list[Any] = []
 
-    async def poll(self, *, kill_after: int | None = None, lose_last: bool = False) -> None:
-        """One poll to its end; or killed after some batches, the last one perhaps unwritten."""
+    async def poll(
+        self, *, kill_after: int | None = None, lose_last: bool = False, patience: int = 1_000
+    ) -> None:
+        """One poll to its end; or killed after some batches, the last one perhaps unwritten.
+
+        It fails when there were too many troubles.
+        """
         taken = 0
         while True:
             try:
@@ -46,7 +51,7 @@ class Listener:
                 return
             except SourceError as error:
                 self.troubles.append(error)
-                assert len(self.troubles) < 1_000
+                assert len(self.troubles) < patience
                 self._clock.at += timedelta(seconds=error.retry_after_seconds or 1)
 
     def _acknowledge(self, batch: Batch) -> None:

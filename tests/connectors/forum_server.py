@@ -6,7 +6,7 @@ the faults of real servers.
 
 import re
 from collections import deque
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 from email.utils import format_datetime
@@ -137,6 +137,11 @@ class ForumServer:
     """
 
     site = "forum.example.com"
+    robots: str | None = None
+    """Its robots.txt; a request for it has no faults and is not counted."""
+    robots_asked = 0
+    refused: Mapping[int, int] = {}
+    """Status of the pages of topics, by their numbers: the list shows them all the same."""
 
     def __init__(self, board: Board, clock: Any) -> None:
         self.board = board
@@ -164,6 +169,8 @@ class ForumServer:
         return httpx.Response(answer.status_code, headers=answer.headers, stream=stream)
 
     def _answer_whole(self, request: httpx.Request) -> httpx.Response:
+        if request.url.path == "/robots.txt":
+            return self.served(request)
         self.requests.append(request)
         self.meanwhile(len(self.requests))
         fault = self.faults.popleft() if self.faults else ""
@@ -178,10 +185,17 @@ class ForumServer:
             raise httpx.RemoteProtocolError("peer closed connection", request=request)
         if fault == "page":
             return httpx.Response(200, html="<html><body>维护中</body></html>")
-        response = self.answer(request)
+        response = self.served(request)
         if fault == "short":
             return httpx.Response(200, headers=response.headers, content=response.content[:-40])
         return response
+
+    def served(self, request: httpx.Request) -> httpx.Response:
+        """Without faults: robots.txt, and what the software answers."""
+        if request.url.path != "/robots.txt":
+            return self.answer(request)
+        self.robots_asked += 1
+        return httpx.Response(404) if self.robots is None else httpx.Response(200, text=self.robots)
 
     def answer(self, request: httpx.Request) -> httpx.Response:
         raise NotImplementedError
@@ -225,6 +239,9 @@ class DiscourseServer(ForumServer):
             ]
             return httpx.Response(200, json={"latest_posts": [self.post(p) for p in posts[:50]]})
         number = int(path.removeprefix("/posts/").removesuffix(".json"))
+        post = self.board.posts.get(number)
+        if post is not None and post.topic.number in self.refused:
+            return httpx.Response(self.refused[post.topic.number], json={"errors": ["no"]})
         if number not in self.board.posts or self.board.posts[number].deleted:
             return httpx.Response(404, json={"errors": ["not found"]})
         return httpx.Response(200, json=self.post(self.board.posts[number]))
@@ -266,6 +283,8 @@ class NodeBbServer(ForumServer):
     """``/api/recent`` and ``/api/topic/N``, as a guest sees them."""
 
     token: str | None = None
+    private: frozenset[int] = frozenset()
+    """Topics that the list doesn't show."""
     broken: frozenset[int] = frozenset()
     """Topics that the server fails at."""
 
@@ -275,12 +294,19 @@ class NodeBbServer(ForumServer):
         page = int(request.url.params.get("page", "1"))
         path = request.url.path
         if path == "/api/recent":
-            topics = [topic for topic in by_activity(self.board) if not topic.deleted]
+            topics = [
+                topic
+                for topic in by_activity(self.board)
+                if not topic.deleted and topic.number not in self.private
+            ]
             part, pages = paged(topics, page)
             listed = [self.topic(topic) for topic in part]
             return httpx.Response(200, json={"topics": listed, "pagination": {"pageCount": pages}})
         assert request.url.params["sort"] == "oldest_to_newest"
-        topic = self.board.topics.get(int(path.removeprefix("/api/topic/")))
+        number = int(path.removeprefix("/api/topic/"))
+        if number in self.refused:
+            return httpx.Response(self.refused[number], json={})
+        topic = self.board.topics.get(number)
         if topic is None or topic.deleted:
             return httpx.Response(404, json={})
         if topic.number in self.broken:
@@ -338,7 +364,10 @@ class MisagoServer(ForumServer):
         path = request.url.path
         if path == "/api/threads/":
             return self._threads(int(request.url.params.get("start", "0")))
-        topic = self.board.topics.get(int(path.split("/")[3]))
+        number = int(path.split("/")[3])
+        if number in self.refused:
+            return httpx.Response(self.refused[number], json={"detail": "no"})
+        topic = self.board.topics.get(number)
         page = int(request.url.params.get("page", "1"))
         if topic is None:
             return httpx.Response(404, json={"detail": "Not found"})
@@ -530,6 +559,8 @@ class DiscuzServer(ForumServer):
         return format_datetime(post.at, usegmt=True)
 
     def _page(self, number: int) -> httpx.Response:
+        if number in self.refused:
+            return httpx.Response(self.refused[number])
         topic = self.board.topics.get(number)
         shown = "<html><body>第一页</body></html>"
         if topic is None or topic.posts[0].deleted or self.gated:

@@ -145,6 +145,49 @@ async def test_a_post_that_is_only_not_listed_is_not_deleted(
     assert listener.told[2:] == [(f"{SITE}/1/1", "||", True)]
 
 
+@pytest.mark.parametrize("status", [401, 403, 404])
+async def test_a_site_that_refuses_posts_at_their_own_addresses_deletes_none(
+    board: Board, server: DiscourseServer, status: int
+) -> None:
+    # Given posts that leave the list while a firewall refuses all single posts
+    posts = [board.write(f"<p>{number}</p>") for number in range(4)]
+    listener = listen(server)
+    await listener.poll()
+    server.unlisted.update(post.topic.number for post in posts[:3])
+    server.refused = {post.topic.number: status for post in posts}
+
+    # When it is polled, that is a trouble and no deletion
+    with pytest.raises(AssertionError):
+        await listener.poll(patience=3)
+    assert {error.trouble for error in listener.troubles} == {
+        "login" if status == 401 else "forbidden"
+    }
+    assert len(listener.told) == 4
+
+    # And when it is over, nothing is told
+    server.refused = {}
+    listener.troubles.clear()
+    await listener.poll()
+    assert (len(listener.told), listener.troubles) == (4, [])
+
+
+@pytest.mark.parametrize("status", [401, 403, 451])
+async def test_a_post_that_became_private_is_not_deleted(
+    board: Board, server: DiscourseServer, status: int
+) -> None:
+    private = board.write("<p>移到会员区</p>")
+    board.write("<p>别的</p>")
+    listener = listen(server)
+    await listener.poll()
+    server.unlisted.add(private.topic.number)
+    server.refused = {private.topic.number: status}
+
+    await listener.poll()
+    await listener.poll()
+
+    assert (len(listener.told), listener.troubles) == (2, [])
+
+
 async def test_a_restored_post_comes_back(board: Board, server: DiscourseServer) -> None:
     post = board.write("<p>误删</p>")
     board.write("<p>别的</p>", post.topic)

@@ -105,6 +105,28 @@ async def test_a_thread_that_moved_or_a_site_for_members_only_is_no_deletion(
     assert listener.told[5:] == [(f"{SITE}/3", "||", True)]
 
 
+async def test_a_thread_whose_page_is_refused_is_no_deletion_and_holds_nothing_up(
+    board: Board, server: DiscuzServer
+) -> None:
+    # Given a thread that moved to a board for members
+    for number in range(5):
+        board.write(f"{number}")
+    listener = listen(server)
+    await listener.poll()
+    server.moved, server.refused = frozenset([2]), {2: 403}
+
+    # When it is polled on, nothing is told of it, and the others go on
+    board.write("新")
+    await listener.poll()
+    assert [draft.text for draft in listener.drafts()[5:]] == ["新"]
+    assert listener.troubles == []
+
+    # And what is gone can't be told from that while every page is refused
+    server.refused = {2: 404} | {number: 403 for number in (1, 3, 4, 5, 6)}
+    await listener.poll()
+    assert len(listener.told) == 6
+
+
 async def test_a_thread_that_falls_out_of_the_feed_is_not_deleted(
     board: Board, server: DiscuzServer
 ) -> None:

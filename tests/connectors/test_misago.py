@@ -101,6 +101,28 @@ async def test_edits_hidden_and_deleted_posts_are_told_once(
     ]
 
 
+@pytest.mark.parametrize("status", [403, 404])
+async def test_a_forum_that_refuses_all_threads_is_in_trouble_and_nothing_is_deleted(
+    board: Board, server: MisagoServer, status: int
+) -> None:
+    roots = [board.write(f"<p>{number}</p>") for number in range(5)]
+    for root in roots:
+        board.write("<p>回复</p>", root.topic)
+    listener = listen(server)
+    await listener.poll()
+
+    server.refused = {root.topic.number: status for root in roots}
+    with pytest.raises(AssertionError):
+        await listener.poll(patience=3)
+    assert {error.trouble for error in listener.troubles} == {"forbidden"}
+
+    server.refused = {1: 403}
+    listener.troubles.clear()
+    await listener.poll()
+    assert listener.troubles == []
+    assert len(listener.told) == 10
+
+
 async def test_pinned_threads_hide_nothing_behind_them(
     board: Board, server: MisagoServer, clock: Any
 ) -> None:

@@ -5,7 +5,7 @@ import pytest
 
 from connectors.nodebb import NodeBb
 from tests.connectors.forum_listener import Listener, live_through
-from tests.connectors.forum_server import Board, NodeBbServer
+from tests.connectors.forum_server import Board, NodeBbServer, Topic
 
 SITE = "nodebb:forum.example.com"
 
@@ -261,6 +261,95 @@ async def test_a_fault_is_named_and_passes(
 
     assert [error.trouble for error in listener.troubles] == [trouble]
     assert len(listener.told) == 1
+
+
+def five_topics(board: Board) -> list[Topic]:
+    topics = [board.write(f"<p>{number}</p>").topic for number in range(5)]
+    for topic in topics:
+        for number in range(4):
+            board.write(f"<p>{number}</p>", topic)
+    return topics
+
+
+@pytest.mark.parametrize(
+    ("status", "trouble"), [(401, "login"), (403, "forbidden"), (404, "forbidden")]
+)
+async def test_a_forum_that_refuses_all_topics_is_in_trouble_and_nothing_is_deleted(
+    board: Board, server: NodeBbServer, status: int, trouble: str
+) -> None:
+    # Given 25 posts, and a firewall that lets only the list through from now on
+    topics = five_topics(board)
+    listener = listen(server)
+    await listener.poll()
+    server.refused = {topic.number: status for topic in topics}
+
+    # When it is polled on, the trouble is told, and no post as deleted
+    with pytest.raises(AssertionError):
+        await listener.poll(patience=3)
+    assert {error.trouble for error in listener.troubles} == {trouble}
+    assert len(listener.told) == 25
+
+    # And when it is over, only what was written since comes
+    server.refused = {}
+    listener.troubles.clear()
+    board.write("<p>新</p>", topics[0])
+    await listener.poll()
+    assert [draft.text for draft in listener.drafts()[25:]] == ["新"]
+    assert listener.troubles == []
+
+
+@pytest.mark.parametrize("status", [401, 403])
+async def test_a_topic_that_became_private_is_passed_over_and_not_deleted(
+    board: Board, server: NodeBbServer, status: int
+) -> None:
+    # Given a topic that moves to where guests may not read
+    topics = five_topics(board)
+    listener = listen(server, topics_per_poll=0)
+    await listener.poll()
+    server.private, server.refused = frozenset([2]), {2: status}
+
+    # When it is polled on
+    requests = []
+    for _ in range(5):
+        before = len(server.requests)
+        await listener.poll()
+        requests.append([one.url.path for one in server.requests[before:]].count("/api/topic/2"))
+
+    # Then nothing is told of it, no trouble either, and nobody asks for it in the end
+    assert len(listener.told) == 25
+    assert listener.troubles == []
+    assert requests == [1, 1, 1, 0, 0]
+
+    # And when it comes back, only what is new in it is told
+    server.private, server.refused = frozenset(), {}
+    board.edit(topics[1].posts[2], "<p>改了</p>")
+    board.write("<p>新</p>", topics[1])
+    await listener.poll()
+    assert sorted(draft.text for draft in listener.drafts()[25:]) == ["改了", "新"]
+
+
+async def test_the_only_topic_of_a_forum_is_not_told_as_deleted_when_nothing_else_is_there(
+    board: Board, server: NodeBbServer
+) -> None:
+    # Given a forum that lists nothing any more
+    only = board.write("<p>唯一</p>")
+    listener = listen(server)
+    await listener.poll()
+    board.purge(only)
+
+    # When it is polled, that is a trouble
+    with pytest.raises(AssertionError):
+        await listener.poll(patience=3)
+    assert {error.trouble for error in listener.troubles} == {"forbidden"}
+    assert len(listener.told) == 1
+
+    # And when another topic can be read, the first is told as deleted
+    board.write("<p>第二</p>")
+    await listener.poll()
+    assert listener.told[1:] == [
+        (f"{SITE}/2", "云帆 X1 提车||第二", False),
+        (f"{SITE}/1", "||", True),
+    ]
 
 
 async def test_a_token_opens_a_closed_forum(board: Board, server: NodeBbServer) -> None:

@@ -49,8 +49,8 @@ def test_what_was_encrypted_is_decrypted(length: int) -> None:
         ("A" * 64, "无法解密"),
         (SEALED[:-8] + "AAAAAAA=", "无法解密"),
         (Crypto("G" * 43, APP).encrypt(b"hi", RANDOM), "无法解密"),
-        (Crypto(KEY, "wx-of-another").encrypt(b"hi"), "另一个"),
-        (Crypto(KEY, "").encrypt(b"hi"), "另一个"),
+        (Crypto(KEY, "wx-of-another").encrypt(b"hi", RANDOM), "另一个"),
+        (Crypto(KEY, "").encrypt(b"hi", RANDOM), "另一个"),
     ],
 )
 def test_what_is_not_for_us_is_refused(encrypted: str, says: str) -> None:

@@ -9,7 +9,7 @@ from typing import Any, TypeVar
 
 import httpx
 
-__all__ = ["Front", "Loop"]
+__all__ = ["Front", "Loop", "Proxy"]
 
 T = TypeVar("T")
 
@@ -74,6 +74,7 @@ class Front:
     def hold(self, after: int = 0) -> None:
         with self.lock:
             self._left = after
+            self.lock.notify_all()
 
     def release(self) -> None:
         with self.lock:
@@ -100,6 +101,33 @@ class Front:
         self._server.shutdown()
         self._server.server_close()
         self._thread.join()
+
+
+class Proxy(Front):
+    """A reverse proxy before a real server, where its answers can be held back.
+
+    As every proxy does, it says 502 while the server is away.
+    """
+
+    def __init__(self, base: str) -> None:
+        self._client = httpx.Client(base_url=base, timeout=60, trust_env=False)
+        self.away = 0
+        """Requests that found no server."""
+        super().__init__(self._forward)
+
+    def close(self) -> None:
+        super().close()
+        self._client.close()
+
+    def _forward(self, request: httpx.Request) -> httpx.Response:
+        asked = {name: value for name, value in request.headers.items() if name != "host"}
+        try:
+            found = self._client.get(request.url.raw_path.decode(), headers=asked)
+        except httpx.TransportError:
+            self.away += 1
+            return httpx.Response(502)
+        told = {name: value for name, value in found.headers.items() if name != "content-encoding"}
+        return httpx.Response(found.status_code, headers=told, content=found.content)
 
 
 class Loop:

@@ -162,7 +162,7 @@ def _forum(make_front: MakeFront, kind: type[ForumServer], **settings: Any) -> S
     clock = FakeClock(now() - timedelta(hours=1))
     board = Board(clock)
     server = kind(board, clock)
-    front = make_front(server.answer)
+    front = make_front(server.served)
     server.site = front.site
 
     def write() -> None:

@@ -13,12 +13,12 @@ from connectors import CONNECTORS
 from pipeline.source_progress import read_cursors
 from schemas.customer_event import CustomerEvent
 from schemas.envelope import split
-from schemas.post import Post
 from schemas.signals import SourceGap
 from schemas.source_status import SourceStatus
 from tests.pipeline.conftest import MakeLine
 from tests.pipeline.line_rig import Line
 from tests.pipeline.stand_ins import StandIns, stand_ins
+from tests.pipeline.told import told as told_by
 
 EVENTS = "customer.events"
 PARTITIONS = 2
@@ -121,20 +121,16 @@ def lines(line: Line) -> list[bytes]:
     return [raw for record in line.records("posts.raw") for raw in split(record.value or b"")]
 
 
-def posts(line: Line) -> list[Post]:
-    return [Post.from_line(raw) for raw in lines(line) if not raw.startswith(b'{"type":')]
-
-
 def heard(line: Line) -> dict[str, set[str]]:
     """Ids by source."""
     found: dict[str, set[str]] = defaultdict(set)
-    for post in posts(line):
+    for post in told_by(line).posts:
         found[post.source].add(post.id)
     return dict(found)
 
 
 def doubled(line: Line) -> set[str]:
-    counts = Counter(post.id for post in posts(line))
+    counts = Counter(post.id for post in told_by(line).posts)
     return {post_id for post_id, count in counts.items() if count > 1}
 
 

@@ -1,28 +1,27 @@
-"""``misago`` against a real Misago on a real PostgreSQL: all and only what was written arrives."""
+"""``misago`` against a real Misago on a real PostgreSQL, through a real ingest and a real Kafka.
+
+Both sides are killed at work; all and only what was written arrives.
+"""
 
 import random
 from collections.abc import Iterator
+from contextlib import closing
 from dataclasses import dataclass, field
-from datetime import UTC, datetime
 from pathlib import Path
-from typing import Any
 
-import httpx
 import pytest
 
-from connectors.base import Context
-from connectors.misago import Misago
-from connectors.trouble import SourceError
-from tests.connectors.conftest import FakeClock
-from tests.connectors.forum_listener import Listener
-from tests.connectors.forum_server import PollOver
 from tests.connectors.misago_server import Misago as Server
 from tests.connectors.misago_server import NotInstalledError, install, postgres_folder
-from tests.connectors.polls import parts
+from tests.pipeline.conftest import MakeLine
+from tests.pipeline.loopback import Proxy
+from tests.pipeline.told import told
 
 ROOT = Path(__file__).resolve().parents[2]
 POSTS = 200
 THREADS = 10
+ANSWERED = 8
+"""Requests of a poll that are answered before ingest is killed: the list and some threads."""
 
 pytestmark = [pytest.mark.services, pytest.mark.timeout(900)]
 
@@ -49,6 +48,7 @@ class People:
     """They write on the real forum, and remember what stands there."""
 
     server: Server
+    site: str
     titles: dict[int, str] = field(default_factory=dict)
     texts: dict[int, tuple[int, str]] = field(default_factory=dict)
     """Text and thread of each reply."""
@@ -88,7 +88,7 @@ class People:
         self.texts = {n: said for n, said in self.texts.items() if said[0] != thread}
 
     def truth(self) -> dict[str, str]:
-        site = f"misago:{self.server.base.removeprefix('http://')}"
+        site = f"misago:{self.site}"
         roots = {
             f"{site}/t/{thread}": f"{title}||{self.firsts[thread]}"
             for thread, title in self.titles.items()
@@ -103,69 +103,61 @@ class People:
         return self.chance.choice(sorted(self.titles))
 
 
-def surroundings(client: httpx.AsyncClient) -> tuple[Context, FakeClock]:
-    """The real network, and a clock that stands still but for pauses."""
-    clock = FakeClock(datetime.now(UTC))
-
-    async def sleep(seconds: float) -> None:
-        if seconds > 100:
-            raise PollOver
-        await clock.sleep(seconds)
-
-    return Context(client, clock.now, sleep), clock
-
-
-async def test_all_and_only_what_people_wrote_arrives(server: Server) -> None:
-    people = People(server)
-    config = Misago.Config.model_validate(
-        {
-            "url": server.base,
+def test_all_and_only_what_people_wrote_arrives(make_line: MakeLine, server: Server) -> None:
+    with closing(Proxy(server.base)) as front:
+        people = People(server, front.site)
+        forum = {
+            "use": "misago",
+            "url": front.url,
             "operator_consents": True,
-            "every_seconds": 3_600,
+            "every_seconds": 5,
             "requests_per_minute": 600,
             "topics_per_poll": 50,
         }
-    )
-    async with httpx.AsyncClient() as client:
-        context, clock = surroundings(client)
+        line = make_line(partitions=2, sources={"forum": forum})
+        line.ok("topics", "create")
 
-        def connect() -> Any:
-            return Misago("论坛", config, context)
+        def all_arrive(what: str) -> None:
+            line.until(lambda: told(line).index() == people.truth(), what)
 
-        listener = Listener(connect, clock)
-
-        # Given a forum that is listened to while people write
+        # Given a forum that a real ingest listens to while people write, edit and delete
+        ingest = line.start("ingest")
         people.write(60)
-        await listener.poll()
-        assert listener.index() == people.truth()
-
-        # When the connector is killed between batches, with its last one unwritten
-        people.write(60)
+        all_arrive("the first posts arrived")
         people.change(4)
-        await listener.poll(kill_after=1)
-        people.write(30)
-        await listener.poll(kill_after=2, lose_last=True)
-        await listener.poll()
-        assert listener.index() == people.truth()
+        all_arrive("what changed arrived")
 
-        # And the server is cut off in between, and comes back
+        # When ingest is killed in the middle of a poll, with some of the news told
+        front.hold()
+        people.write(60)
+        known, held = told(line).ids(), front.held
+        front.hold(after=ANSWERED)
+        line.until(lambda: front.held > held, "ingest waits for an answer")
+        line.until(lambda: told(line).ids() > known, "some of the news were told")
+        ingest.kill()
+        assert not told(line).ids() >= people.truth().keys()
+        people.change(4)
+        front.release()
+
+        # Then the next one tells the rest
+        ingest = line.start("ingest")
+        all_arrive("what was written meanwhile arrived")
+
+        # And when the server is killed, and ingest again while it is away
         people.write(POSTS - people.written - 20)
-        people.change(6)
+        people.change(4)
         people.delete_thread()
-        await listener.poll(kill_after=1)
         server.stop()
-        with pytest.raises(SourceError) as caught:
-            await anext(parts(connect().batches(listener.cursor)))
-        assert caught.value.trouble == "unreachable"
+        line.until(lambda: front.away, "ingest asks in vain")
+        ingest.kill()
         server.start()
         people.write(20)
-        await listener.poll()
-        await listener.poll()
+        people.change(2)
+        line.start("ingest")
+        all_arrive("what was written at last arrived")
+        assert front.errors == []
 
     # Then every post, edit and deletion was told, and nothing twice
     assert people.written == POSTS
-    assert listener.index() == people.truth()
-    assert listener.doubled() == []
-    assert listener.dead == []
-    assert listener.troubles == []
-    assert sum(deleted for _, _, deleted in listener.told) >= 10
+    assert told(line).doubled() == []
+    assert sum(post.deleted for post in told(line).posts) >= 10
