@@ -38,7 +38,7 @@ import json
 import logging
 from collections.abc import AsyncGenerator, AsyncIterator, Iterator, Sequence
 from dataclasses import replace
-from datetime import datetime, timedelta
+from datetime import UTC, datetime, timedelta
 from typing import Any, NamedTuple
 
 from pydantic import Field, SecretStr, model_validator
@@ -47,7 +47,7 @@ from connectors.base import Batch, Context, Cursor, Seen, Unreadable, Way
 from connectors.polling import PollConfig, poll_for_ever
 from connectors.trouble import SourceError
 from connectors.weibo_api import ApiError, WeiboApi
-from connectors.weibo_lists import ENDPOINTS, Mark, Watch, items_of, place_of, walk
+from connectors.weibo_lists import ALL_NEW, ENDPOINTS, Mark, Watch, items_of, place_of, walk
 from connectors.weibo_posts import (
     is_deleted,
     is_public,
@@ -70,6 +70,7 @@ MAX_BATCH_POSTS = 200
 _SHOWN_AT_ONCE = 50
 _MOST_LONG_TEXTS = 200
 _RECHECKED_FOR = timedelta(days=7)
+_BEGINNING = datetime.min.replace(tzinfo=UTC)
 
 
 class _Found(NamedTuple):
@@ -197,6 +198,7 @@ class Weibo:
     async def _poll(self, cursor: Cursor) -> AsyncIterator[Batch]:
         config = self._config
         told = Told(cursor, most_recent=config.recheck_posts)
+        told.began_at = told.began_at or int(self._context.now().timestamp())
         troubles: list[SourceError] = []
         last: Cursor | None = None
         await self._api.check_token()
@@ -286,8 +288,7 @@ class Weibo:
             business=config.business,
         )
         if first:
-            # Whatever an empty list will hold one day is all new.
-            mark = Mark(max(0, found.lowest - 1), newest=0 if found.items else 1)
+            mark = Mark(max(0, found.lowest - 1)) if found.items else ALL_NEW
         elif not found.finished and found.lowest > mark.newest and not _by_page(watch):
             mark = mark.with_gap(_above(watch, mark.newest), _below(watch, found.lowest))
         told.put(watch.key, mark)
@@ -316,7 +317,8 @@ class Weibo:
         if not drafts:
             return replace(mark, newest=newest)
         latest = min(_published(drafts[-1]), self._context.now())
-        settled = latest - timedelta(seconds=self._config.overlap_seconds)
+        overlap = timedelta(seconds=self._config.overlap_seconds)
+        settled = latest - min(overlap, latest - _BEGINNING)  # a post may claim the year 1
         old = [one.place for one in drafts if _published(one) <= settled]
         return replace(mark, since=max([mark.since, *old]), newest=newest)
 
@@ -336,8 +338,7 @@ class Weibo:
                 if one.kind in ("post", "repost"):
                     told.remember(one)
             if watch.comments and not one.deleted:
-                native = one.id.partition(":")[2]
-                told.add_post(watch.key, native, self._config.comments_of_posts)
+                told.add_post(watch.key, one, self._config.comments_of_posts)
         return seen, unreadable
 
     def _read(self, watch: Watch, told: Told, items: Sequence[Any]) -> Iterator[_Found]:

@@ -392,6 +392,47 @@ async def test_the_comments_of_an_accounts_latest_posts_are_read(
     assert len([key for key in reader.cursor if key.startswith("mark comments:")]) == 2
 
 
+@pytest.mark.parametrize("count", [300, 1_200])
+async def test_all_comments_of_a_post_that_is_hot_before_the_first_look_are_told(
+    server: WeiboServer, on: Context, clock: FakeClock, count: int
+) -> None:
+    path = "statuses/user_timeline"
+    some(server, clock, range(1), path)
+    watch = {"what": "user", "of": "1000", "comments": True}
+    reader = Reader(weibo(on, watch=[watch]), clock)
+    await reader.poll()
+    clock.at += timedelta(hours=3)
+    hot = status(FIRST + 1, clock.at - timedelta(hours=2))
+    server.add(path, hot)
+    for number in range(count):
+        at = clock.at - timedelta(hours=2) + timedelta(seconds=5 * number)
+        server.add("comments/show", comment(FIRST + 1_000 + number, at, hot))
+
+    for _ in range(3):
+        await reader.poll()
+
+    comments = [draft.id for draft in reader.drafts if draft.kind == "comment"]
+    assert len(comments) == len(set(comments)) == count
+
+
+async def test_of_posts_from_before_the_start_the_latest_comments_are_told(
+    server: WeiboServer, on: Context, clock: FakeClock
+) -> None:
+    path = "statuses/user_timeline"
+    old = status(FIRST, clock.at - DAY)
+    server.add(path, old)
+    for number in range(300):
+        at = clock.at - DAY + timedelta(seconds=5 * number)
+        server.add("comments/show", comment(FIRST + 1_000 + number, at, old))
+    watch = {"what": "user", "of": "1000", "comments": True}
+    reader = Reader(weibo(on, watch=[watch]), clock)
+
+    for _ in range(2):
+        await reader.poll()
+
+    assert reader.ids == [FIRST, *(FIRST + 1_000 + n for n in range(250, 300))]
+
+
 async def test_a_post_that_is_gone_takes_its_comments_with_it_in_silence(
     server: WeiboServer, on: Context, clock: FakeClock
 ) -> None:
@@ -580,6 +621,23 @@ def bad_page(server: WeiboServer) -> Any:
         return answer
 
     return page
+
+
+@pytest.mark.parametrize(
+    "day", ["Mon Jan 01 00:00:00 +0000 0001", "Fri Dec 31 23:59:59 +0000 9999"]
+)
+async def test_a_post_from_the_ends_of_time_stops_nothing(
+    server: WeiboServer, on: Context, clock: FakeClock, day: str
+) -> None:
+    server.add(HOME, status(FIRST, clock.at, created_at=day))
+    reader = Reader(weibo(on, recheck_posts=10), clock)
+    await reader.poll()
+    server.add(HOME, status(FIRST + 1, clock.at))
+
+    await reader.poll()
+    await reader.poll()
+
+    assert reader.ids == [FIRST, FIRST + 1]
 
 
 async def test_half_a_character_does_not_spoil_a_page(on: Context, clock: FakeClock) -> None:
