@@ -12,6 +12,7 @@ their latest posts)::
         { what = "user", of = "1234567890", comments = true },
         { what = "topic", of = "云帆水壶" },
     ]
+    comments_of_posts = 2   # each a call a look
 
 Delivery: at least once. Each list is read from its newest item down to where it was read before,
 and told oldest first; the cursor moves with each batch. A look goes back ``overlap_seconds``
@@ -21,13 +22,16 @@ next look fills. Deletions come as new revisions of the post, from asking for it
 its reposts.
 Limits: the very first look takes ``first_pages`` pages of each list. ``topic`` knows pages only:
 more than ``max_pages`` pages of news between two looks are lost. More than 2,000 posts within
-``overlap_seconds`` may be told twice. Comments that were deleted are not
+``overlap_seconds``, or between two re-checks, may be told twice. Comments that were deleted are not
 noticed. Long posts are told with their whole text, but edits of them are seen by the re-check only.
 The quota is counted per source: two sources with one token or from one address share what the
 platform allows, so divide it in the settings.
 Quotas: 100 calls a day and user, 15,000 an hour and address (business hosts: 50,000) are Weibo's
-latest public figures; looks are spaced so that one call per list fits into a day. At the end of the
-quota (10022-10024) it waits for the full hour.
+latest public figures. A look takes a call per list (``topic`` two), one for each of the
+``comments_of_posts``, now and then one for re-checks, and looks are spaced so that the day's calls
+last the day; further pages and long texts put the next look off. With 100 calls a day the example
+looks every two to three hours, three lists without comments every hour or two; with 2,000 calls it
+looks every six to ten minutes. At the end of the quota (10022-10024) it waits for the full hour.
 Terms of use: the developer agreement of open.weibo.com allows the data of users who authorised the
 app, and others by contract only; data may not be passed on, and deleted posts have to be deleted.
 What it can't see: accounts that did not authorise the app (without a business contract), posts
@@ -37,6 +41,7 @@ without a mention unless searched for, posts that are not public, private messag
 import json
 import logging
 from collections.abc import AsyncGenerator, AsyncIterator, Iterator, Sequence
+from contextlib import aclosing
 from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from typing import Any, NamedTuple
@@ -46,8 +51,9 @@ from pydantic import Field, SecretStr, model_validator
 from connectors.base import Batch, Context, Cursor, Seen, Unreadable, Way
 from connectors.polling import PollConfig, poll_for_ever
 from connectors.trouble import SourceError
-from connectors.weibo_api import ApiError, WeiboApi
+from connectors.weibo_api import TOKEN_CHECK_SECONDS, ApiError, WeiboApi
 from connectors.weibo_lists import ALL_NEW, ENDPOINTS, Mark, Watch, items_of, place_of, walk
+from connectors.weibo_pace import Pace, seconds_of
 from connectors.weibo_posts import (
     is_deleted,
     is_public,
@@ -70,6 +76,8 @@ MAX_BATCH_POSTS = 200
 _SHOWN_AT_ONCE = 50
 _MOST_LONG_TEXTS = 200
 _RECHECKED_FOR = timedelta(days=7)
+_MOST_OWED = 2.0
+"""In pauses between two looks; beyond that the quota itself has the last word."""
 _BEGINNING = datetime.min.replace(tzinfo=UTC)
 
 
@@ -94,7 +102,7 @@ class Weibo:
             ge=5,
             le=86_400,
             description="Seconds between two looks, give or take a tenth; more where calls_per_day "
-            "would not last.",
+            "would not last: see Quotas.",
         )
         access_token: SecretStr = Field(description="OAuth2 token of the account that reads.")
         watch: tuple[Watch, ...] = Field(
@@ -162,7 +170,26 @@ class Weibo:
                             f"business endpoints take a uid: {one.of!r} must be a number",
                         )
                     )
+            each_look = self.pace().each_look
+            if 0 < self.calls_per_day < each_look:
+                raise ValueError(
+                    say(
+                        f"calls_per_day = {self.calls_per_day} 不够看一轮：watch 每轮要调用 "
+                        f"{each_look} 次；请减少 watch 或 comments_of_posts",
+                        f"calls_per_day = {self.calls_per_day} is less than one look: watch takes "
+                        f"{each_look} calls; watch less, or lower comments_of_posts",
+                    )
+                )
             return self
+
+        def pace(self) -> Pace:
+            """What looks at these lists cost."""
+            return Pace.of(
+                self.watch,
+                comments_of_posts=self.comments_of_posts,
+                long_texts=self.long_texts,
+                seldom=(TOKEN_CHECK_SECONDS, *([self.recheck_seconds] * bool(self.recheck_posts))),
+            )
 
     def __init__(self, name: str, config: Config, context: Context) -> None:
         self._config = config
@@ -179,8 +206,9 @@ class Weibo:
             contact=config.contact,
             allow_private=config.allow_private,
         )
-        spaced = 86_400 * len(config.watch) / config.calls_per_day if config.calls_per_day else 0.0
-        self.every_seconds = max(config.every_seconds, spaced)
+        self._pace = config.pace()
+        self._paid_until = context.now()
+        self.every_seconds = max(config.every_seconds, self._pace.seconds(config.calls_per_day))
 
     def total(self) -> int | None:
         """Unknown: it never ends."""
@@ -195,7 +223,23 @@ class Weibo:
         async for batch in poll_for_ever(self._poll, cursor, self._context, self.every_seconds):
             yield batch
 
-    async def _poll(self, cursor: Cursor) -> AsyncIterator[Batch]:
+    async def _poll(self, cursor: Cursor) -> AsyncGenerator[Batch, None]:
+        """One look, once the calls of those before are paid for with time."""
+        now = self._context.now()
+        owed = min((self._paid_until - now).total_seconds(), _MOST_OWED * self.every_seconds)
+        if owed > 0:
+            await self._context.sleep(owed)
+        await self._api.wait_for(self._pace.most, self.every_seconds)
+        before, began = self._api.calls, self._context.now()
+        try:
+            async with aclosing(self._look_at_all(cursor)) as found:
+                async for batch in found:
+                    yield batch
+        finally:
+            worth = seconds_of(self._api.calls - before, self._config.calls_per_day)
+            self._paid_until = max(self._paid_until, began) + timedelta(seconds=worth)
+
+    async def _look_at_all(self, cursor: Cursor) -> AsyncGenerator[Batch, None]:
         config = self._config
         told = Told(cursor, most_recent=config.recheck_posts)
         told.began_at = told.began_at or int(self._context.now().timestamp())

@@ -205,6 +205,8 @@ class WeiboApi:
         self._warn = timedelta(days=warn_days)
         self._held: dict[str, tuple[datetime, ApiError]] = {}
         self._check_at: datetime | None = None
+        self.calls = 0
+        """How many were made so far."""
 
     async def get(
         self,
@@ -226,7 +228,7 @@ class WeiboApi:
                 wait = (until - now).total_seconds()
                 raise ApiError(error.trouble, str(error), error.reach, retry_after_seconds=wait)
         host = self._business_host if business else self._host
-        await self._spend()
+        self._spend()
         answer = await self._web.get(
             f"{host}/2/{path}.json", params={"access_token": self._token, **params}
         )
@@ -244,7 +246,7 @@ class WeiboApi:
         now = self._context.now()
         if self._check_at is not None and now < self._check_at:
             return
-        await self._spend()
+        self._spend()
         answer = await self._web.post(
             f"{self._host}/oauth2/get_token_info", form={"access_token": self._token}
         )
@@ -282,9 +284,23 @@ class WeiboApi:
                 )
             )
 
-    async def _spend(self) -> None:
-        wait = self.quota.wait_seconds()
-        if wait > MOST_WAIT_SECONDS:
+    async def wait_for(self, calls: int, most_seconds: float) -> None:
+        """Wait until so many calls are left: a look that is cut short reads its first lists only.
+
+        Raises:
+            SourceError: ``quota``: that takes longer than ``most_seconds``.
+        """
+        wait = self._wait_seconds(calls, most_seconds)
+        if wait > 0:
+            await self._context.sleep(wait)
+
+    def _spend(self) -> None:
+        self._wait_seconds(1, MOST_WAIT_SECONDS)  # a shorter wait is sat out by the call itself
+        self.calls += 1
+
+    def _wait_seconds(self, calls: int, most_seconds: float) -> float:
+        wait = self.quota.wait_seconds(calls)
+        if wait > most_seconds:
             raise ApiError(
                 "quota",
                 say(
@@ -294,6 +310,7 @@ class WeiboApi:
                 "source",
                 retry_after_seconds=wait,
             )
+        return wait
 
     def _read(self, answer: Answer) -> Any:
         try:

@@ -1,5 +1,8 @@
+import inspect
 import json
 import random
+import textwrap
+import tomllib
 from contextlib import aclosing, suppress
 from datetime import datetime, timedelta
 from pathlib import Path
@@ -9,6 +12,7 @@ import httpx
 import pytest
 from pydantic import ValidationError
 
+import connectors.weibo
 from connectors.base import Batch, Context, Cursor
 from connectors.trouble import SourceError
 from connectors.weibo import Weibo
@@ -751,27 +755,112 @@ async def test_the_quota_of_the_settings_is_kept_and_told(
     server: WeiboServer, on: Context, clock: FakeClock
 ) -> None:
     some(server, clock, range(3))
-    reader = Reader(weibo(on, calls_per_day=5), clock)
+    reader = Reader(weibo(on, calls_per_hour=5), clock)
 
     await reader.poll()
     assert reader.batches[-1].quota_left == 5 - len(server.calls)
     with pytest.raises(SourceError) as caught:
         for _ in range(5):
-            clock.at -= timedelta(seconds=clock.slept[-1])
             await reader.poll()
 
     assert caught.value.trouble == "quota"
-    assert len(server.calls) == 5
+    assert len(server.calls) == 3  # a look may take three, and is not begun with two
 
 
-async def test_looks_are_spaced_so_that_the_quota_lasts(
-    server: WeiboServer, on: Context, clock: FakeClock
+def the_example() -> dict[str, Any]:
+    """The settings in the connector's own description."""
+    text = (inspect.getdoc(connectors.weibo) or "").split("::\n")[1].split("Delivery:")[0]
+    (options,) = tomllib.loads(textwrap.dedent(text))["sources"].values()
+    del options["use"]
+    return options | {"access_token": "token-1"}
+
+
+class BusyDays:
+    """What is said about a company that is talked about, minute by minute."""
+
+    def __init__(self, server: WeiboServer, begin: datetime) -> None:
+        self.server = server
+        self.begin = self.until = begin
+
+    def go_on(self, now: datetime) -> None:
+        while (at := self.until) <= now:
+            minute = int((at - self.begin).total_seconds() // 60)
+            self.until += timedelta(minutes=1)
+            post = status(FIRST + 10 * minute, at)
+            if minute % 60 == 42:
+                post["isLongText"] = True
+                self.server.whole_texts[post["id"]] = "云帆水壶漏水，" * 60
+            if minute % 180 == 0:
+                self.server.add("statuses/user_timeline", post)
+            if minute % 7 == 0:
+                self.server.add("statuses/mentions", post)
+            if minute % 6 == 0:
+                self.server.add("search/topics", post)
+            own = self.server.lists["statuses/user_timeline"][-1]
+            if minute % 8 == 0:
+                self.server.add("comments/to_me", comment(post["id"] + 1, at, own))
+            if minute % 5 == 0:
+                self.server.add("comments/show", comment(post["id"] + 2, at, own))
+
+    def ids(self) -> set[int]:
+        return {item["id"] for items in self.server.lists.values() for item in items}
+
+
+@pytest.mark.parametrize("seed", [1, 2, 3])
+async def test_with_the_example_the_calls_of_a_day_last_the_day(
+    server: WeiboServer, clock: FakeClock, seed: int
 ) -> None:
-    reader = Reader(weibo(on, calls_per_day=100, every_seconds=5), clock)
+    random.seed(seed)
+    begin = clock.at
+    days = BusyDays(server, begin)
+    server.before_answer = lambda path: days.go_on(clock.at)
 
-    await reader.poll()
+    async def sleep(seconds: float) -> None:
+        clock.at += timedelta(seconds=seconds)
+        if clock.at - begin > 2 * DAY:
+            raise Asleep
 
-    assert 864 * 0.9 - 1 <= clock.slept[-1] <= 864 * 1.1
+    on = Context(server.client(), clock.now, sleep)
+    connector = Weibo("微博", Weibo.Config.model_validate(the_example()), on)
+    reader = Reader(connector, clock)
+
+    await reader.poll()  # a SourceError would be trouble with the quota
+
+    looks = len(server.asked("statuses/user_timeline"))
+    assert 2 * 24 / looks <= 3  # hours, as the description says
+    assert len(server.calls) <= 2 * 100
+    assert set(reader.ids) == days.ids()
+    assert len(reader.ids) == len(set(reader.ids))
+
+
+async def test_a_look_of_many_pages_puts_the_next_one_off(
+    server: WeiboServer, clock: FakeClock
+) -> None:
+    called_at: list[datetime] = []
+    server.before_answer = lambda path: called_at.append(clock.at)
+    some(server, clock, range(5))
+
+    async def sleep(seconds: float) -> None:
+        clock.at += timedelta(seconds=seconds)
+        if len(server.lists[HOME]) == 5:
+            some(server, clock, range(5, 180))
+        if len(called_at) > 3:
+            raise Asleep
+
+    on = Context(server.client(), clock.now, sleep)
+    await Reader(weibo(on, calls_per_day=100), clock).poll()
+
+    pages, price = 2, 24 * 3_600 / (100 * 0.9)
+    assert called_at[1] == called_at[pages]
+    waited = called_at[pages + 1] - called_at[pages]
+    assert waited.total_seconds() == pytest.approx(pages * price)
+
+
+def test_lists_that_take_more_calls_than_a_day_has_are_refused(context: Context) -> None:
+    watch = [{"what": "user", "of": str(n), "comments": True} for n in range(20)]
+
+    with pytest.raises(ValidationError, match="120"):
+        weibo(context, watch=watch, calls_per_day=100)
 
 
 async def test_the_end_of_the_token_is_told_before_and_after(
