@@ -1,5 +1,6 @@
 """What other people's servers answered, and what that means for whoever asked."""
 
+import json
 import re
 from contextlib import suppress
 from dataclasses import dataclass
@@ -10,11 +11,14 @@ from typing import Any
 import httpx
 import orjson
 
+from connectors.feed_text import as_utf8
 from connectors.trouble import SourceError
 from schemas.language import say
 
-__all__ = ["Answer", "host_of", "retry_after_seconds"]
+__all__ = ["Answer", "host_of", "json_of", "raw_bytes", "retry_after_seconds", "shown"]
 
+_MOST_RAW = 256 * 1024
+_MOST_SHOWN = 200
 #: Statuses that platforms use for "you look like a robot" beside 403.
 _BLOCKED = (403, 418, 432, 451)
 #: An escape in JSON: half of a pair without the other half stands for no sign.
@@ -36,15 +40,13 @@ class Answer:
     """Where the server says that it is from now on: it redirected, and only permanently."""
 
     def json(self) -> Any:
-        """The body as JSON; a byte order mark, or half a sign in one text, doesn't spoil the rest.
+        """The body as JSON, as ``json_of`` reads it.
 
         Raises:
             SourceError: ``format``: it is none, or nested beyond reason.
         """
-        with suppress(orjson.JSONDecodeError):
-            return orjson.loads(self.body)
         try:
-            return orjson.loads(_ESCAPE.sub(_whole_sign, self.body.decode("utf-8-sig", "replace")))
+            return json_of(self.body)
         except orjson.JSONDecodeError as error:
             start = self.body[:80].decode(errors="replace")
             raise SourceError(
@@ -131,6 +133,38 @@ def retry_after_seconds(headers: httpx.Headers, now: datetime) -> float | None:
     if until.tzinfo is None:
         until = until.replace(tzinfo=UTC)
     return min(max(0.0, (until - now).total_seconds()), 86_400.0)
+
+
+def json_of(body: bytes) -> Any:
+    """Bytes as JSON; a byte order mark, or half a sign in one text, doesn't spoil the rest.
+
+    JSON is UTF-8; that of a site which sends GBK all the same is read as such.
+
+    Raises:
+        ValueError: they are none, or nested beyond reason.
+    """
+    with suppress(orjson.JSONDecodeError):
+        return orjson.loads(body)
+    return orjson.loads(_ESCAPE.sub(_whole_sign, as_utf8(body).decode("utf-8-sig")))
+
+
+def raw_bytes(item: Any) -> bytes:
+    """An item of an answer as the bytes of a dead letter."""
+    try:
+        return orjson.dumps(item)[:_MOST_RAW]
+    except orjson.JSONEncodeError:  # nested deeper than it writes, though not than it reads
+        given = item.items() if isinstance(item, dict) else ()
+        flat = {key: value for key, value in given if not isinstance(value, dict | list)}
+        return b"(too deeply nested) " + json.dumps(flat).encode()[:_MOST_RAW]
+
+
+def shown(value: Any) -> str:
+    """A value of an answer as it may stand in a message.
+
+    Never by way of ``str`` or ``repr``: a list of a thousand lists has none.
+    """
+    plain = isinstance(value, str | int | float)
+    return str(value)[:_MOST_SHOWN] if plain else type(value).__name__
 
 
 def _whole_sign(escape: re.Match[str]) -> str:

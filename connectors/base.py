@@ -12,6 +12,7 @@ from typing import Any, Literal, Protocol
 
 import httpx
 
+from connectors.trouble import SourceError
 from schemas.customer_event import CustomerEvent
 from schemas.post import PostDraft
 from schemas.source_status import Backfill
@@ -60,6 +61,10 @@ class Batch:
     """Calls that the platform still allows at once, where it counts them."""
     events: list[CustomerEvent] = field(default_factory=list)
     """What customers did towards an account of ours, without saying anything."""
+    trouble: SourceError | None = None
+    """What of the source can't be read, though the rest can: some of its addresses or lists."""
+    poll_ends: bool = True
+    """Only then it is known whether all of the source could be read."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -156,13 +156,11 @@ class Discourse:
         before: int | None = None
         while True:
             page = await self._page(before)
-            old = [
-                number
-                for number, one in page.found.items()
-                if one.post is not None and one.post.at < watch.since
-            ]
-            if old:
-                return max(old)
+            times = {n: one.post.at for n, one in page.found.items() if one.post is not None}
+            young = [number for number, at in times.items() if at >= watch.since]
+            # Most of them: a single one may have been brought in from elsewhere, with its old time.
+            if times and 2 * len(young) < len(times):
+                return min(young) - 1 if young else max(times)
             if not page.found or page.low <= 1 or page.low == before:
                 return 0
             before = page.low

@@ -218,10 +218,7 @@ class Discuz:
         if answer.status in _GONE:
             return True
         body, _ = repaired(answer.checked().body, answer.headers.get("content-type", ""))
-        text = body.decode(errors="replace")
-        if "\ufffd" in text:
-            text = body.decode("gb18030", errors="replace")
-        return _REFUSED.search(text) is not None
+        return _REFUSED.search(body.decode()) is not None
 
     def _address(self, tid: int) -> str:
         return f"{self._site.address}/forum.php?mod=viewthread&tid={tid}"

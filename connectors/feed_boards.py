@@ -11,9 +11,9 @@ from dataclasses import dataclass
 from datetime import UTC, datetime
 from typing import Any
 
-import orjson
 from pydantic import ValidationError
 
+from connectors.answer import raw_bytes
 from connectors.base import Seen, Unreadable
 from connectors.cells import as_count, as_number
 from connectors.feed_entry import Entry
@@ -81,7 +81,7 @@ def read_board(answer: Answer, host: str) -> Board:
             rows.append(row)
         else:
             message = say("热榜条目没有标题", "a topic without a title")
-            unreadable.append(Unreadable(place, orjson.dumps(item), "schema", message))
+            unreadable.append(Unreadable(place, raw_bytes(item), "schema", message))
     return Board(_moment(top, answer.at), rows, unreadable)
 
 
@@ -147,7 +147,7 @@ def _row(item: Any, place: int) -> Row | None:
     if heat is None and isinstance(extra, dict):
         heat = _heat(extra.get("info"))
     link = _first(item, _LINKS, str)
-    return Row(_rank(item, place), title, heat, str(link) if link else None, orjson.dumps(item))
+    return Row(_rank(item, place), title, heat, str(link) if link else None, raw_bytes(item))
 
 
 def _first(item: dict[str, Any], keys: Sequence[str], *kinds: type) -> Any:

@@ -7,9 +7,9 @@ from collections.abc import Callable
 from datetime import datetime
 from typing import Annotated, Any
 
-import orjson
 from pydantic import BaseModel, BeforeValidator, ConfigDict, ValidationError
 
+from connectors.answer import json_of, raw_bytes, shown
 from connectors.base import Unreadable
 from connectors.feed_entry import Entry, FeedPage, Text
 from connectors.trouble import SourceError
@@ -68,8 +68,8 @@ def read_json_feed(body: bytes, host: str, read_time: Callable[[object], datetim
         SourceError: it is no JSON Feed.
     """
     try:
-        top = orjson.loads(body.removeprefix(b"\xef\xbb\xbf"))
-        if not isinstance(top, dict) or _VERSION not in str(top.get("version")):
+        top = json_of(body)
+        if not isinstance(top, dict) or _VERSION not in shown(top.get("version")):
             raise ValueError("no version")
         feed = _Top.model_validate(top)
     except ValueError as error:  # orjson's and pydantic's errors are such
@@ -84,7 +84,7 @@ def read_json_feed(body: bytes, host: str, read_time: Callable[[object], datetim
     entries: list[Entry] = []
     unreadable: list[Unreadable] = []
     for place, raw in enumerate(feed.items, 1):
-        line = orjson.dumps(raw)
+        line = raw_bytes(raw)
         try:
             entries.append(_entry(_Item.model_validate(raw), feed, line, read_time))
         except ValidationError as error:

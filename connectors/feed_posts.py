@@ -21,6 +21,7 @@ _GLOBAL = re.compile(r"[a-zA-Z][a-zA-Z0-9+.-]*:.")
 _WEB = re.compile(r"https?://[^\s\x00-\x1f]+")
 _MOST_URL = 2_048
 _MOST_NATIVE = 90
+_MOST_SAID = 1_000  # who says more of the author makes the pattern work for seconds
 _DISCUZ = re.compile(r"[?&]tid=(\d{1,15})\b|/thread-(\d{1,15})-")
 _WEIBO = re.compile(r"https?://(?:www\.)?weibo\.com/(\d{5,12})/([0-9A-Za-z]{9})(?:[/?#]|$)")
 _WEIBO_MOBILE = re.compile(r"https?://m\.weibo\.cn/(?:status|detail|\d{5,12})/(\d{16})(?:[/?#]|$)")
@@ -130,7 +131,8 @@ class PostMaker:
 
     def _author(self, entry: Entry) -> Author:
         # The mail address that RSS asks for is nobody's business.
-        name = _MAIL.sub("", (entry.author or "").replace("\x00", "")).strip(" ()")
+        said = (entry.author or "")[:_MOST_SAID].replace("\x00", "")
+        name = _MAIL.sub("", said).strip(" ()")
         mine = _WEIBO.match(entry.link or "") if self.platform == "weibo" else None
         known = mine.group(1) if mine else _web_address(entry.author_link) or name
         if len(known) > 128:

@@ -173,7 +173,10 @@ def template(
 
 def show(value: object) -> str:
     """A value as it may stand in a message: short, without line breaks or lone surrogates."""
-    text = repr(value[:60]) if isinstance(value, str) else ascii(value)
+    try:
+        text = repr(value[:60]) if isinstance(value, str) else ascii(value)
+    except RecursionError:  # a list of a thousand lists can be read but not shown
+        text = type(value).__name__
     return text if len(text) <= 80 else text[:80] + "…"
 
 

@@ -21,11 +21,13 @@ from schemas.language import say
 from schemas.post import MAX_TEXT, Author, Engagement, PostDraft
 from schemas.record import explain
 
-__all__ = ["ForumConfig", "ForumPost", "Site"]
+__all__ = ["MOST_AUTHOR", "ForumConfig", "ForumPost", "Site"]
 
 _QUOTES = ("blockquote", "aside")
 _MOST_SITE = 80
 _MOST_NAME = 200
+MOST_AUTHOR = 128
+"""Letters of an author's id that count."""
 _MOST_TITLE = 1_000
 
 
@@ -150,7 +152,7 @@ class Site:
                 text=text,
                 title=title if title and not post.is_reply else None,
                 author=Author(
-                    id=f"{self.name}/{post.author_id or '?'}"[:128].replace("\x00", ""),
+                    id=f"{self.name}/{post.author_id or '?'}"[:MOST_AUTHOR].replace("\x00", ""),
                     name=post.author_name.replace("\x00", "").strip()[:_MOST_NAME] or None,
                 ),
                 published_at=post.at,

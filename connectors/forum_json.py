@@ -4,16 +4,13 @@ from collections.abc import Iterator
 from datetime import UTC, datetime
 from typing import Any
 
-import orjson
-
 from connectors.cells import as_count, as_flag, as_text, time_reader
 from schemas.errors import RejectedError
 from schemas.language import say
 
-__all__ = ["Fields", "raw_bytes"]
+__all__ = ["Fields"]
 
 _MOST_COUNT = 2**53
-_MOST_RAW = 256 * 1024
 _read_time = time_reader("auto", UTC)
 
 
@@ -98,11 +95,3 @@ class Fields:
     def has(self, name: str) -> bool:
         """Whether there is anything but null."""
         return self._given.get(name) is not None
-
-
-def raw_bytes(item: Any) -> bytes:
-    """An item as the bytes of a dead letter."""
-    try:
-        return orjson.dumps(item)[:_MOST_RAW]
-    except (orjson.JSONEncodeError, RecursionError):  # nested beyond what can be written again
-        return b"(too deeply nested)"

@@ -7,7 +7,7 @@ had changed; posts are read from the last page to the first, so that a deletion 
 the reader; and a post counts as deleted when two looks missed it.
 """
 
-from collections.abc import AsyncIterator, Sequence
+from collections.abc import AsyncIterator, Iterable, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Protocol
@@ -22,13 +22,22 @@ from connectors.quota import Quota
 from connectors.trouble import SourceError
 from schemas.post import PostDraft
 
-__all__ = ["PostPage", "TopicForum", "TopicList", "TopicState", "TopicsConfig", "poll_topics"]
+__all__ = [
+    "PostPage",
+    "TopicForum",
+    "TopicList",
+    "TopicState",
+    "TopicsConfig",
+    "mark_of",
+    "poll_topics",
+]
 
 _BATCH_POSTS = 200
 _MOST_ROUNDS = 3
 _MOST_LISTED = 10_000
 _MOST_PAGES = 1_000
 _MOST_VANISHED = 50
+_MOST_OF_A_MARK = 32
 #: Numbers and times of posts need not be in the same order to the second.
 _SLACK_MS = 600_000
 #: Troubles that may be those of one topic alone.
@@ -75,6 +84,11 @@ class PostPage:
     found: Sequence[Found]
     pages: int
     """How many pages the topic has."""
+
+
+def mark_of(told: Iterable[str]) -> str:
+    """A topic's mark, short whatever the forum tells of it: ten thousand stand in a cursor."""
+    return ":".join(one[:_MOST_OF_A_MARK] for one in told)
 
 
 class TopicForum(Protocol):

@@ -14,9 +14,9 @@ from typing import Any, Literal
 import orjson
 from pydantic import TypeAdapter, ValidationError
 
+from connectors.answer import raw_bytes
 from connectors.base import Batch, Cursor, Seen, Unreadable
-from connectors.forum import ForumPost, Site
-from connectors.forum_json import raw_bytes
+from connectors.forum import MOST_AUTHOR, ForumPost, Site
 from connectors.known import content_digest
 from schemas.errors import RejectedError
 from schemas.post import PostDraft
@@ -146,7 +146,7 @@ class Watch:
             post.number,
             post.topic,
             post.root or "",
-            post.author_id,
+            post.author_id[:MOST_AUTHOR],
             _ms(post.at),
             post.is_reply,
             content_digest(draft),

@@ -36,7 +36,14 @@ from pydantic import Field
 from connectors.base import Batch, Context, Cursor, Way
 from connectors.forum import ForumPost, Site
 from connectors.forum_json import Fields
-from connectors.forum_topics import PostPage, TopicList, TopicsConfig, TopicState, poll_topics
+from connectors.forum_topics import (
+    PostPage,
+    TopicList,
+    TopicsConfig,
+    TopicState,
+    mark_of,
+    poll_topics,
+)
 from connectors.forum_watch import Found
 from connectors.polling import poll_for_ever
 from connectors.trouble import SourceError
@@ -196,5 +203,5 @@ def _topic(item: Any) -> TopicState | None:
         number, at = fields.number("id"), fields.time("last_post_on", "started_on")
     except RejectedError:
         return None
-    mark = f"{fields.text('replies')}:{fields.text('last_post')}:{fields.text('last_post_on')}"
-    return TopicState(str(number), at, mark)
+    told = (fields.text(name) for name in ("replies", "last_post", "last_post_on"))
+    return TopicState(str(number), at, mark_of(told))

@@ -24,6 +24,7 @@ Terms of use: those of the forum; ask its operator, and keep to its robots.txt.
 """
 
 import hashlib
+import re
 from collections.abc import AsyncIterator
 from typing import Any
 
@@ -32,7 +33,14 @@ from pydantic import Field, SecretStr
 from connectors.base import Batch, Context, Cursor, Way
 from connectors.forum import ForumPost, Site
 from connectors.forum_json import Fields
-from connectors.forum_topics import PostPage, TopicList, TopicsConfig, TopicState, poll_topics
+from connectors.forum_topics import (
+    PostPage,
+    TopicList,
+    TopicsConfig,
+    TopicState,
+    mark_of,
+    poll_topics,
+)
 from connectors.forum_watch import Found
 from connectors.polling import poll_for_ever
 from connectors.trouble import SourceError
@@ -43,6 +51,7 @@ from schemas.source_status import Backfill
 __all__ = ["NodeBb"]
 
 _GONE = (403, 404, 410)
+_TID = re.compile(r"[0-9A-Za-z-]{1,64}")
 
 
 class NodeBb:
@@ -169,10 +178,10 @@ def _topic(item: Any) -> TopicState | None:
         tid = fields.text("tid")
     except RejectedError:
         return None
-    if not tid.replace("-", "").isalnum():
+    if not _TID.fullmatch(tid):
         return None
-    mark = f"{fields.text('postcount')}:{fields.text('lastposttime')}:{fields.text('teaserPid')}"
-    return TopicState(tid, at, f"{mark}:{fields.flag('deleted'):d}")
+    told = (fields.text(name) for name in ("postcount", "lastposttime", "teaserPid"))
+    return TopicState(tid, at, f"{mark_of(told)}:{fields.flag('deleted'):d}")
 
 
 def _key(pid: str) -> str:

@@ -27,6 +27,10 @@ MAX_BATCH_BYTES = 8 * 1024 * 1024
 MAX_WAITING = 2_000
 """Deliveries that may wait for the broker at a time; more are asked to come later."""
 MAX_WAITING_BYTES = 64 * 1024 * 1024
+MAX_CONNECTIONS = 800
+"""Open at a time; more are closed at once. A process may have 1,024 files on many systems."""
+HEAD_SECONDS = 15.0
+"""Until the head of a request has come to its end; by default that may take an hour."""
 CLOSE_SECONDS = 5.0
 LIFE_SIGN_SECONDS = 30.0
 MAX_TOLD = 10_000
@@ -52,6 +56,14 @@ class Busy(Exception):
     def __init__(self, retry_after_seconds: int) -> None:
         super().__init__(f"come again in {retry_after_seconds} s")
         self.retry_after_seconds = retry_after_seconds
+
+
+class _Full(asyncio.Protocol):
+    """A connection too many."""
+
+    def connection_made(self, transport: asyncio.BaseTransport) -> None:
+        assert isinstance(transport, asyncio.Transport)
+        transport.abort()
 
 
 @dataclass(slots=True)
@@ -162,10 +174,12 @@ class Receiver:
             handle_signals=False,
             auto_decompress=False,  # signatures are of what was sent, limits of what it holds
             shutdown_timeout=CLOSE_SECONDS,
+            keepalive_timeout=HEAD_SECONDS,
         )
         await runner.setup()
+        server: asyncio.Server | None = None
         try:
-            await self._listen(runner)
+            server = await self._listen(runner)
             taken: list[_Delivery] = []
             while True:
                 try:
@@ -184,12 +198,21 @@ class Receiver:
             self._closed = True
             while not self._waiting.empty():
                 self._end([self._get()], written=False)
+            if server is not None:
+                server.close()
             await runner.cleanup()
 
-    async def _listen(self, runner: web.AppRunner) -> None:
+    async def _listen(self, runner: web.AppRunner) -> asyncio.Server:
         host, port = self._config.host, self._config.port
+
+        def accept() -> asyncio.BaseProtocol:
+            assert runner.server is not None  # it is set up
+            if len(runner.server.connections) >= MAX_CONNECTIONS:
+                return _Full()
+            return runner.server()
+
         try:
-            await web.TCPSite(runner, host, port).start()
+            return await asyncio.get_running_loop().create_server(accept, host, port)
         except OSError as error:
             raise FatalError(
                 say(

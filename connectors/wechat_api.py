@@ -9,6 +9,7 @@ from typing import Any
 
 from pydantic import SecretStr
 
+from connectors.answer import shown
 from connectors.base import Context
 from connectors.cells import as_count
 from connectors.trouble import SourceError, Trouble
@@ -27,6 +28,7 @@ _WRONG_SETTINGS = (40013, 40125)
 _ADDRESS = (40164, 61004)
 _OUR_MISTAKE = (41001, 43002, 44002, 47001)
 _FORCE_SECONDS = 30.0
+_TOTALS = ("total", "total_count")
 
 
 class NotGranted(SourceError):
@@ -111,7 +113,7 @@ class WechatApi:
         code = _code(answer)
         if code == 0:
             return
-        told = f"{code} {answer.get('errmsg', '')}"[:200]
+        told = f"{code} {shown(answer.get('errmsg', ''))}"[:200]
         if code in _WRONG_SETTINGS:
             raise FatalError(
                 say(
@@ -192,13 +194,13 @@ class WechatApi:
 
 
 def list_of(answer: Mapping[str, Any], name: str) -> list[Any]:
-    """A list of an answer; none is an empty one.
+    """A list of an answer; none is an empty one, where the answer counts nothing either.
 
     Raises:
         SourceError: it is something else.
     """
     found = answer.get(name)
-    if found is None:
+    if found is None and answer and not any(whole(answer, total) for total in _TOTALS):
         return []
     if not isinstance(found, list):
         raise _unexpected(f"{name}: {type(found).__name__}")
@@ -214,14 +216,14 @@ def whole(answer: Mapping[str, Any], name: str) -> int:
     try:
         return max(0, as_count(answer.get(name) or 0))
     except ValueError as error:
-        raise _unexpected(f"{name}: {answer.get(name)!r}") from error
+        raise _unexpected(f"{name}: {shown(answer.get(name))}") from error
 
 
 def _code(answer: Mapping[str, Any]) -> int:
     try:
         return as_count(answer.get("errcode", 0))
     except ValueError as error:
-        raise _unexpected(f"errcode {answer.get('errcode')!r}") from error
+        raise _unexpected(f"errcode {shown(answer.get('errcode'))}") from error
 
 
 def _object(answer: Any) -> dict[str, Any]:

@@ -31,9 +31,9 @@ from dataclasses import asdict, dataclass, field
 from datetime import UTC, date, datetime, timedelta
 from typing import Any
 
-import orjson
 from pydantic import Field, SecretStr
 
+from connectors.answer import raw_bytes, shown
 from connectors.base import Batch, Context, Cursor, Seen, Unreadable, Way
 from connectors.known import Known
 from connectors.polling import PollConfig, poll_for_ever
@@ -236,9 +236,9 @@ class WechatArticles:
     def _park(self, line: int, item: Any, error: RejectedError, poll: _Poll) -> None:
         """Set aside once, the person in it made a hash."""
         if isinstance(item, dict) and "openid" in item:
-            person = keyed_hash(self._config.id_secret, str(item["openid"]))
+            person = keyed_hash(self._config.id_secret, shown(item["openid"]))
             item = item | {"openid": person}
-        raw = orjson.dumps(item)
+        raw = raw_bytes(item)
         if raw not in self._parked:  # each poll finds it again
             self._parked = {*list(self._parked)[-MAX_PARKED:], raw}
             poll.unreadable.append(Unreadable(line, raw, error.kind, str(error)))

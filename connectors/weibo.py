@@ -48,6 +48,7 @@ from typing import Any, NamedTuple
 
 from pydantic import Field, SecretStr, model_validator
 
+from connectors.answer import raw_bytes
 from connectors.base import Batch, Context, Cursor, Seen, Unreadable, Way
 from connectors.polling import PollConfig, poll_for_ever
 from connectors.trouble import SourceError
@@ -483,8 +484,7 @@ def _raw(item: Any) -> bytes:
         # Half characters can't be written as UTF-8, but as the escapes that they came in.
         return json.dumps(item).encode()
     except (ValueError, RecursionError):
-        native = native_id(item) if isinstance(item, dict) else ""
-        return say(f"嵌套过深：{native}", f"nested too deeply: {native}").encode()
+        return raw_bytes(item)
 
 
 def _published(found: _Found) -> datetime:

@@ -15,7 +15,9 @@ from typing import Any, Literal
 
 import orjson
 
+from connectors.answer import shown
 from connectors.base import Context
+from connectors.feed_text import as_utf8
 from connectors.quota import Limit, Quota
 from connectors.trouble import SourceError, Trouble
 from connectors.web import Answer, Web
@@ -139,7 +141,7 @@ def refusal(payload: Any, now: datetime) -> ApiError | None:
     if not told and not (isinstance(payload.get("error"), str) and payload["error"]):
         return None
     code = _code(told)
-    words = str(payload.get("error") or "")[:200]
+    words = shown(payload.get("error") or "")
     reaction = _REACTIONS.get(code)
     if reaction is None and 20_000 <= code < 21_000:
         reaction = _NOTHING
@@ -174,7 +176,7 @@ def parse_json(body: bytes) -> Any:
         return orjson.loads(body)
     except orjson.JSONDecodeError as error:
         try:
-            return json.loads(body.decode(errors="replace"), strict=False)
+            return json.loads(as_utf8(body).decode("utf-8-sig"), strict=False)
         except (ValueError, RecursionError):
             raise error from None
 

@@ -21,6 +21,7 @@ import structlog
 from pydantic import ValidationError
 
 from connectors.base import Batch, Connector, Cursor, Unreadable
+from connectors.trouble import SourceError
 from pipeline import clock, metrics
 from pipeline.backoff import Backoff
 from pipeline.dead_letter_writer import MAX_KEPT_BYTES, DeadLetterWriter, post_id_of
@@ -32,6 +33,7 @@ from schemas.customer_event import CustomerEvent
 from schemas.dead_letter import DeadLetter, dead_letter_id
 from schemas.envelope import pack
 from schemas.errors import FatalError, RetryableError
+from schemas.language import say
 from schemas.post import Post
 from schemas.record import SCHEMA_VERSION, explain
 from schemas.signals import SourceGap, Tick
@@ -163,8 +165,8 @@ class Ingest:
         while True:
             try:
                 async for batch in connector.batches(progress.cursor):
-                    await self._take(name, batch, progress)
-                    await self._took(batch, progress)
+                    fresh = await self._take(name, batch, progress)
+                    await self._took(batch, fresh, progress)
                     backoff = self._backoff()
                     yield progress
                 progress.state = "done"
@@ -178,18 +180,28 @@ class Ingest:
             except FatalError as error:
                 await self._failed(progress, error)
                 raise
+            except Exception as error:  # of one source; the others must still be heard
+                log.exception("source failed", source=name)
+                await self._failed(progress, _bug(error))
+                await backoff.wait(_LEAST_WAIT_SECONDS["format"])
 
-    async def _took(self, batch: Batch, progress: Progress) -> None:
+    async def _took(self, batch: Batch, fresh: int, progress: Progress) -> None:
         """A batch is with the broker: its cursor counts, and its source was heard."""
         now = self._now()
-        progress.state, progress.failure = "running", None
-        progress.last_success_at = now
+        if batch.poll_ends and batch.trouble is None:
+            progress.state, progress.failure = "running", None
+            progress.last_success_at = now
         progress.quota_left = batch.quota_left
         if batch.cursor != progress.cursor:
             progress.cursor, progress.cursor_at = batch.cursor, now
+        if batch.trouble is not None:
+            log.warning("source is read in part", source=progress.name, reason=str(batch.trouble))
+            await self._failed(progress, batch.trouble)
+            return
+        gap = None
         if progress.watch is not None:
-            heard = len(batch.seen) + len(batch.events)
-            await self._tell_gap(progress.watch.read(heard, now))
+            gap = progress.watch.read(fresh, now, whole=batch.poll_ends)
+        await self._tell_gap(gap)
         await self._note(progress)
 
     async def _failed(self, progress: Progress, error: RetryableError | FatalError) -> None:
@@ -204,11 +216,17 @@ class Ingest:
         if gap is not None:
             await self._write([(0, gap.to_line())])  # enrich passes it on to all of signals
 
-    async def _take(self, name: str, batch: Batch, progress: Progress) -> None:
+    async def _take(self, name: str, batch: Batch, progress: Progress) -> int:
+        """Write a batch; returns how much of it is news, and not only a new state of what is old.
+
+        A like more on an old post must not pass for a source that is heard.
+        """
         lines: list[tuple[int, bytes]] = []
         unreadable = list(batch.unreadable)
         delay = metrics.PUBLISHED.labels(name)
         posts = 0
+        fresh = len(batch.events)
+        newest = progress.last_post_at
         for seen in batch.seen:
             if batch.clock is not None and self._crosses(progress, seen.at):
                 lines += self._ticks_at(progress, _floor(seen.at))
@@ -220,8 +238,9 @@ class Ingest:
             lines.append((partition_of(post.thread, self._lanes), post.to_line()))
             posts += 1
             delay.observe(max(0.0, (post.observed_at - post.published_at).total_seconds()))
-            if progress.last_post_at is None or post.published_at > progress.last_post_at:
-                progress.last_post_at = post.published_at
+            if newest is None or post.event_at > newest:
+                fresh += 1
+                progress.last_post_at = max(progress.last_post_at or post.event_at, post.event_at)
         progress.posts += posts
         metrics.RECEIVED.labels("ingest").inc(posts + len(unreadable) + len(batch.events))
         if batch.clock is not None and (progress.clock is None or batch.clock > progress.clock):
@@ -235,6 +254,7 @@ class Ingest:
         metrics.SENT.labels("ingest", "posts.raw").inc(posts)
         metrics.SENT.labels("ingest", "customer.events").inc(len(batch.events))
         metrics.DECIDED.labels("ingest").inc(posts + len(batch.events))
+        return fresh
 
     def _crosses(self, progress: Progress, at: datetime) -> bool:
         return progress.clock is None or _floor(at) > progress.clock
@@ -294,6 +314,19 @@ class Ingest:
                     log.warning("cursor waits", source=progress.name, reason=str(fault))
                     metrics.ERRORS.labels("ingest", "unavailable").inc()
                     await backoff.wait()
+
+
+def _bug(error: Exception) -> SourceError:
+    told = f"{type(error).__name__}: {error}"[:200]
+    return SourceError(
+        "format",
+        say(
+            f"连接器读到了没有料到的内容，这是听潮的缺陷（{told}）；请把 ingest 日志报告给开发者。"
+            "听潮会继续重试，其他来源不受影响。",
+            f"The connector met what it does not expect, a defect of Tingchao ({told}); please "
+            "report it with ingest's log. It is tried again, and other sources go on.",
+        ),
+    )
 
 
 def _tick(at: datetime, lanes: int) -> list[tuple[int, bytes]]:

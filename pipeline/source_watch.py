@@ -25,7 +25,7 @@ GAP_AFTER = timedelta(minutes=1)
 """A source that fails for shorter only stumbles (or for shorter than three polls)."""
 POLLS = 3
 LEAST_SILENCE = timedelta(minutes=5)
-STALLED_AFTER = timedelta(minutes=15)
+STALLED_AFTER = timedelta(minutes=5)
 """Neither batch nor error for so long, or for three polls if that is longer."""
 
 TROUBLES: tuple[SourceTrouble, ...] = (*get_args(Trouble), "settings")
@@ -115,10 +115,15 @@ class SourceWatch:
         told = self._failing or self._gap
         return told.message if told else None
 
-    def read(self, posts: int, now: datetime) -> SourceGap | None:
-        """It was read without trouble; returns the end of a gap."""
-        self._failing = None
-        self._answered_at = self._success_at = now
+    def read(self, posts: int, now: datetime, *, whole: bool = True) -> SourceGap | None:
+        """It brought so many new posts; returns the end of a gap.
+
+        With ``whole`` it was read without trouble; else in part, which does not end a trouble.
+        """
+        self._answered_at = now
+        if whole:
+            self._failing = None
+            self._success_at = now
         gap, since = self._gap, self._away_since
         if posts:
             if since is None and (gap is None or gap.kind == "silent"):
@@ -128,6 +133,8 @@ class SourceWatch:
             gap = _Trouble(since, "unheard", _unheard())
         self._away_since = None
         if gap is None or (gap.kind == "silent" and not posts):
+            return None
+        if gap.kind in TROUBLES and not whole:
             return None
         self._gap = None
         self._quiet_since = now

@@ -71,7 +71,7 @@ class SourceStatus(Record):
     """Items that went to dead letters."""
     last_success_at: UtcTime | None = None
     last_post_at: UtcTime | None = None
-    """``published_at`` of the newest post seen."""
+    """``event_at`` of the newest post seen: its own clock, within reason."""
     trouble: SourceTrouble | None = None
     """Kind of what is wrong."""
     error: str | None = None

@@ -11,6 +11,7 @@ import orjson
 from connectors.base import Batch, Connector, Cursor
 from connectors.trouble import SourceError
 from tests.connectors.forum_server import ForumServer, PollOver
+from tests.connectors.polls import parts
 
 __all__ = ["Listener", "live_through", "said"]
 
@@ -33,7 +34,7 @@ class Listener:
         while True:
             try:
                 async with aclosing(self._connect().batches(self.cursor)) as batches:  # type: ignore[type-var]
-                    async for batch in batches:
+                    async for batch in parts(batches):
                         taken += 1
                         if kill_after is not None and taken > kill_after and lose_last:
                             return

@@ -7,6 +7,7 @@ from pydantic import ValidationError
 from connectors.discuz import Discuz
 from tests.connectors.forum_listener import Listener, live_through
 from tests.connectors.forum_server import Board, DiscuzServer
+from tests.connectors.polls import parts
 
 SITE = "discuz:forum.example.com"
 TITLE = "云帆 X1 提车"
@@ -186,7 +187,7 @@ async def test_the_ttl_is_respected(board: Board, server: DiscuzServer, clock: A
         {"url": "https://forum.example.com", "every_seconds": 60, "requests_per_minute": 600}
     )
     source = Discuz("论坛", config, server.context())
-    batches = source.batches({})
+    batches = parts(source.batches({}))
     seconds = clock.at
 
     # When it runs for two hours

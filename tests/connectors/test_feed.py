@@ -17,6 +17,7 @@ from connectors.trouble import SourceError
 from schemas.errors import FatalError
 from schemas.post import PostDraft
 from tests.connectors.feed_server import Answering, FeedServer, Page, item, rss, status
+from tests.connectors.polls import parts
 
 BBS = "https://bbs.example/forum.php?mod=rss&fid=2"
 SAMPLE = Path(__file__).resolve().parents[2] / "../shared/data/formats/rss/rsshub_weibo_user.xml"
@@ -40,7 +41,7 @@ class Reader:
 
     def restart(self) -> None:
         self.feed = Feed("论坛", self.config, self.context)
-        self.running = self.feed.batches(self.cursor)
+        self.running = parts(self.feed.batches(self.cursor))
 
     async def batch(self) -> Batch:
         batch = await anext(self.running)
@@ -561,7 +562,7 @@ async def test_one_failing_feed_does_not_stop_the_others(
     for _ in range(5):
         with pytest.raises(SourceError, match="503"):
             await poll.batch()
-        poll.running = poll.feed.batches(poll.cursor)
+        poll.running = parts(poll.feed.batches(poll.cursor))
         clock.at += timedelta(seconds=10)
 
     # Then the overloaded one has the rest it asked for, and the other goes on in its own time
@@ -573,7 +574,7 @@ async def test_one_failing_feed_does_not_stop_the_others(
         await poll.batch()
     assert server.asked().count(broken) == 1
     clock.at += timedelta(seconds=300)
-    poll.running = poll.feed.batches(poll.cursor)
+    poll.running = parts(poll.feed.batches(poll.cursor))
     server.pages[broken] = Page(rss(item(3)))
     assert [draft.id[-1] for draft in await poll.drafts()] == ["3"]
     assert await poll.drafts() == []

@@ -19,6 +19,7 @@ from connectors.feed import Feed
 from connectors.trouble import SourceError
 from schemas.post import PostDraft
 from tests.connectors.isso_server import Isso, NotInstalledError, install
+from tests.connectors.polls import parts
 
 ROOT = Path(__file__).resolve().parents[2]
 PAGES = ("/yunfan/", "/chixiao/")
@@ -65,7 +66,7 @@ class Listener:
         self.resume()
 
     def resume(self) -> None:
-        self._running = self.feed.batches(self.cursor)
+        self._running = parts(self.feed.batches(self.cursor))
 
     async def poll(self) -> list[PostDraft]:
         """One look at both pages; what it told."""

@@ -28,11 +28,11 @@ async def test_each_poll_goes_on_where_the_last_one_ended(context: Context, cloc
         for step in (1, 2):
             yield Batch([], {"at": int(cursor["at"]) + step})
 
-    # When five batches are taken
-    cursors = await take(poll_for_ever(poll, {"at": 0}, context, 60), 5)
+    # When seven batches are taken
+    cursors = await take(poll_for_ever(poll, {"at": 0}, context, 60), 7)
 
-    # Then
-    assert cursors == [{"at": 1}, {"at": 2}, {"at": 3}, {"at": 4}, {"at": 5}]
+    # Then each poll has an end of its own
+    assert cursors == [{"at": at} for at in (1, 2, 2, 3, 4, 4, 5)]
     assert asked == [{"at": 0}, {"at": 2}, {"at": 4}]
     assert len(clock.slept) == 2
 
@@ -43,7 +43,7 @@ async def test_the_pace_is_steady_with_jitter(context: Context, clock: Any) -> N
         clock.at += timedelta(seconds=20)
         yield Batch([], {})
 
-    await take(poll_for_ever(poll, {}, context, 100), 200)
+    await take(poll_for_ever(poll, {}, context, 100), 400)
 
     assert len(clock.slept) == 199
     assert all(70 <= slept <= 90 for slept in clock.slept)
@@ -59,22 +59,49 @@ async def test_a_slow_poll_or_a_jump_of_the_clock_neither_hurries_nor_stops(
         clock.at += timedelta(seconds=took)
         yield Batch([], {})
 
-    await take(poll_for_ever(poll, {}, context, 60), 3)
+    await take(poll_for_ever(poll, {}, context, 60), 6)
 
+    assert len(clock.slept) == 2
     assert all(1 <= slept <= 66 for slept in clock.slept)
 
 
-async def test_a_failing_poll_is_told_at_once(context: Context, clock: Any) -> None:
+async def test_a_poll_that_brings_nothing_fails(context: Context, clock: Any) -> None:
     async def poll(cursor: Cursor) -> AsyncIterator[Batch]:
-        yield Batch([], {"at": 1})
         raise SourceError("server", "away")
+        yield
+
+    with pytest.raises(SourceError, match="away"):
+        await anext(poll_for_ever(poll, {}, context, 60))
+    assert clock.slept == []
+
+
+async def test_a_part_that_fails_is_told_once_the_rest_was_read(
+    context: Context, clock: Any
+) -> None:
+    # Given two lists, of which one can't be read in the first two polls
+    async def poll(cursor: Cursor) -> AsyncIterator[Batch]:
+        at = int(cursor.get("at", 0)) + 1
+        yield Batch([], {"at": at}, quota_left=7)
+        if at < 3:
+            raise SourceError("login", "list 2 wants a login", retry_after_seconds=500)
 
     batches = poll_for_ever(poll, {}, context, 60)
+    found = [await anext(batches) for _ in range(6)]
 
-    assert (await anext(batches)).cursor == {"at": 1}
-    with pytest.raises(SourceError):
-        await anext(batches)
-    assert clock.slept == []
+    # Then no poll ends without that being told, polls go on at their pace, and then all is well
+    assert [(one.cursor, one.poll_ends, one.trouble is None) for one in found] == [
+        ({"at": 1}, False, True),
+        ({"at": 1}, True, False),
+        ({"at": 2}, False, True),
+        ({"at": 2}, True, False),
+        ({"at": 3}, False, True),
+        ({"at": 3}, True, True),
+    ]
+    told = found[1].trouble
+    assert told is not None and told.trouble == "login"
+    assert "list 2 wants a login" in str(told)
+    assert found[5].quota_left == 7
+    assert clock.slept == [500, 500]
 
 
 async def test_ending_early_ends_the_poll(context: Context) -> None:

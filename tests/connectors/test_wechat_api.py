@@ -201,8 +201,9 @@ async def test_numbers_may_come_as_strings(connect: Callable[..., WechatApi]) ->
 
     assert whole(got, "total") == 3
     assert whole(got, "missing") == 0
-    assert list_of(got, "missing") == []
-    for bad in ("errmsg", "total"):
+    assert list_of({"errcode": 0}, "missing") == []
+    assert list_of(got | {"total": "0"}, "missing") == []
+    for bad in ("errmsg", "total", "missing"):  # three, and none of them there
         with pytest.raises(SourceError):
             list_of(got | {"errmsg": "ok"}, bad)
     with pytest.raises(SourceError):

@@ -12,9 +12,9 @@ from pydantic import ValidationError
 import connectors.wechat_articles as articles_module
 from connectors.base import Batch, Context, Cursor
 from connectors.trouble import SourceError
-from connectors.wechat_api import NotGranted
 from connectors.wechat_articles import WechatArticles
 from schemas.post import PostDraft
+from tests.connectors.polls import parts
 from tests.connectors.wechat_server import APP_ID, Account
 
 LIST = "/cgi-bin/comment/list"
@@ -44,7 +44,7 @@ class Poller:
         began = int(self._context.now().timestamp())
         drafts: list[PostDraft] = []
         async with aclosing(self.connector.batches(self.cursor)) as batches:  # type: ignore[type-var]
-            async for batch in batches:
+            async for batch in parts(batches):
                 self.batches.append(batch)
                 self.cursor = batch.cursor
                 drafts += [one.draft for one in batch.seen]
@@ -328,8 +328,8 @@ async def test_without_the_right_to_comments_the_rest_is_read(
     poller = start()
 
     drafts: list[PostDraft] = []
-    with pytest.raises(NotGranted, match=str(code)) as caught:
-        async for batch in poller.connector.batches({}):
+    with pytest.raises(SourceError, match=str(code)) as caught:
+        async for batch in parts(poller.connector.batches({})):
             drafts += [one.draft for one in batch.seen]
 
     assert sorted(one.text for one in drafts) == ["一的摘要", "二的摘要"]
@@ -359,8 +359,8 @@ async def test_without_the_right_to_statistics_the_rest_is_read(
     poller = start()
 
     drafts: list[PostDraft] = []
-    with pytest.raises(NotGranted):
-        async for batch in poller.connector.batches({}):
+    with pytest.raises(SourceError):
+        async for batch in parts(poller.connector.batches({})):
             drafts += [one.draft for one in batch.seen]
 
     assert len(drafts) == 2

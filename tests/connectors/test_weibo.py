@@ -18,6 +18,7 @@ from connectors.trouble import SourceError
 from connectors.weibo import Weibo
 from schemas.post import PostDraft
 from tests.connectors.conftest import FakeClock
+from tests.connectors.polls import parts
 from tests.connectors.weibo_server import WeiboServer, comment, status, user
 
 RECORDED = Path(__file__).resolve().parents[2] / "../shared/data/formats/weibo_open_api"
@@ -68,7 +69,7 @@ class Reader:
         """One poll up to its pause, or its first batches."""
         async with aclosing(self.connector.batches(self.cursor)) as batches:
             with suppress(Asleep):
-                async for batch in batches:
+                async for batch in parts(batches):
                     self.batches.append(batch)
                     self.cursor = json.loads(json.dumps(dict(batch.cursor)))
                     most -= 1

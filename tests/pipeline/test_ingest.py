@@ -123,6 +123,8 @@ async def lanes(kafka: Kafka) -> dict[int, list[Post | Tick]]:
     found: dict[int, list[Post | Tick]] = {lane: [] for lane in range(LANES)}
     async for record in kafka.read_all("posts.raw"):
         for raw in split(record.value or b""):
+            if raw.startswith(b'{"type":"gap"'):
+                continue
             kind = Tick if raw.startswith(b'{"type":"tick"') else Post
             found[record.partition].append(kind.from_line(raw))
     return found
@@ -460,6 +462,84 @@ async def test_what_needs_a_person_is_a_gap_at_once_and_is_not_asked_again_at_on
 
     assert len(await gaps(kafka)) == 2
     assert min(watch.waits) >= 60
+
+
+async def test_a_part_that_stays_away_is_one_gap_however_much_the_rest_brings(
+    kafka: Kafka,
+) -> None:
+    # Given two lists: one is read in every poll, one is refused in four of them
+    watch = Watch()
+    ingest = watch.ingest(kafka)
+    await ingest.start()
+    polls: list[Batch] = [batch(1, 1)]
+    for number in range(2, 6):
+        polls.append(batch(2 * number, number, poll_ends=False))
+        refused = SourceError("login", f"list 2 wants a login ({number})")
+        polls.append(batch(2 * number + 1, trouble=refused))
+    polls += [batch(12, 6, poll_ends=False), batch(13)]
+
+    states = []
+    async for progress in ingest.run("rec", "script", Script(*polls), {}):
+        states.append((progress.state, progress.last_success_at))
+        watch.now += timedelta(minutes=5)
+    await ingest.stop()
+
+    # Then people are told once, when it began and when it was over, and nobody had to wait
+    begun, ended = await gaps(kafka)
+    assert (begun.trouble, begun.reason) == ("login", "list 2 wants a login (2)")
+    assert (begun.started_at, begun.ended_at) == (NOW, None)
+    assert (ended.started_at, ended.ended_at) == (NOW, NOW + timedelta(minutes=50))
+    assert [state for state, _ in states] == ["running", "running", *["failing"] * 8, "running"]
+    assert {heard for _, heard in states[:10]} == {NOW}
+    assert watch.waits == []
+    assert await posts(kafka) == [f"weibo:{number}" for number in range(1, 7)]
+
+
+async def test_a_defect_in_a_connector_silences_that_source_and_is_told(
+    kafka: Kafka, capsys: pytest.CaptureFixture[str]
+) -> None:
+    watch = Watch()
+    ingest = watch.ingest(kafka)
+    await ingest.start()
+
+    await run(ingest, Script(batch(1, 1), OverflowError("date value out of range"), batch(2, 2)))
+    await ingest.stop()
+
+    begun, ended = await gaps(kafka)
+    assert begun.trouble == "format"
+    assert "OverflowError: date value out of range" in begun.reason
+    assert ended.ended_at is not None
+    assert await posts(kafka) == ["weibo:1", "weibo:2"]
+    assert min(watch.waits) >= 60
+
+
+async def test_a_new_state_of_an_old_post_is_no_sign_of_life(kafka: Kafka) -> None:
+    # Given a source that brings one post, and then only its likes
+    watch = Watch()
+    ingest = watch.ingest(kafka)
+    await ingest.start()
+    old = Script(*(batch(number, 1) for number in range(1, 9)))
+    old.every_seconds = 1_800
+
+    async for _ in ingest.run("rec", "script", old, {}, silent_after=timedelta(hours=2)):
+        watch.now += timedelta(minutes=30)
+        await ingest.look()
+    await ingest.stop()
+
+    # Then its silence is told
+    [gap] = await gaps(kafka)
+    assert (gap.trouble, gap.started_at) == ("silent", NOW)
+
+
+async def test_a_wrong_clock_does_not_pass_for_the_newest_post(
+    kafka: Kafka, new_ingest: NewIngest
+) -> None:
+    future = Seen(draft(1, NOW.replace(year=2099)), NOW)
+
+    await run(await new_ingest(), Script(Batch([future], {"place": 1}), batch(2, 2)))
+
+    newest = (await read_cursors(kafka))["rec"].last_post_at
+    assert newest == NOW + timedelta(minutes=5)
 
 
 async def test_the_time_in_which_nobody_listened_is_a_gap(kafka: Kafka) -> None:
