@@ -32,6 +32,8 @@ latest public figures. A look takes a call per list (``topic`` two), one for eac
 last the day; further pages and long texts put the next look off. With 100 calls a day the example
 looks every two to three hours, three lists without comments every hour or two; with 2,000 calls it
 looks every six to ten minutes. At the end of the quota (10022-10024) it waits for the full hour.
+Token: ``tingchao weibo-token`` gets one for a code. It can't be renewed without a person: from
+``warn_days`` before its end ``tingchao sources`` says so; the new one is read when ingest restarts.
 Terms of use: the developer agreement of open.weibo.com allows the data of users who authorised the
 app, and others by contract only; data may not be passed on, and deleted posts have to be deleted.
 What it can't see: accounts that did not authorise the app (without a business contract), posts
@@ -476,7 +478,13 @@ class Weibo:
         return items_of(payload, "statuses")
 
     def _batch(self, seen: list[Seen], unreadable: list[Unreadable], told: Told) -> Batch:
-        return Batch(seen, told.cursor(), unreadable, quota_left=self._api.quota.left())
+        return Batch(
+            seen,
+            told.cursor(),
+            unreadable,
+            quota_left=self._api.quota.left(),
+            warning=self._api.warning,
+        )
 
 
 def _raw(item: Any) -> bytes:

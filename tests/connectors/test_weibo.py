@@ -873,12 +873,16 @@ async def test_the_end_of_the_token_is_told_before_and_after(
 
     await reader.poll()
     assert "2.0" in caplog.text
+    warning = reader.batches[-1].warning or ""
+    assert "2.0" in warning
+    assert "ingest" in warning
     clock.at += 3 * DAY
     with pytest.raises(SourceError) as caught:
         await reader.poll()
 
     assert caught.value.trouble == "login"
     assert "21327" in str(caught.value)
+    assert "ingest" in str(caught.value)
 
 
 @pytest.mark.parametrize("name", ["expire_in", "expires_in"])
@@ -893,6 +897,7 @@ async def test_a_token_without_time_left_is_a_login_trouble(
         await Reader(weibo(Context(client, clock.now, clock.sleep)), clock).poll()
 
     assert caught.value.trouble == "login"
+    assert "ingest" in str(caught.value)
 
 
 @pytest.mark.parametrize(
