@@ -64,8 +64,8 @@ from schemas.source_status import Backfill
 __all__ = ["Weibo"]
 
 MAX_BATCH_POSTS = 200
-_MOST_OWED = 2.0
-"""In pauses between two looks; beyond that the quota itself has the last word."""
+_MOST_PAUSES = 2.5
+"""How far a look is put off; at three pauses a source passes for stalled."""
 _BEGINNING = datetime.min.replace(tzinfo=UTC)
 
 
@@ -189,7 +189,7 @@ class Weibo:
         )
         self._by_id = ById(self._api, context, business=config.business)
         self._pace = config.pace()
-        self._paid_until = context.now()
+        self._paid_until = self._began = context.now()
         self.every_seconds = max(config.every_seconds, self._pace.seconds(config.calls_per_day))
 
     def total(self) -> int | None:
@@ -207,19 +207,23 @@ class Weibo:
 
     async def _poll(self, cursor: Cursor) -> AsyncGenerator[Batch, None]:
         """One look, once the calls of those before are paid for with time."""
-        now = self._context.now()
-        owed = min((self._paid_until - now).total_seconds(), _MOST_OWED * self.every_seconds)
+        owed = min((self._paid_until - self._context.now()).total_seconds(), self._patience())
         if owed > 0:
             await self._context.sleep(owed)
-        await self._api.wait_for(self._pace.most, self.every_seconds)
-        before, began = self._api.calls, self._context.now()
+        await self._api.wait_for(self._pace.most, self._patience())
+        before, self._began = self._api.calls, self._context.now()
         try:
             async with aclosing(self._look_at_all(cursor)) as found:
                 async for batch in found:
                     yield batch
         finally:
             worth = seconds_of(self._api.calls - before, self._config.calls_per_day)
-            self._paid_until = max(self._paid_until, began) + timedelta(seconds=worth)
+            self._paid_until = max(self._paid_until, self._began) + timedelta(seconds=worth)
+
+    def _patience(self) -> float:
+        """How long the look may still be put off."""
+        most = _MOST_PAUSES * self.every_seconds
+        return min(most, most - (self._context.now() - self._began).total_seconds())
 
     async def _look_at_all(self, cursor: Cursor) -> AsyncGenerator[Batch, None]:
         config = self._config

@@ -297,9 +297,9 @@ class WeiboApi:
         """Wait until so many calls are left: a look that is cut short reads its first lists only.
 
         Raises:
-            SourceError: ``quota``: that takes longer than ``most_seconds``.
+            SourceError: ``quota``: that takes longer than ``most_seconds``, and than a moment.
         """
-        wait = self._wait_seconds(calls, most_seconds)
+        wait = self._wait_seconds(calls, max(MOST_WAIT_SECONDS, most_seconds))
         if wait > 0:
             await self._context.sleep(wait)
 

@@ -1,4 +1,5 @@
 import inspect
+import itertools
 import json
 import random
 import textwrap
@@ -855,6 +856,31 @@ async def test_a_look_of_many_pages_puts_the_next_one_off(
     assert called_at[1] == called_at[pages]
     waited = called_at[pages + 1] - called_at[pages]
     assert waited.total_seconds() == pytest.approx(pages * price)
+
+
+async def test_a_look_is_not_put_off_until_the_source_passes_for_stalled(
+    server: WeiboServer, clock: FakeClock
+) -> None:
+    some(server, clock, range(5))
+    looks: list[datetime] = []
+
+    async def sleep(seconds: float) -> None:
+        clock.at += timedelta(seconds=seconds)
+        if len(server.lists[HOME]) == 5:
+            some(server, clock, range(5, 900))
+        if len(looks) > 2:
+            raise Asleep
+
+    on = Context(server.client(), clock.now, sleep)
+    connector = weibo(on, calls_per_day=100)
+    async with aclosing(connector.batches({})) as batches:
+        with suppress(Asleep):
+            async for batch in batches:
+                looks += [clock.at] * batch.poll_ends
+
+    assert len(server.asked(HOME)) >= 1 + 9 + 1
+    longest = max(after - before for before, after in itertools.pairwise(looks))
+    assert 2 * connector.every_seconds < longest.total_seconds() < 3 * connector.every_seconds
 
 
 def test_lists_that_take_more_calls_than_a_day_has_are_refused(context: Context) -> None:
