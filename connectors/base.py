@@ -65,6 +65,8 @@ class Batch:
     """What of the source can't be read, though the rest can: some of its addresses or lists."""
     poll_ends: bool = True
     """Only then it is known whether all of the source could be read."""
+    warning: str | None = None
+    """What a person has to do soon, though nothing is wrong yet."""
 
 
 @dataclass(frozen=True, slots=True)

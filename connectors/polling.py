@@ -65,7 +65,8 @@ async def poll_for_ever(
             if isinstance(found, AsyncGenerator):
                 await found.aclose()
         left = last.quota_left if last is not None else None
-        yield Batch([], cursor, quota_left=left, trouble=trouble)
+        warning = last.warning if last is not None else None
+        yield Batch([], cursor, quota_left=left, trouble=trouble, warning=warning)
         took = (context.now() - began).total_seconds()
         # Many sources of one host must not ask in step for ever.
         pause = every_seconds * random.uniform(1 - _JITTER, 1 + _JITTER)

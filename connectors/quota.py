@@ -54,15 +54,16 @@ class Quota:
             (limit.calls - _within(limit, calls, now) for limit, calls in self._calls), default=None
         )
 
-    def wait_seconds(self) -> float:
-        """How long until the next call is allowed; 0: at once."""
+    def wait_seconds(self, wanted: int = 1) -> float:
+        """How long until so many calls are allowed, or all that ever are; 0: at once."""
         now = self._time()
         waits = [timedelta(0)]
         if self._empty_until is not None:
             waits.append(self._empty_until - now)
         for limit, calls in self._calls:
-            if _within(limit, calls, now) >= limit.calls:
-                waits.append(timedelta(seconds=limit.seconds) - (now - calls[-limit.calls]))
+            too_many = _within(limit, calls, now) + min(wanted, limit.calls) - limit.calls
+            if too_many > 0:
+                waits.append(timedelta(seconds=limit.seconds) - (now - calls[too_many - 1]))
         return max(waits).total_seconds()
 
     def empty(self, seconds: float) -> None:

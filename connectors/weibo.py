@@ -12,6 +12,7 @@ their latest posts)::
         { what = "user", of = "1234567890", comments = true },
         { what = "topic", of = "云帆水壶" },
     ]
+    comments_of_posts = 2   # each a call a look
 
 Delivery: at least once. Each list is read from its newest item down to where it was read before,
 and told oldest first; the cursor moves with each batch. A look goes back ``overlap_seconds``
@@ -21,63 +22,51 @@ next look fills. Deletions come as new revisions of the post, from asking for it
 its reposts.
 Limits: the very first look takes ``first_pages`` pages of each list. ``topic`` knows pages only:
 more than ``max_pages`` pages of news between two looks are lost. More than 2,000 posts within
-``overlap_seconds`` may be told twice. Comments that were deleted are not
+``overlap_seconds``, or between two re-checks, may be told twice. Comments that were deleted are not
 noticed. Long posts are told with their whole text, but edits of them are seen by the re-check only.
 The quota is counted per source: two sources with one token or from one address share what the
 platform allows, so divide it in the settings.
 Quotas: 100 calls a day and user, 15,000 an hour and address (business hosts: 50,000) are Weibo's
-latest public figures; looks are spaced so that one call per list fits into a day. At the end of the
-quota (10022-10024) it waits for the full hour.
+latest public figures. A look takes a call per list (``topic`` two), one for each of the
+``comments_of_posts``, now and then one for re-checks, and looks are spaced so that the day's calls
+last the day; further pages and long texts put the next look off. With 100 calls a day the example
+looks every two to three hours, three lists without comments every hour or two; with 2,000 calls it
+looks every six to ten minutes. At the end of the quota (10022-10024) it waits for the full hour.
+Token: ``tingchao weibo-token`` gets one for a code. It can't be renewed without a person: from
+``warn_days`` before its end ``tingchao sources`` says so; the new one is read when ingest restarts.
 Terms of use: the developer agreement of open.weibo.com allows the data of users who authorised the
 app, and others by contract only; data may not be passed on, and deleted posts have to be deleted.
 What it can't see: accounts that did not authorise the app (without a business contract), posts
 without a mention unless searched for, posts that are not public, private messages.
 """
 
-import json
-import logging
 from collections.abc import AsyncGenerator, AsyncIterator, Iterator, Sequence
+from contextlib import aclosing
 from dataclasses import replace
-from datetime import datetime, timedelta
-from typing import Any, NamedTuple
+from datetime import UTC, datetime, timedelta
+from typing import Any
 
 from pydantic import Field, SecretStr, model_validator
 
-from connectors.answer import raw_bytes
 from connectors.base import Batch, Context, Cursor, Seen, Unreadable, Way
 from connectors.polling import PollConfig, poll_for_ever
 from connectors.trouble import SourceError
-from connectors.weibo_api import ApiError, WeiboApi
-from connectors.weibo_lists import ENDPOINTS, Mark, Watch, items_of, place_of, walk
-from connectors.weibo_posts import (
-    is_deleted,
-    is_public,
-    native_id,
-    needs_long_text,
-    read_comment,
-    read_status,
-)
+from connectors.weibo_api import TOKEN_CHECK_SECONDS, ApiError, WeiboApi
+from connectors.weibo_by_id import ById
+from connectors.weibo_found import Finder, Found
+from connectors.weibo_lists import ALL_NEW, ENDPOINTS, Mark, Watch, walk
+from connectors.weibo_pace import Pace, seconds_of
 from connectors.weibo_told import Told
-from schemas.errors import RejectedError
 from schemas.language import say
 from schemas.post import PostDraft
 from schemas.source_status import Backfill
 
 __all__ = ["Weibo"]
 
-log = logging.getLogger(__name__)
-
 MAX_BATCH_POSTS = 200
-_SHOWN_AT_ONCE = 50
-_MOST_LONG_TEXTS = 200
-_RECHECKED_FOR = timedelta(days=7)
-
-
-class _Found(NamedTuple):
-    """One item of a list, and where it stands in it."""
-
-    place: int
-    what: PostDraft | Unreadable
+_MOST_PAUSES = 2.5
+"""How far a look is put off; at three pauses a source passes for stalled."""
+_BEGINNING = datetime.min.replace(tzinfo=UTC)
 
 
 class Weibo:
@@ -94,7 +83,7 @@ class Weibo:
             ge=5,
             le=86_400,
             description="Seconds between two looks, give or take a tenth; more where calls_per_day "
-            "would not last.",
+            "would not last: see Quotas.",
         )
         access_token: SecretStr = Field(description="OAuth2 token of the account that reads.")
         watch: tuple[Watch, ...] = Field(
@@ -162,12 +151,31 @@ class Weibo:
                             f"business endpoints take a uid: {one.of!r} must be a number",
                         )
                     )
+            each_look = self.pace().each_look
+            if 0 < self.calls_per_day < each_look:
+                raise ValueError(
+                    say(
+                        f"calls_per_day = {self.calls_per_day} 不够看一轮：watch 每轮要调用 "
+                        f"{each_look} 次；请减少 watch 或 comments_of_posts",
+                        f"calls_per_day = {self.calls_per_day} is less than one look: watch takes "
+                        f"{each_look} calls; watch less, or lower comments_of_posts",
+                    )
+                )
             return self
+
+        def pace(self) -> Pace:
+            """What looks at these lists cost."""
+            return Pace.of(
+                self.watch,
+                comments_of_posts=self.comments_of_posts,
+                long_texts=self.long_texts,
+                seldom=(TOKEN_CHECK_SECONDS, *([self.recheck_seconds] * bool(self.recheck_posts))),
+            )
 
     def __init__(self, name: str, config: Config, context: Context) -> None:
         self._config = config
         self._context = context
-        self._name = name
+        self._finder = Finder(name, context, limited_posts=config.limited_posts)
         self._api = WeiboApi(
             context,
             token=config.access_token.get_secret_value(),
@@ -179,8 +187,10 @@ class Weibo:
             contact=config.contact,
             allow_private=config.allow_private,
         )
-        spaced = 86_400 * len(config.watch) / config.calls_per_day if config.calls_per_day else 0.0
-        self.every_seconds = max(config.every_seconds, spaced)
+        self._by_id = ById(self._api, context, business=config.business)
+        self._pace = config.pace()
+        self._paid_until = self._began = context.now()
+        self.every_seconds = max(config.every_seconds, self._pace.seconds(config.calls_per_day))
 
     def total(self) -> int | None:
         """Unknown: it never ends."""
@@ -195,9 +205,30 @@ class Weibo:
         async for batch in poll_for_ever(self._poll, cursor, self._context, self.every_seconds):
             yield batch
 
-    async def _poll(self, cursor: Cursor) -> AsyncIterator[Batch]:
+    async def _poll(self, cursor: Cursor) -> AsyncGenerator[Batch, None]:
+        """One look, once the calls of those before are paid for with time."""
+        owed = min((self._paid_until - self._context.now()).total_seconds(), self._patience())
+        if owed > 0:
+            await self._context.sleep(owed)
+        await self._api.wait_for(self._pace.most, self._patience())
+        before, self._began = self._api.calls, self._context.now()
+        try:
+            async with aclosing(self._look_at_all(cursor)) as found:
+                async for batch in found:
+                    yield batch
+        finally:
+            worth = seconds_of(self._api.calls - before, self._config.calls_per_day)
+            self._paid_until = max(self._paid_until, self._began) + timedelta(seconds=worth)
+
+    def _patience(self) -> float:
+        """How long the look may still be put off."""
+        most = _MOST_PAUSES * self.every_seconds
+        return min(most, most - (self._context.now() - self._began).total_seconds())
+
+    async def _look_at_all(self, cursor: Cursor) -> AsyncGenerator[Batch, None]:
         config = self._config
         told = Told(cursor, most_recent=config.recheck_posts)
+        told.began_at = told.began_at or int(self._context.now().timestamp())
         troubles: list[SourceError] = []
         last: Cursor | None = None
         await self._api.check_token()
@@ -261,8 +292,8 @@ class Weibo:
         mark = before.without_gap(gap)
         if not found.finished:
             mark = mark.with_gap(gap[0], min(_below(watch, found.lowest), gap[1]))
-        items = await self._whole_texts(watch, told, found.items)
-        for part in self._parts(watch, told, items):
+        items = await self._whole_texts(told, found.items)
+        for part in self._in_parts(watch, told, items):
             seen, unreadable = self._unheard(watch, told, part)
             # What stands above these is open until it is acknowledged too.
             open_still = mark.with_gap(_above(watch, part[-1].place), gap[1])
@@ -287,14 +318,13 @@ class Weibo:
             business=config.business,
         )
         if first:
-            # Whatever an empty list will hold one day is all new.
-            mark = Mark(max(0, found.lowest - 1), newest=0 if found.items else 1)
+            mark = Mark(max(0, found.lowest - 1)) if found.items else ALL_NEW
         elif not found.finished and found.lowest > mark.newest and not _by_page(watch):
             mark = mark.with_gap(_above(watch, mark.newest), _below(watch, found.lowest))
         told.put(watch.key, mark)
-        items = await self._whole_texts(watch, told, found.items)
-        passed: list[_Found] = []
-        for part in self._parts(watch, told, items):
+        items = await self._whole_texts(told, found.items)
+        passed: list[Found] = []
+        for part in self._in_parts(watch, told, items):
             seen, unreadable = self._unheard(watch, told, part)
             passed += part
             mark = self._moved(mark, passed)
@@ -304,25 +334,26 @@ class Weibo:
         if found.trouble is not None:
             raise found.trouble
 
-    def _parts(self, watch: Watch, told: Told, items: Sequence[Any]) -> Iterator[list[_Found]]:
+    def _in_parts(self, watch: Watch, told: Told, items: Sequence[Any]) -> Iterator[list[Found]]:
         """What one walk found, oldest first, a batch at a time."""
-        found = sorted(self._read(watch, told, items), key=lambda one: one.place)
+        found = sorted(self._finder.read(watch, told, items), key=lambda one: one.place)
         for start in range(0, len(found), MAX_BATCH_POSTS):
             yield found[start : start + MAX_BATCH_POSTS]
 
-    def _moved(self, mark: Mark, found: Sequence[_Found]) -> Mark:
+    def _moved(self, mark: Mark, found: Sequence[Found]) -> Mark:
         """The mark behind these, which are in order."""
         newest = max(mark.newest, found[-1].place)
         drafts = [one for one in found if isinstance(one.what, PostDraft)]
         if not drafts:
             return replace(mark, newest=newest)
-        latest = min(_published(drafts[-1]), self._context.now())
-        settled = latest - timedelta(seconds=self._config.overlap_seconds)
-        old = [one.place for one in drafts if _published(one) <= settled]
+        latest = min(drafts[-1].published_at, self._context.now())
+        overlap = timedelta(seconds=self._config.overlap_seconds)
+        settled = latest - min(overlap, latest - _BEGINNING)  # a post may claim the year 1
+        old = [one.place for one in drafts if one.published_at <= settled]
         return replace(mark, since=max([mark.since, *old]), newest=newest)
 
     def _unheard(
-        self, watch: Watch, told: Told, found: Sequence[_Found]
+        self, watch: Watch, told: Told, found: Sequence[Found]
     ) -> tuple[list[Seen], list[Unreadable]]:
         seen: list[Seen] = []
         unreadable: list[Unreadable] = []
@@ -337,114 +368,34 @@ class Weibo:
                 if one.kind in ("post", "repost"):
                     told.remember(one)
             if watch.comments and not one.deleted:
-                native = one.id.partition(":")[2]
-                told.add_post(watch.key, native, self._config.comments_of_posts)
+                told.add_post(watch.key, one, self._config.comments_of_posts)
         return seen, unreadable
 
-    def _read(self, watch: Watch, told: Told, items: Sequence[Any]) -> Iterator[_Found]:
-        endpoint = ENDPOINTS[watch.what]
-        for number, item in enumerate(items, 1):
-            place = place_of(item, endpoint)
-            if isinstance(item, dict):
-                if not self._config.limited_posts and not is_public(item):
-                    continue
-                if needs_long_text(item) and told.known.has(f"weibo:{native_id(item)}"):
-                    continue  # its whole text was told; the cut one would pass for an edit
-                root = item.get("retweeted_status")
-                if isinstance(root, dict) and is_deleted(root) and native_id(root) in told.recent:
-                    yield _Found(place, self._draft(watch, told, root, number))
-            yield _Found(place, self._draft(watch, told, item, number))
-
-    def _draft(self, watch: Watch, told: Told, item: Any, number: int) -> PostDraft | Unreadable:
-        at = self._context.now()
-        try:
-            if ENDPOINTS[watch.what].key == "comments":
-                status_id = watch.of if watch.what == "comments" else ""
-                return read_comment(item, self._name, at, status_id=status_id)
-            known = told.recent.get(native_id(item)) if isinstance(item, dict) else None
-            return read_status(item, self._name, at, known=known)
-        except RejectedError as error:
-            return Unreadable(number, _raw(item), error.kind, str(error))
-
-    async def _whole_texts(self, watch: Watch, told: Told, items: Sequence[Any]) -> list[Any]:
-        """The items, long posts that are new with their whole text where it can be had."""
-        wanted = [
-            native
-            for item in items
-            if needs_long_text(item)
-            and (native := native_id(item))
-            and not told.known.has(f"weibo:{native}")
-        ][:_MOST_LONG_TEXTS]
-        if not wanted or not self._config.long_texts:
-            return list(items)
-        whole: dict[str, Any] = {}
-        for start in range(0, len(wanted), _SHOWN_AT_ONCE):
-            for item in await self._show(wanted[start : start + _SHOWN_AT_ONCE]):
-                if isinstance(item, dict) and item.get("longText"):
-                    whole[native_id(item)] = item["longText"]
-        return [
-            {**item, "longText": whole[native]}
-            if isinstance(item, dict) and (native := native_id(item)) in whole
-            else item
-            for item in items
-        ]
+    async def _whole_texts(self, told: Told, items: Sequence[Any]) -> Sequence[Any]:
+        if not self._config.long_texts:
+            return items
+        return await self._by_id.with_whole_texts(items, told)
 
     async def _look_again(self, told: Told) -> AsyncIterator[Batch]:
         """Ask for some of the latest posts again: deleted and edited ones become news."""
-        now, config = self._context.now(), self._config
-        if not config.recheck_posts:
+        if not self._config.recheck_posts:
             return
-        due = told.recheck_at
-        if due and now.timestamp() < due:
-            return
-        told.recheck_at = int(now.timestamp() + config.recheck_seconds)
-        for native, one in list(told.recent.items()):
-            if now - one.published_at > _RECHECKED_FOR:
-                del told.recent[native]
-        ids = list(told.recent)[:_SHOWN_AT_ONCE]
-        if not due or not ids:
-            return
-        for native in ids:
-            told.recent.move_to_end(native)
-        again = Watch(what="home")
-        items = [one for one in await self._show(ids) if isinstance(one, dict)]
-        asked_for = [one for one in items if native_id(one) in ids]
-        seen, unreadable = self._unheard(again, told, list(self._read(again, told, asked_for)))
-        yield self._batch(seen, unreadable, told)
-
-    async def _show(self, ids: Sequence[str]) -> list[Any]:
-        """Posts by id; none where the account has no right to ask for them."""
-        path = "statuses/show_batch/biz" if self._config.business else "statuses/show_batch"
-        params: dict[str, str | int] = {"ids": ",".join(ids), "isGetLongText": 1}
-        try:
-            payload = await self._api.get(path, params, target="", business=self._config.business)
-        except ApiError as error:
-            if error.reach == "source":
-                raise
-            log.warning(
-                say(
-                    f"无法按 id 读取微博，长文和删除可能缺失：{error}",
-                    f"posts can't be read by id, long texts and deletions may be missing: {error}",
-                )
+        items = await self._by_id.again(told, self._config.recheck_seconds)
+        if items is not None:
+            as_in = Watch(what="home")
+            seen, unreadable = self._unheard(
+                as_in, told, list(self._finder.read(as_in, told, items))
             )
-            return []
-        return items_of(payload, "statuses")
+            yield self._batch(seen, unreadable, told)
 
     def _batch(self, seen: list[Seen], unreadable: list[Unreadable], told: Told) -> Batch:
-        return Batch(seen, told.cursor(), unreadable, quota_left=self._api.quota.left())
-
-
-def _raw(item: Any) -> bytes:
-    try:
-        # Half characters can't be written as UTF-8, but as the escapes that they came in.
-        return json.dumps(item).encode()
-    except (ValueError, RecursionError):
-        return raw_bytes(item)
-
-
-def _published(found: _Found) -> datetime:
-    assert isinstance(found.what, PostDraft)  # callers look
-    return found.what.published_at
+        return Batch(
+            seen,
+            told.cursor(),
+            unreadable,
+            quota_left=self._api.quota.left(),
+            warning=self._api.warning,
+        )
 
 
 def _by_page(watch: Watch) -> bool:

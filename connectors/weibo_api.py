@@ -23,7 +23,7 @@ from connectors.trouble import SourceError, Trouble
 from connectors.web import Answer, Web
 from schemas.language import say
 
-__all__ = ["ApiError", "WeiboApi", "parse_json", "refusal"]
+__all__ = ["ApiError", "WeiboApi", "parse_json", "refusal", "seconds_left"]
 
 log = logging.getLogger(__name__)
 
@@ -46,13 +46,18 @@ class _Reaction:
     en: str
 
 
+_RENEW_ZH = "重新授权，换上新的 access_token（tingchao weibo-token），然后重启 ingest"
+_RENEW_EN = (
+    "authorise again, put the new access_token in place (tingchao weibo-token), restart ingest"
+)
+
 _BUSY = _Reaction("server", "source", "soon", "微博系统繁忙", "Weibo's systems are busy")
 _LOGIN = _Reaction(
     "login",
     "source",
     "held",
-    "授权已失效，请重新授权并更新 access_token",
-    "the authorisation ended; authorise again and renew access_token",
+    f"授权已失效，请{_RENEW_ZH}",
+    f"the authorisation ended; {_RENEW_EN}",
 )
 _RIGHTS = _Reaction(
     "forbidden",
@@ -79,8 +84,8 @@ _OAUTH = _Reaction(
     "login",
     "source",
     "held",
-    "授权设置有误，请检查应用的授权并更新 access_token",
-    "the authorisation is set up wrongly; check the app's and renew access_token",
+    f"授权设置有误，请检查应用的设置，{_RENEW_ZH}",
+    f"the authorisation is set up wrongly; check the app's settings, {_RENEW_EN}",
 )
 
 _REACTIONS: dict[int, _Reaction] = {
@@ -207,6 +212,10 @@ class WeiboApi:
         self._warn = timedelta(days=warn_days)
         self._held: dict[str, tuple[datetime, ApiError]] = {}
         self._check_at: datetime | None = None
+        self.calls = 0
+        """How many were made so far."""
+        self.warning: str | None = None
+        """What a person has to do soon."""
 
     async def get(
         self,
@@ -228,7 +237,7 @@ class WeiboApi:
                 wait = (until - now).total_seconds()
                 raise ApiError(error.trouble, str(error), error.reach, retry_after_seconds=wait)
         host = self._business_host if business else self._host
-        await self._spend()
+        self._spend()
         answer = await self._web.get(
             f"{host}/2/{path}.json", params={"access_token": self._token, **params}
         )
@@ -246,7 +255,7 @@ class WeiboApi:
         now = self._context.now()
         if self._check_at is not None and now < self._check_at:
             return
-        await self._spend()
+        self._spend()
         answer = await self._web.post(
             f"{self._host}/oauth2/get_token_info", form={"access_token": self._token}
         )
@@ -257,7 +266,7 @@ class WeiboApi:
                 raise self._kept(error, "oauth2/get_token_info", "") from error
             told = {}  # an app without the right to ask may still read
         self._check_at = now + timedelta(seconds=TOKEN_CHECK_SECONDS)
-        left = _seconds_left(told)
+        left = seconds_left(told)
         if left is None:
             return
         if left <= 0:
@@ -265,8 +274,8 @@ class WeiboApi:
             raise ApiError(
                 "login",
                 say(
-                    "微博的 access_token 已过期，请重新授权并更新它。",
-                    "the access_token of Weibo has expired; authorise again and renew it.",
+                    f"微博的 access_token 已过期，请{_RENEW_ZH}。",
+                    f"the access_token of Weibo has expired; {_RENEW_EN}.",
                 ),
                 "source",
                 retry_after_seconds=HELD_SECONDS,
@@ -274,19 +283,33 @@ class WeiboApi:
         ends = now + timedelta(seconds=left)
         # It may end before the next look.
         self._check_at = min(self._check_at, ends)
+        self.warning = None
         if ends - now <= self._warn:
-            log.warning(
-                say(
-                    f"微博的 access_token 将在 {left / 86_400:.1f} 天后过期"
-                    f"（{ends:%Y-%m-%d %H:%M} UTC），请尽快重新授权。",
-                    f"the access_token of Weibo expires in {left / 86_400:.1f} days "
-                    f"({ends:%Y-%m-%d %H:%M} UTC); authorise again soon.",
-                )
+            self.warning = say(
+                f"微博的 access_token 将在 {left / 86_400:.1f} 天后过期"
+                f"（{ends:%Y-%m-%d %H:%M} UTC）；请在那之前{_RENEW_ZH}。",
+                f"The access_token of Weibo expires in {left / 86_400:.1f} days "
+                f"({ends:%Y-%m-%d %H:%M} UTC); before that, {_RENEW_EN}.",
             )
+            log.warning(self.warning)
 
-    async def _spend(self) -> None:
-        wait = self.quota.wait_seconds()
-        if wait > MOST_WAIT_SECONDS:
+    async def wait_for(self, calls: int, most_seconds: float) -> None:
+        """Wait until so many calls are left: a look that is cut short reads its first lists only.
+
+        Raises:
+            SourceError: ``quota``: that takes longer than ``most_seconds``, and than a moment.
+        """
+        wait = self._wait_seconds(calls, max(MOST_WAIT_SECONDS, most_seconds))
+        if wait > 0:
+            await self._context.sleep(wait)
+
+    def _spend(self) -> None:
+        self._wait_seconds(1, MOST_WAIT_SECONDS)  # a shorter wait is sat out by the call itself
+        self.calls += 1
+
+    def _wait_seconds(self, calls: int, most_seconds: float) -> float:
+        wait = self.quota.wait_seconds(calls)
+        if wait > most_seconds:
             raise ApiError(
                 "quota",
                 say(
@@ -296,6 +319,7 @@ class WeiboApi:
                 "source",
                 retry_after_seconds=wait,
             )
+        return wait
 
     def _read(self, answer: Answer) -> Any:
         try:
@@ -330,7 +354,8 @@ class WeiboApi:
         return named
 
 
-def _seconds_left(told: Any) -> float | None:
+def seconds_left(told: Any) -> float | None:
+    """How long a token lives, where an answer tells."""
     for name in ("expire_in", "expires_in"):
         value = told.get(name) if isinstance(told, dict) else None
         if isinstance(value, int | float) and not isinstance(value, bool):

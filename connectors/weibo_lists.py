@@ -16,7 +16,17 @@ from connectors.weibo_posts import native_id, read_time
 from schemas.component import ComponentConfig
 from schemas.language import say
 
-__all__ = ["ENDPOINTS", "Endpoint", "Mark", "Walk", "Watch", "items_of", "place_of", "walk"]
+__all__ = [
+    "ALL_NEW",
+    "ENDPOINTS",
+    "Endpoint",
+    "Mark",
+    "Walk",
+    "Watch",
+    "items_of",
+    "place_of",
+    "walk",
+]
 
 MAX_GAPS = 20
 
@@ -162,6 +172,10 @@ class Mark:
     def without_gap(self, gap: tuple[int, int]) -> "Mark":
         """Without a gap that was filled."""
         return replace(self, gaps=tuple(one for one in self.gaps if one != gap))
+
+
+ALL_NEW = Mark(0, newest=1)
+"""Of a list that began after the source did: whatever it holds, or will hold, is news."""
 
 
 class Walk(NamedTuple):

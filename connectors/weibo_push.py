@@ -11,7 +11,9 @@ Which accounts and words are pushed is said to Weibo (``subscribe/update_subscri
 
 Delivery: at least once. The cursor is the id of the last record that the broker acknowledged;
 whenever the connection ends, and after a restart, it asks for everything behind it. Reading waits
-for the broker, so nothing piles up in memory. A record that comes twice is told once.
+for the broker, so nothing piles up in memory. A record that comes twice is told once. A stream on
+which nothing happens is heard all the same: it is opened anew now and then, and only a connection
+that can't be had, or breaks, is trouble.
 Limits: Weibo keeps records for three days (the older form: five minutes); a longer stop is a gap.
 Without a cursor it begins with the last hundred records. A line that can't be read becomes a dead
 letter; one without an end (abrupt close) comes again. Heartbeats and error lines are not
@@ -25,18 +27,21 @@ What it can't see: a repost whose own words lack the word although the original 
 comments at the same time (a subscription has one of them: configure two sources).
 """
 
+import asyncio
 import re
-from collections.abc import AsyncGenerator, Iterator
+from collections.abc import AsyncGenerator, AsyncIterator, Iterator
+from contextlib import aclosing
 from datetime import datetime
 from typing import Any
 
+import httpx
 from pydantic import Field, SecretStr
 
 from connectors.base import Batch, Context, Cursor, Seen, Unreadable, Way
 from connectors.known import Known
 from connectors.quota import Limit, Quota
 from connectors.trouble import SourceError
-from connectors.web import Answer, Web
+from connectors.web import Answer, Stream, Web
 from connectors.weibo_api import parse_json, refusal
 from connectors.weibo_posts import is_public, read_comment, read_status
 from schemas.component import ComponentConfig
@@ -113,8 +118,19 @@ class WeiboPush:
             SourceError: the connection can't be had or has ended; behind the last acknowledged
                 record it goes on.
         """
-        config = self._config
         place = _Place(cursor)
+        while True:
+            async with aclosing(self._connection(place)) as found:
+                async for batch in found:
+                    yield batch
+
+    async def _connection(self, place: "_Place") -> AsyncGenerator[Batch, None]:
+        """What one connection brings until it falls silent.
+
+        Raises:
+            SourceError: it can't be had, tells an error, broke or ended.
+        """
+        config = self._config
         params: dict[str, str | int] = {"subid": config.subscription_id}
         if place.since_id:
             params["since_id"] = place.since_id
@@ -126,8 +142,34 @@ class WeiboPush:
             if isinstance(stream, Answer):
                 raise self._refused(stream)
             lines = _Lines(config.max_line_kib * 1024)
-            number, alive_at = 0, self._context.now()
-            async for piece in stream.pieces:
+            try:
+                async with aclosing(self._arriving(stream, lines, place)) as found:
+                    async for batch in found:
+                        yield batch
+                silent = False
+            except SourceError as error:
+                if not isinstance(error.__cause__, httpx.ReadTimeout):
+                    raise
+                silent = True  # nothing else is wrong: it is heard, and opened anew
+            if (told := _error_in(lines.rest(), self._context.now())) is not None:
+                raise told
+        if silent:
+            yield Batch([], place.cursor())
+            return
+        raise SourceError(
+            "unreachable",
+            say(
+                "微博推送的连接已断开，会自动重连。", "the push connection ended; it connects anew."
+            ),
+        )
+
+    async def _arriving(
+        self, stream: Stream, lines: "_Lines", place: "_Place"
+    ) -> AsyncGenerator[Batch, None]:
+        """The batches of one stream, an empty one now and then where it brings nothing."""
+        number, alive_at, cursor = 0, self._context.now(), place.cursor()
+        async with aclosing(_with_pauses(stream.pieces, _LIFE_SIGN_SECONDS)) as pieces:
+            async for piece in pieces:
                 found = list(lines.feed(piece))
                 for start in range(0, len(found), MAX_BATCH_RECORDS):
                     part = found[start : start + MAX_BATCH_RECORDS]
@@ -136,17 +178,12 @@ class WeiboPush:
                     if batch.seen or batch.unreadable or batch.cursor != cursor:
                         yield batch
                         cursor, alive_at = batch.cursor, self._context.now()
-                if (self._context.now() - alive_at).total_seconds() >= _LIFE_SIGN_SECONDS:
+                if not piece and (told := _error_in(lines.rest(), self._context.now())) is not None:
+                    raise told
+                quiet = (self._context.now() - alive_at).total_seconds()
+                if not piece or quiet >= _LIFE_SIGN_SECONDS:
                     yield Batch([], place.cursor())
                     alive_at = self._context.now()
-            if (error := _error_in(lines.rest(), self._context.now())) is not None:
-                raise error
-        raise SourceError(
-            "unreachable",
-            say(
-                "微博推送的连接已断开，会自动重连。", "the push connection ended; it connects anew."
-            ),
-        )
 
     def _refused(self, answer: Answer) -> SourceError:
         """What an answer other than 200 means."""
@@ -267,6 +304,22 @@ class _Lines:
             yield line, True
 
 
+async def _with_pauses(pieces: AsyncIterator[bytes], seconds: float) -> AsyncGenerator[bytes, None]:
+    """The pieces as they come; an empty one whenever none came for so long."""
+    while True:
+        coming = asyncio.ensure_future(anext(pieces))
+        try:
+            while not (await asyncio.wait({coming}, timeout=seconds))[0]:
+                yield b""
+            piece = coming.result()
+        except StopAsyncIteration:
+            return
+        finally:
+            coming.cancel()  # where the reader leaves early; what has come is not undone
+            await asyncio.gather(coming, return_exceptions=True)
+        yield piece
+
+
 def _parsed(line: bytes) -> dict[str, Any]:
     try:
         record = parse_json(line)
@@ -282,7 +335,9 @@ def _error_in(body: bytes, at: datetime) -> SourceError | None:
     try:
         return refusal(parse_json(body), at)
     except ValueError:
-        return _refused_address() if _REFUSED_ADDRESS.search(body[:200]) else None
+        # Half a record is none, whatever its author writes about addresses.
+        refused = not body.lstrip().startswith(b"{") and _REFUSED_ADDRESS.search(body[:200])
+        return _refused_address() if refused else None
 
 
 def _refused_address() -> SourceError:

@@ -6,7 +6,7 @@ from datetime import UTC, datetime
 
 from connectors.base import Cursor
 from connectors.known import Known
-from connectors.weibo_lists import Mark
+from connectors.weibo_lists import ALL_NEW, Mark
 from connectors.weibo_posts import Remembered
 from schemas.post import PostDraft
 
@@ -22,6 +22,7 @@ class Told:
     def __init__(self, cursor: Cursor, *, most_recent: int) -> None:
         self.known = Known(str(cursor.get("known", "")), MAX_KNOWN_POSTS)
         self.recheck_at = int(cursor.get("recheck_at", 0))
+        self.began_at = int(cursor.get("began_at", 0))
         self._most_recent = most_recent
         self._marks = {
             key.removeprefix("mark "): Mark.of(value)
@@ -40,6 +41,7 @@ class Told:
         return {
             "known": self.known.kept(),
             "recheck_at": self.recheck_at,
+            "began_at": self.began_at,
             "recent": ";".join(
                 f"{native} {one.author_id} {int(one.published_at.timestamp())} {one.root_id or '-'}"
                 for native, one in self.recent.items()
@@ -60,10 +62,14 @@ class Told:
         """Latest posts of an account, whose comments are read."""
         return list(self._posts.get(key, ()))
 
-    def add_post(self, key: str, native: str, most: int) -> None:
+    def add_post(self, key: str, draft: PostDraft, most: int) -> None:
         """One more post of an account, in order; the oldest is forgotten."""
+        native = draft.id.partition(":")[2]
         ids = [one for one in self._posts.get(key, []) if one != native]
         self._posts[key] = [*ids, native][-most:]
+        if draft.published_at.timestamp() >= self.began_at:
+            # Nobody has heard a word of what was said about it before this look.
+            self._marks.setdefault(_COMMENTS_KEY + native, ALL_NEW)
 
     def remember(self, draft: PostDraft) -> None:
         """A post or repost that was told; a deleted one is not asked for again."""

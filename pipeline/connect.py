@@ -34,6 +34,7 @@ class Trial:
     seen: list[Seen] = field(default_factory=list)
     unreadable: list[Unreadable] = field(default_factory=list)
     quota_left: int | None = None
+    warning: str | None = None
     listens_at: str | None = None
     """For a source that is pushed to: where; nothing can be read from it by asking."""
 
@@ -99,7 +100,7 @@ async def try_source(
                     answered = True
                     trial.seen += batch.seen[: POSTS - len(trial.seen)]
                     trial.unreadable += batch.unreadable[: POSTS - len(trial.unreadable)]
-                    trial.quota_left = batch.quota_left
+                    trial.quota_left, trial.warning = batch.quota_left, batch.warning
                     if len(trial.seen) >= POSTS:
                         break
         except _PollIsOverError:

@@ -191,7 +191,7 @@ class Ingest:
         if batch.poll_ends and batch.trouble is None:
             progress.state, progress.failure = "running", None
             progress.last_success_at = now
-        progress.quota_left = batch.quota_left
+        progress.quota_left, progress.warning = batch.quota_left, batch.warning
         if batch.cursor != progress.cursor:
             progress.cursor, progress.cursor_at = batch.cursor, now
         if batch.trouble is not None:

@@ -31,6 +31,8 @@ class Progress:
     last_success_at: datetime | None = None
     """When the source was last read without trouble."""
     quota_left: int | None = None
+    warning: str | None = None
+    """What a person has to do soon."""
     cursor_at: datetime | None = None
     """When the cursor last moved."""
     failure: tuple[SourceTrouble, str] | None = None
@@ -54,6 +56,7 @@ class Progress:
             last_post_at=status.last_post_at,
             last_success_at=status.last_success_at,
             quota_left=status.quota_left,
+            warning=status.warning,
             cursor_at=status.cursor_at,
         )
 
@@ -77,6 +80,7 @@ class Progress:
             trouble=trouble,
             error=error,
             quota_left=self.quota_left,
+            warning=self.warning,
             cursor_at=self.cursor_at,
             gap_since=watch.gap_since if watch else None,
             heard_at=watch.heard_at if watch else None,

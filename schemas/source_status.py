@@ -78,6 +78,8 @@ class SourceStatus(Record):
     """What is wrong and what to do, in one sentence."""
     quota_left: int | None = None
     """Calls that the platform still allows at once, where it counts them."""
+    warning: str | None = None
+    """What a person has to do soon, though nothing is wrong yet."""
     cursor_at: UtcTime | None = None
     """When the cursor last moved."""
     gap_since: UtcTime | None = None

@@ -4,7 +4,8 @@ import pipeline.cli.line
 import pipeline.cli.looking
 import pipeline.cli.posts
 import pipeline.cli.setup
-import pipeline.cli.sources  # noqa: F401
+import pipeline.cli.sources
+import pipeline.cli.weibo  # noqa: F401
 from pipeline.cli.common import app
 
 __all__ = ["app"]

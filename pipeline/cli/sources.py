@@ -95,6 +95,10 @@ def _print_rows(rows: list[SourceRow], settings: Settings, now: datetime) -> Non
             console.print(
                 f"{row.name} [{kind}] {row.status.error}", style="red", markup=False, soft_wrap=True
             )
+        if row.status and row.status.warning:
+            console.print(
+                f"{row.name} {row.status.warning}", style="yellow", markup=False, soft_wrap=True
+            )
 
 
 def _ago(at: datetime | None, now: datetime) -> str:
@@ -184,6 +188,8 @@ def _print_trial(name: str, trial: Trial, settings: Settings) -> None:
                 f"{name} can be reached; there are no posts just now.",
             )
         )
+    if trial.warning is not None:
+        console.print(trial.warning, style="yellow", markup=False, soft_wrap=True)
     if trial.quota_left is not None:
         left = trial.quota_left
         console.print(say(f"剩余配额：{left:,}", f"Quota left: {left:,}"))

@@ -81,7 +81,7 @@ async def test_a_part_that_fails_is_told_once_the_rest_was_read(
     # Given two lists, of which one can't be read in the first two polls
     async def poll(cursor: Cursor) -> AsyncIterator[Batch]:
         at = int(cursor.get("at", 0)) + 1
-        yield Batch([], {"at": at}, quota_left=7)
+        yield Batch([], {"at": at}, quota_left=7, warning="soon")
         if at < 3:
             raise SourceError("login", "list 2 wants a login", retry_after_seconds=500)
 
@@ -100,7 +100,7 @@ async def test_a_part_that_fails_is_told_once_the_rest_was_read(
     told = found[1].trouble
     assert told is not None and told.trouble == "login"
     assert "list 2 wants a login" in str(told)
-    assert found[5].quota_left == 7
+    assert (found[5].quota_left, found[5].warning) == (7, "soon")
     assert clock.slept == [500, 500]
 
 

@@ -50,6 +50,18 @@ async def test_the_window_slides(clock: Any) -> None:
     assert limited.left() == 3
 
 
+@pytest.mark.parametrize(("wanted", "wait"), [(1, 2), (2, 6), (3, 10), (9, 10)])
+async def test_several_calls_wait_until_all_of_them_are_allowed(
+    clock: Any, wanted: int, wait: float
+) -> None:
+    limited = quota(clock, (3, 10))
+    for pause in (4, 4, 0):  # taken at 0, 4 and 8
+        await limited.take()
+        clock.at += timedelta(seconds=pause)
+
+    assert limited.wait_seconds(wanted) == wait
+
+
 async def test_the_tightest_limit_counts(clock: Any) -> None:
     limited = quota(clock, (2, 1), (3, 60))
 

@@ -1,5 +1,9 @@
+import inspect
+import itertools
 import json
 import random
+import textwrap
+import tomllib
 from contextlib import aclosing, suppress
 from datetime import datetime, timedelta
 from pathlib import Path
@@ -9,6 +13,7 @@ import httpx
 import pytest
 from pydantic import ValidationError
 
+import connectors.weibo
 from connectors.base import Batch, Context, Cursor
 from connectors.trouble import SourceError
 from connectors.weibo import Weibo
@@ -393,6 +398,47 @@ async def test_the_comments_of_an_accounts_latest_posts_are_read(
     assert len([key for key in reader.cursor if key.startswith("mark comments:")]) == 2
 
 
+@pytest.mark.parametrize("count", [300, 1_200])
+async def test_all_comments_of_a_post_that_is_hot_before_the_first_look_are_told(
+    server: WeiboServer, on: Context, clock: FakeClock, count: int
+) -> None:
+    path = "statuses/user_timeline"
+    some(server, clock, range(1), path)
+    watch = {"what": "user", "of": "1000", "comments": True}
+    reader = Reader(weibo(on, watch=[watch]), clock)
+    await reader.poll()
+    clock.at += timedelta(hours=3)
+    hot = status(FIRST + 1, clock.at - timedelta(hours=2))
+    server.add(path, hot)
+    for number in range(count):
+        at = clock.at - timedelta(hours=2) + timedelta(seconds=5 * number)
+        server.add("comments/show", comment(FIRST + 1_000 + number, at, hot))
+
+    for _ in range(3):
+        await reader.poll()
+
+    comments = [draft.id for draft in reader.drafts if draft.kind == "comment"]
+    assert len(comments) == len(set(comments)) == count
+
+
+async def test_of_posts_from_before_the_start_the_latest_comments_are_told(
+    server: WeiboServer, on: Context, clock: FakeClock
+) -> None:
+    path = "statuses/user_timeline"
+    old = status(FIRST, clock.at - DAY)
+    server.add(path, old)
+    for number in range(300):
+        at = clock.at - DAY + timedelta(seconds=5 * number)
+        server.add("comments/show", comment(FIRST + 1_000 + number, at, old))
+    watch = {"what": "user", "of": "1000", "comments": True}
+    reader = Reader(weibo(on, watch=[watch]), clock)
+
+    for _ in range(2):
+        await reader.poll()
+
+    assert reader.ids == [FIRST, *(FIRST + 1_000 + n for n in range(250, 300))]
+
+
 async def test_a_post_that_is_gone_takes_its_comments_with_it_in_silence(
     server: WeiboServer, on: Context, clock: FakeClock
 ) -> None:
@@ -583,6 +629,23 @@ def bad_page(server: WeiboServer) -> Any:
     return page
 
 
+@pytest.mark.parametrize(
+    "day", ["Mon Jan 01 00:00:00 +0000 0001", "Fri Dec 31 23:59:59 +0000 9999"]
+)
+async def test_a_post_from_the_ends_of_time_stops_nothing(
+    server: WeiboServer, on: Context, clock: FakeClock, day: str
+) -> None:
+    server.add(HOME, status(FIRST, clock.at, created_at=day))
+    reader = Reader(weibo(on, recheck_posts=10), clock)
+    await reader.poll()
+    server.add(HOME, status(FIRST + 1, clock.at))
+
+    await reader.poll()
+    await reader.poll()
+
+    assert reader.ids == [FIRST, FIRST + 1]
+
+
 async def test_half_a_character_does_not_spoil_a_page(on: Context, clock: FakeClock) -> None:
     item = json.dumps(status(FIRST, clock.at, "云帆HALF")).replace("HALF", "\\ud83d")
     body = f'{{"statuses": [{item}]}}'.encode()
@@ -694,27 +757,137 @@ async def test_the_quota_of_the_settings_is_kept_and_told(
     server: WeiboServer, on: Context, clock: FakeClock
 ) -> None:
     some(server, clock, range(3))
-    reader = Reader(weibo(on, calls_per_day=5), clock)
+    reader = Reader(weibo(on, calls_per_hour=5), clock)
 
     await reader.poll()
     assert reader.batches[-1].quota_left == 5 - len(server.calls)
     with pytest.raises(SourceError) as caught:
         for _ in range(5):
-            clock.at -= timedelta(seconds=clock.slept[-1])
             await reader.poll()
 
     assert caught.value.trouble == "quota"
-    assert len(server.calls) == 5
+    assert len(server.calls) == 3  # a look may take three, and is not begun with two
 
 
-async def test_looks_are_spaced_so_that_the_quota_lasts(
-    server: WeiboServer, on: Context, clock: FakeClock
+def the_example() -> dict[str, Any]:
+    """The settings in the connector's own description."""
+    text = (inspect.getdoc(connectors.weibo) or "").split("::\n")[1].split("Delivery:")[0]
+    (options,) = tomllib.loads(textwrap.dedent(text))["sources"].values()
+    del options["use"]
+    return options | {"access_token": "token-1"}
+
+
+class BusyDays:
+    """What is said about a company that is talked about, minute by minute."""
+
+    def __init__(self, server: WeiboServer, begin: datetime) -> None:
+        self.server = server
+        self.begin = self.until = begin
+
+    def go_on(self, now: datetime) -> None:
+        while (at := self.until) <= now:
+            minute = int((at - self.begin).total_seconds() // 60)
+            self.until += timedelta(minutes=1)
+            post = status(FIRST + 10 * minute, at)
+            if minute % 60 == 42:
+                post["isLongText"] = True
+                self.server.whole_texts[post["id"]] = "云帆水壶漏水，" * 60
+            if minute % 180 == 0:
+                self.server.add("statuses/user_timeline", post)
+            if minute % 7 == 0:
+                self.server.add("statuses/mentions", post)
+            if minute % 6 == 0:
+                self.server.add("search/topics", post)
+            own = self.server.lists["statuses/user_timeline"][-1]
+            if minute % 8 == 0:
+                self.server.add("comments/to_me", comment(post["id"] + 1, at, own))
+            if minute % 5 == 0:
+                self.server.add("comments/show", comment(post["id"] + 2, at, own))
+
+    def ids(self) -> set[int]:
+        return {item["id"] for items in self.server.lists.values() for item in items}
+
+
+@pytest.mark.parametrize("seed", [1, 2, 3])
+async def test_with_the_example_the_calls_of_a_day_last_the_day(
+    server: WeiboServer, clock: FakeClock, seed: int
 ) -> None:
-    reader = Reader(weibo(on, calls_per_day=100, every_seconds=5), clock)
+    random.seed(seed)
+    begin = clock.at
+    days = BusyDays(server, begin)
+    server.before_answer = lambda path: days.go_on(clock.at)
 
-    await reader.poll()
+    async def sleep(seconds: float) -> None:
+        clock.at += timedelta(seconds=seconds)
+        if clock.at - begin > 2 * DAY:
+            raise Asleep
 
-    assert 864 * 0.9 - 1 <= clock.slept[-1] <= 864 * 1.1
+    on = Context(server.client(), clock.now, sleep)
+    connector = Weibo("微博", Weibo.Config.model_validate(the_example()), on)
+    reader = Reader(connector, clock)
+
+    await reader.poll()  # a SourceError would be trouble with the quota
+
+    looks = len(server.asked("statuses/user_timeline"))
+    assert 2 * 24 / looks <= 3  # hours, as the description says
+    assert len(server.calls) <= 2 * 100
+    assert set(reader.ids) == days.ids()
+    assert len(reader.ids) == len(set(reader.ids))
+
+
+async def test_a_look_of_many_pages_puts_the_next_one_off(
+    server: WeiboServer, clock: FakeClock
+) -> None:
+    called_at: list[datetime] = []
+    server.before_answer = lambda path: called_at.append(clock.at)
+    some(server, clock, range(5))
+
+    async def sleep(seconds: float) -> None:
+        clock.at += timedelta(seconds=seconds)
+        if len(server.lists[HOME]) == 5:
+            some(server, clock, range(5, 180))
+        if len(called_at) > 3:
+            raise Asleep
+
+    on = Context(server.client(), clock.now, sleep)
+    await Reader(weibo(on, calls_per_day=100), clock).poll()
+
+    pages, price = 2, 24 * 3_600 / (100 * 0.9)
+    assert called_at[1] == called_at[pages]
+    waited = called_at[pages + 1] - called_at[pages]
+    assert waited.total_seconds() == pytest.approx(pages * price)
+
+
+async def test_a_look_is_not_put_off_until_the_source_passes_for_stalled(
+    server: WeiboServer, clock: FakeClock
+) -> None:
+    some(server, clock, range(5))
+    looks: list[datetime] = []
+
+    async def sleep(seconds: float) -> None:
+        clock.at += timedelta(seconds=seconds)
+        if len(server.lists[HOME]) == 5:
+            some(server, clock, range(5, 900))
+        if len(looks) > 2:
+            raise Asleep
+
+    on = Context(server.client(), clock.now, sleep)
+    connector = weibo(on, calls_per_day=100)
+    async with aclosing(connector.batches({})) as batches:
+        with suppress(Asleep):
+            async for batch in batches:
+                looks += [clock.at] * batch.poll_ends
+
+    assert len(server.asked(HOME)) >= 1 + 9 + 1
+    longest = max(after - before for before, after in itertools.pairwise(looks))
+    assert 2 * connector.every_seconds < longest.total_seconds() < 3 * connector.every_seconds
+
+
+def test_lists_that_take_more_calls_than_a_day_has_are_refused(context: Context) -> None:
+    watch = [{"what": "user", "of": str(n), "comments": True} for n in range(20)]
+
+    with pytest.raises(ValidationError, match="120"):
+        weibo(context, watch=watch, calls_per_day=100)
 
 
 async def test_the_end_of_the_token_is_told_before_and_after(
@@ -726,12 +899,16 @@ async def test_the_end_of_the_token_is_told_before_and_after(
 
     await reader.poll()
     assert "2.0" in caplog.text
+    warning = reader.batches[-1].warning or ""
+    assert "2.0" in warning
+    assert "ingest" in warning
     clock.at += 3 * DAY
     with pytest.raises(SourceError) as caught:
         await reader.poll()
 
     assert caught.value.trouble == "login"
     assert "21327" in str(caught.value)
+    assert "ingest" in str(caught.value)
 
 
 @pytest.mark.parametrize("name", ["expire_in", "expires_in"])
@@ -746,6 +923,7 @@ async def test_a_token_without_time_left_is_a_login_trouble(
         await Reader(weibo(Context(client, clock.now, clock.sleep)), clock).poll()
 
     assert caught.value.trouble == "login"
+    assert "ingest" in str(caught.value)
 
 
 @pytest.mark.parametrize(

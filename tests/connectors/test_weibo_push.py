@@ -8,6 +8,7 @@ from typing import Any
 import httpx
 import pytest
 
+from connectors import weibo_push
 from connectors.base import Batch, Context, Cursor, Unreadable
 from connectors.trouble import SourceError
 from connectors.weibo_push import WeiboPush
@@ -258,17 +259,74 @@ async def test_behind_a_cut_it_goes_on_with_the_last_acknowledged_record(real: C
     assert {call["subid"] for call in server.asked} == {"7"}
 
 
-async def test_silence_ends_the_connection_and_a_short_pause_does_not(real: Context) -> None:
+async def test_silence_is_no_trouble_and_ends_the_connection_only(real: Context) -> None:
     async with PushServer(records(1)) as server:
-        server.scripts = [[0.05, record(2) + b"\r\n", 20.0]]
+        server.scripts = [[0.05, record(2) + b"\r\n", 20.0], [20.0]]
         heard = Heard()
         connector = push(real, address=server.url, silence_seconds=1)
 
         told = await heard.listen(connector)
 
     assert told is not None
-    assert told.trouble == "unreachable"
+    assert "ended" in str(told) or "断开" in str(told)  # by the server, at last
     assert heard.ids == [str(FIRST + 1), str(FIRST + 2)]
+    assert [call.get("since_id") for call in server.asked] == [None, "2", "2"]
+    assert [batch.seen for batch in heard.batches[-2:]] == [[], []]  # a sign of life for each
+
+
+async def test_a_server_that_is_gone_behind_a_silence_is_trouble(real: Context) -> None:
+    server = PushServer([])
+    server.scripts = [[20.0]]
+    async with server:
+        connector = push(real, address=server.url, silence_seconds=1)
+        heard = Heard()
+        assert await heard.listen(connector, most=1) is None
+        server.refusal = (503, b"")
+
+        told = await heard.listen(connector)
+
+    assert told is not None
+    assert told.trouble == "server"
+
+
+@pytest.mark.parametrize("begun", [b"", b"\r\n", record(2)[:60]])
+async def test_an_open_stream_is_a_sign_of_life_before_anything_happens(
+    real: Context, monkeypatch: pytest.MonkeyPatch, begun: bytes
+) -> None:
+    monkeypatch.setattr(weibo_push, "_LIFE_SIGN_SECONDS", 0.05)
+    async with PushServer([]) as server:
+        server.scripts = [[begun, 20.0] if begun else [20.0]]
+        heard = Heard()
+
+        told = await heard.listen(push(real, address=server.url), most=2)
+
+    assert told is None
+    assert [batch.seen for batch in heard.batches] == [[], []]
+    assert len(server.asked) == 1
+
+
+async def test_a_refusal_without_an_end_is_no_sign_of_life(
+    real: Context, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(weibo_push, "_LIFE_SIGN_SECONDS", 0.05)
+    async with PushServer([]) as server:
+        server.scripts = [[b"Ip is limited", 20.0]]
+        heard = Heard()
+
+        told = await heard.listen(push(real, address=server.url))
+
+    assert told is not None
+    assert told.trouble == "forbidden"
+    assert heard.batches == []
+
+
+async def test_half_a_record_about_addresses_is_no_refusal(clock: FakeClock) -> None:
+    half = json.dumps({"id": 1, "text": {"event": "add", "words": "the ip is limited"}}).encode()
+
+    told = await Heard().listen(push(answering(clock, half[:-3])))
+
+    assert told is not None
+    assert told.trouble == "unreachable"
 
 
 async def test_an_address_that_is_not_registered_is_told(real: Context) -> None:

@@ -70,6 +70,13 @@ class WeiboServer:
     def __init__(self, now: Callable[[], datetime]) -> None:
         self.now = now
         self.token = "token-1"
+        self.app = {
+            "client_id": "77",
+            "client_secret": "s3cret",
+            "redirect_uri": "https://a.example/",
+        }
+        self.codes = {"code-1"}
+        """Codes that were given out and not exchanged yet."""
         self.expires_at = datetime(2030, 1, 1, tzinfo=UTC)
         self.lists: dict[str, list[Item]] = defaultdict(list)
         self.whole_texts: dict[int, Any] = {}
@@ -111,6 +118,8 @@ class WeiboServer:
                 raise fault
             assert isinstance(fault, httpx.Response)
             return fault
+        if path == "oauth2/access_token":
+            return self.exchanged(params)
         if params.get("access_token") != self.token:
             return self.error(21332, "invalid_access_token", path)
         if self.now() >= self.expires_at:
@@ -128,6 +137,16 @@ class WeiboServer:
             return self.answer(self.shown(params["ids"].split(",")))
         self.before_answer(path)
         return self.answer(self.page(path, params))
+
+    def exchanged(self, form: dict[str, str]) -> httpx.Response:
+        if not self.app.items() <= form.items() or form["grant_type"] != "authorization_code":
+            return self.error(21324, "invalid_client", "oauth2/access_token")
+        if form["code"] not in self.codes:
+            return self.error(21325, "invalid_grant", "oauth2/access_token")
+        self.codes.remove(form["code"])
+        left = int((self.expires_at - self.now()).total_seconds())
+        told = {"access_token": self.token, "remind_in": str(left), "expires_in": left}
+        return self.answer(told | {"uid": "1000"})
 
     def shown(self, ids: list[str]) -> list[Item]:
         assert len(ids) <= 50

@@ -200,7 +200,10 @@ async def test_trouble_is_noted_with_its_kind_and_the_last_success_is_kept(
     ingest = Ingest(kafka, backoff=lambda: Backoff(sleep=give_up))
     await ingest.start()
     connector: Any = Script(
-        [Batch([seen(1)], {"page": 1}, quota_left=99), Batch([], {"page": 1}, quota_left=98)],
+        [
+            Batch([seen(1)], {"page": 1}, quota_left=99),
+            Batch([], {"page": 1}, quota_left=98, warning="soon"),
+        ],
         SourceError("login", "log in again"),
     )
     with pytest.raises(GivenUpError):
@@ -210,7 +213,7 @@ async def test_trouble_is_noted_with_its_kind_and_the_last_success_is_kept(
     status = (await read_cursors(kafka))["own"]
 
     assert (status.state, status.trouble, status.error) == ("failing", "login", "log in again")
-    assert status.quota_left == 98
+    assert (status.quota_left, status.warning) == (98, "soon")
     assert status.last_success_at is not None
     assert status.cursor_at is not None
     assert status.cursor_at < status.last_success_at  # the second batch brought nothing
@@ -245,7 +248,7 @@ def test_the_table_tells_who_does_well(make_line: MakeLine) -> None:
     line = make_line(partitions=1, sources=sources)
     line.ok("topics", "create")
     now = clock.now()
-    note(line, "healthy", "running", now)
+    note(line, "healthy", "running", now, warning="the token ends soon")
     note(line, "failing", "failing", now, trouble="captcha", error="solve [the] captcha")
     note(line, "silent", "running", now - timedelta(seconds=STALE_SECONDS + 60))
     note(line, "hanging", "running", now, trouble="stalled", error="no answer")
@@ -263,6 +266,7 @@ def test_the_table_tells_who_does_well(make_line: MakeLine) -> None:
         "gone": "removed",
     }
     assert "failing [asks for a captcha] solve [the] captcha" in said
+    assert "healthy the token ends soon" in said
     assert "never ran" in said
     assert {row["name"]: row["health"] for row in line.ok("sources", "--json").data}[
         "silent"
