@@ -462,6 +462,18 @@ async def test_what_needs_a_person_is_a_gap_at_once_and_is_not_asked_again_at_on
     assert min(watch.waits) >= 60
 
 
+async def test_a_source_has_the_rest_that_its_platform_asks_for_up_to_a_day(kafka: Kafka) -> None:
+    watch = Watch()
+    ingest = watch.ingest(kafka)
+    await ingest.start()
+    asked = [SourceError("quota", "?", retry_after_seconds=wait) for wait in (50_000.0, 1e9)]
+
+    await run(ingest, Script(batch(1, 1), *asked, batch(2, 2)))
+    await ingest.stop()
+
+    assert watch.waits == [50_000.0, 86_400.0]
+
+
 async def test_the_time_in_which_nobody_listened_is_a_gap(kafka: Kafka) -> None:
     # Given a source that was read until an hour ago, by a process that is gone
     watch = Watch()
