@@ -518,6 +518,27 @@ async def test_a_new_article_is_found_within_the_hour_on_the_first_page(
     assert [one.deleted for one in await poller.poll()] == [True]
 
 
+async def test_the_list_has_a_quota_of_its_own(
+    start: Callable[..., Poller], account: Account, clock: Any, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    # Given two lists a day
+    monkeypatch.setattr(articles_module, "LISTS_PER_DAY", 2)
+    account.publish(1, "一")
+    poller = start()
+    for _ in range(2):
+        await poller.poll()
+        clock.at += timedelta(hours=1)
+    assert poller.trouble is None
+
+    # When they are used up, then that is told without a wait, and comments are read
+    account.comment(1, 1, "好")
+    assert [one.text for one in await poller.poll() if one.kind == "comment"] == ["好"]
+    assert poller.trouble is not None
+    assert "文章列表" in str(poller.trouble)
+    assert "22 小时" in str(poller.trouble)
+    assert (len(account.asked(PUBLISHED)), clock.slept) == (2, [])
+
+
 async def test_a_long_wait_for_the_quota_is_told_before_it_begins(
     start: Callable[..., Poller], account: Account, clock: Any
 ) -> None:
