@@ -11,16 +11,32 @@ from typing import Any
 import httpx
 import orjson
 
-from connectors.feed_text import as_utf8
+from connectors.feed_text import as_utf8, repaired
 from connectors.trouble import SourceError
 from schemas.language import say
 
-__all__ = ["Answer", "host_of", "json_of", "raw_bytes", "retry_after_seconds", "shown"]
+__all__ = [
+    "Answer",
+    "asks_for_human",
+    "host_of",
+    "json_of",
+    "raw_bytes",
+    "retry_after_seconds",
+    "shown",
+]
 
 _MOST_RAW = 256 * 1024
 _MOST_SHOWN = 200
 #: Statuses that platforms use for "you look like a robot" beside 403.
 _BLOCKED = (403, 418, 432, 451)
+#: Those with which a page comes that wants proof of a human.
+_CHALLENGES = (*_BLOCKED, 429, 503)
+_CAPTCHA = re.compile(
+    "验证码|人机验证|安全验证|滑块验证|captcha|verify (?:that )?you are (?:a )?human"
+    "|checking your browser|/cdn-cgi/challenge-platform/",
+    re.IGNORECASE,
+)
+_CAPTCHA_BYTES = 16 * 1024
 #: An escape in JSON: half of a pair without the other half stands for no sign.
 _ESCAPE = re.compile(r"\\(?:u[dD][89abAB]..\\u[dD][c-fC-F]..|u[dD][89a-fA-F]..|.)", re.DOTALL)
 
@@ -43,18 +59,22 @@ class Answer:
         """The body as JSON, as ``json_of`` reads it.
 
         Raises:
-            SourceError: ``format``: it is none, or nested beyond reason.
+            SourceError: ``format``: it is none, or nested beyond reason; ``captcha``: it is a page
+                that wants proof of a human.
         """
         try:
             return json_of(self.body)
         except orjson.JSONDecodeError as error:
+            if asks_for_human(self.body):
+                raise self._captcha() from error
             start = self.body[:80].decode(errors="replace")
             raise SourceError(
                 "format",
                 say(
-                    f"{host_of(self.url)} 的回答不是 JSON：{start!r}；平台可能改了接口或要求登录。",
+                    f"{host_of(self.url)} 的回答不是 JSON：{start!r}；"
+                    "平台可能改了接口或要求登录，请检查地址和登录信息。",
                     f"{host_of(self.url)} answered no JSON: {start!r}; the platform may have "
-                    "changed or wants a login.",
+                    "changed or wants a login: check the address and the login.",
                 ),
             ) from error
 
@@ -68,6 +88,8 @@ class Answer:
             return self
         host, status = host_of(self.url), self.status
         wait = retry_after_seconds(self.headers, self.at)
+        if status in _CHALLENGES and asks_for_human(self.body):
+            raise self._captcha()
         if status == 401:
             raise SourceError(
                 "login",
@@ -100,15 +122,20 @@ class Answer:
             raise SourceError(
                 "quota",
                 say(
-                    f"{host} 说请求太频繁（429）；会自动等待后继续。",
-                    f"{host} says that it is asked too often (429); it goes on by itself.",
+                    f"{host} 说请求太频繁（429）；会自动等待后继续，常出现请调大 every_seconds。",
+                    f"{host} says that it is asked too often (429); it goes on by itself. If that "
+                    "comes often, raise every_seconds.",
                 ),
                 retry_after_seconds=wait,
             )
         if status >= 500 or status in (408, 425):  # we were too slow, or too early
             raise SourceError(
                 "server",
-                say(f"{host} 出错（{status}）。", f"{host} has an error of its own ({status})."),
+                say(
+                    f"{host} 出错（{status}），是对方的问题；听潮会自动重试，暂时不用处理。",
+                    f"{host} has an error of its own ({status}); it is asked again by itself, "
+                    "nothing to do for now.",
+                ),
                 retry_after_seconds=wait,
             )
         raise SourceError(
@@ -119,6 +146,25 @@ class Answer:
             ),
             retry_after_seconds=wait,
         )
+
+    def _captcha(self) -> SourceError:
+        host = host_of(self.url)
+        return SourceError(
+            "captcha",
+            say(
+                f"{host} 要求人机验证（{self.status}），没有给出内容；请降低频率，"
+                "或联系对方改用正式接口。",
+                f"{host} wants proof of a human ({self.status}) instead of answering; ask less "
+                "often, or agree with it on an official way in.",
+            ),
+            retry_after_seconds=retry_after_seconds(self.headers, self.at),
+        )
+
+
+def asks_for_human(body: bytes) -> bool:
+    """Whether a page, in whatever encoding, is one that wants proof of a human."""
+    start = repaired(body[:_CAPTCHA_BYTES], "")[0].decode(errors="replace")
+    return _CAPTCHA.search(start) is not None
 
 
 def retry_after_seconds(headers: httpx.Headers, now: datetime) -> float | None:

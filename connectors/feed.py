@@ -23,8 +23,9 @@ Each sighting on a hot list is a post of kind ``hot``.
 Limits: a feed shows its latest entries only (20 to 50 as a rule): what comes and goes between two
 polls is missed, unless the feed links to older entries (JSON Feed's ``next_url``, Atom's ``next``).
 What was deleted is not seen to be so. Many servers (Isso, for one) send the same ETag after an
-edit, so validators are left out once in ``recheck_seconds``. At most 10,000 entries for all
-addresses of a source together; of longer feeds the newest count.
+edit, so validators are left out once in ``recheck_seconds``. An address that says that it is gone
+for good (410, or ``expired`` in a JSON Feed) is told as trouble and not asked again. At most 10,000
+entries for all addresses of a source together; of longer feeds the newest count.
 Quotas: one request at a time, to each address at most every ``every_seconds``, the feed's own
 ``ttl`` and the site's ``Crawl-delay``; ``Retry-After`` is kept. Routes of an RSSHub ask their
 platforms as often as its cache allows.
@@ -70,6 +71,8 @@ MAX_ENTRIES = 10_000
 
 _MOST_OF_ONE = 2_000
 _BATCH = 500
+_MOST_NAMED = 3
+_MOST_SHOWN = 80
 _MOST_OLDER_PAGES = 10
 _FAILED_SECONDS = 60.0
 _LONG_AGO = datetime(1970, 1, 1, tzinfo=UTC)
@@ -154,8 +157,8 @@ class Feed:
         """Poll for ever.
 
         Raises:
-            SourceError: an address fails; the others were asked before.
-            FatalError: an address is gone for good (410).
+            SourceError: an address fails or is gone for good; the others were asked before.
+            FatalError: all addresses are gone for good. Whoever starts it again asks them again.
         """
         names = {address.name for address in self._addresses}
         ours = {key: value for key, value in cursor.items() if key.partition(".")[0] in names}
@@ -167,8 +170,8 @@ class Feed:
     async def _poll(self, cursor: Cursor) -> AsyncIterator[Batch]:
         state = dict(cursor)
         asked = False
-        gone: FatalError | None = None
-        for address in self._addresses:
+        left = [address for address in self._addresses if not address.ended(state)]
+        for address in left or self._addresses:
             due = self._due.get(address.name)
             if due is not None and self._context.now() < due:
                 continue
@@ -183,17 +186,44 @@ class Feed:
                 wait = error.retry_after_seconds or _FAILED_SECONDS
                 if len(self._addresses) > 1:  # alone, it is retried as whoever runs us does
                     self._due[address.name] = self._context.now() + timedelta(seconds=wait)
-            except FatalError as error:
-                gone = error
-        if gone is not None:
-            raise gone
+        ended = self._ended(state)
+        if len(ended) == len(self._addresses):
+            raise FatalError(
+                self._told_ended(ended)
+                + say("已没有可读的地址，来源停止。", " No address is left, so the source stops.")
+            )
         if self._failing:
             # The others go on: the wait that one host asked for is not theirs.
             fault = next(iter(self._failing.values()))
             until = fault.retry_after_seconds if len(self._addresses) == 1 else None
-            raise SourceError(fault.trouble, str(fault), retry_after_seconds=until) from fault
+            told = say("", " ").join([str(fault), *([self._told_ended(ended)] if ended else [])])
+            raise SourceError(fault.trouble, told, retry_after_seconds=until) from fault
         if not asked:
             yield Batch([], state)
+        if ended:
+            raise SourceError("gone", self._told_ended(ended))
+
+    def _ended(self, state: Cursor) -> list[Address]:
+        return [address for address in self._addresses if address.ended(state)]
+
+    def _told_ended(self, ended: list[Address]) -> str:
+        named = say("、", ", ").join(self._place_of(address) for address in ended[:_MOST_NAMED])
+        if (more := len(ended) - _MOST_NAMED) > 0:
+            named += say(f" 等 {len(ended)} 个", f" and {more} more")
+        return say(
+            f"已永久停用（410 或 expired），不再读取：{named}；"
+            f"请从来源 {self._name} 的设置中去掉，再重启 ingest。",
+            f"Gone for good (410 or expired) and no longer asked: {named}; take it out of the "
+            f"settings of {self._name}, then restart ingest.",
+        )
+
+    def _place_of(self, address: Address) -> str:
+        """Where it stands in the settings: without its query, two of a site look the same."""
+        number, shown = self._addresses.index(address) + 1, address.shown[:_MOST_SHOWN]
+        if number <= len(self._config.urls):
+            return say(f"urls 第 {number} 个 {shown}", f"number {number} of urls, {shown}")
+        option = "rsshub" if address.own else "boards"
+        return say(f"{option} 中的 {shown}", f"{shown} in {option}")
 
     async def _look(self, address: Address, state: dict[str, str | int]) -> AsyncIterator[Batch]:
         now = self._context.now()
@@ -201,14 +231,8 @@ class Feed:
         recheck = whole >= self._config.recheck_seconds
         answer = await self._ask(address, address.url, {} if recheck else address.validators(state))
         if answer.status == 410:
-            raise FatalError(
-                say(
-                    f"{address.host} 说这个 feed 已永久删除（410）；"
-                    f"请从来源 {self._name} 的设置中去掉 {address.shown}。",
-                    f"{address.host} says that this feed is gone for good (410); take "
-                    f"{address.shown} out of the settings of {self._name}.",
-                )
-            )
+            yield Batch([], address.end(state, answer.at))
+            return
         self._wait_for(address)
         if answer.checked().status == 304:
             yield Batch([], state)
@@ -252,6 +276,7 @@ class Feed:
         memory = FeedMemory(state, address.name, 2 * self._most)
         maker = PostMaker(address.platform, address.kind, self._name, address.host)
         items = await asyncio.to_thread(memory.items, page, maker, answer.at)
+        expired = page.expired
         for _ in range(_MOST_OLDER_PAGES):
             # Fetched before anything is told, since the oldest comes first.
             older = _within(address, answer.url, page.next_url)
@@ -272,7 +297,8 @@ class Feed:
             yield _batch(piece, state | memory.kept(), answer.at)
         # An empty channel says nothing (Discuz! rebuilds its cache): ask for the whole again.
         kept = address.validators_of(answer) if items else {}
-        yield _batch(piece, state | memory.kept() | kept, answer.at)
+        cursor = address.end(state, answer.at) if expired else state | memory.kept() | kept
+        yield _batch(piece, cursor, answer.at)
 
     def _sightings(
         self, address: Address, board: Board, state: dict[str, str | int], answer: Answer

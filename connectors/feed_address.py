@@ -3,6 +3,7 @@
 import hashlib
 from collections.abc import Mapping
 from dataclasses import dataclass
+from datetime import datetime
 from typing import Annotated, Literal
 
 import httpx
@@ -51,6 +52,15 @@ class Address:
     def shown(self) -> str:
         """For messages: without the query, which may hold a key."""
         return self.url.partition("?")[0]
+
+    def ended(self, cursor: Cursor) -> bool:
+        """Whether it said, once and for all, that there is nothing more to come."""
+        return f"{self.name}.ended" in cursor
+
+    def end(self, cursor: Cursor, at: datetime) -> dict[str, str | int]:
+        """The cursor from then on: it is not asked again, and all else of it is forgotten."""
+        others = {key: one for key, one in cursor.items() if not key.startswith(f"{self.name}.")}
+        return others | {f"{self.name}.ended": int(at.timestamp())}
 
     def validators(self, cursor: Cursor) -> dict[str, str]:
         """The headers that ask for an answer only if there is another one."""

@@ -53,3 +53,5 @@ class FeedPage:
     """How long the feed says that it stays as it is."""
     next_url: str | None = None
     """Where older entries are, if the feed says so."""
+    expired: bool = False
+    """It says that nothing will be added to it any more."""

@@ -89,7 +89,8 @@ def read_json_feed(body: bytes, host: str, read_time: Callable[[object], datetim
             entries.append(_entry(_Item.model_validate(raw), feed, line, read_time))
         except ValidationError as error:
             unreadable.append(Unreadable(place, line, *explain(error)))
-    return FeedPage(entries, unreadable, next_url=feed.next_url)
+    expired = feed.expired is True
+    return FeedPage(entries, unreadable, next_url=feed.next_url, expired=expired)
 
 
 def _entry(item: _Item, feed: _Top, raw: bytes, read_time: Callable[[object], datetime]) -> Entry:

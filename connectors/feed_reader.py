@@ -12,6 +12,7 @@ from typing import Any
 import feedparser
 import orjson
 
+from connectors.answer import asks_for_human
 from connectors.cells import time_reader
 from connectors.feed_entry import Entry, FeedPage, Text
 from connectors.feed_json import read_json_feed
@@ -33,9 +34,6 @@ _SPACES = re.compile(rb"\s{2,}")
 _FIRST_ELEMENT = re.compile(rb"<\w")
 _SHORT_ENTITY = re.compile(rb"<!ENTITY\s+\w{1,40}\s+\"([^\"&%<]{0,200})\"\s*>")
 _WEB_PAGE = re.compile(rb"<(?:!doctype\s+html|html)\b", re.IGNORECASE)
-_CAPTCHA = re.compile(
-    "验证码|人机验证|安全验证|captcha|verify (?:that )?you are (?:a )?human", re.I
-)
 _LOGIN = re.compile("请先?登录|请登陆|需要登录|please log ?in|sign in to continue", re.I)
 #: What Discuz! answers, with status 200, instead of a feed.
 _REFUSALS = ("RSS Disabled", "Specified forum not found")
@@ -88,8 +86,10 @@ def read_xml_feed(body: bytes, headers: dict[str, str], host: str, zone: tzinfo)
         raise SourceError(
             "format",
             say(
-                f"{host} 的 feed 读不懂：{type(error).__name__}。",
-                f"the feed of {host} can't be read: {type(error).__name__}.",
+                f"{host} 的 feed 读不懂（{type(error).__name__}）；请在浏览器里打开地址看看，"
+                "若内容正常，请报告给听潮的开发者。",
+                f"the feed of {host} can't be read ({type(error).__name__}); open the address in "
+                "a browser, and report this if it looks right there.",
             ),
         ) from error
     if not found.entries and not found.get("version"):
@@ -110,9 +110,11 @@ def _check_size(body: bytes, host: str) -> None:
         raise SourceError(
             "format",
             say(
-                f"{host} 的 feed 有超过 {MAX_TAGS} 个标签或 {MAX_DEPTH} 层嵌套，不读取。",
+                f"{host} 的 feed 有超过 {MAX_TAGS} 个标签或 {MAX_DEPTH} 层嵌套，不读取；"
+                "请检查地址，或联系站长。",
                 f"the feed of {host} has more than {MAX_TAGS} tags, or {MAX_DEPTH} of them one "
-                "inside the other, and is not read.",
+                "inside the other, and is not read; check the address, or talk to the site's "
+                "owner.",
             ),
         )
 
@@ -155,7 +157,7 @@ def _no_feed(body: bytes, host: str) -> SourceError:
                 "site's owner.",
             ),
         )
-    if _CAPTCHA.search(text):
+    if asks_for_human(body):
         return SourceError(
             "captcha",
             say(

@@ -1,11 +1,14 @@
 """How often a platform may be asked: several limits at once, kept before the platform minds."""
 
+import math
 from collections import deque
 from collections.abc import Awaitable, Callable, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 
-__all__ = ["Limit", "Quota"]
+from schemas.language import say
+
+__all__ = ["Limit", "Quota", "span", "used_up"]
 
 _DAY_SECONDS = 86_400.0
 
@@ -41,6 +44,10 @@ class Quota:
         """Wait until one more call is allowed, and count it."""
         while (wait := self.wait_seconds()) > 0:
             await self._sleep(wait)
+        self.spend()
+
+    def spend(self) -> None:
+        """Count one call, of whoever asked ``wait_seconds`` before."""
         now = self._time()
         for _, calls in self._calls:
             calls.append(now)
@@ -80,6 +87,24 @@ class Quota:
                 self._empty_until -= ahead
         self._last = now
         return now
+
+
+def span(seconds: float) -> str:
+    """A wait in words, rounded up: nobody reckons with 858 minutes."""
+    for size, most, zh, en in ((1, 90, "秒", "s"), (60, 90, "分钟", "min")):
+        if (count := math.ceil(seconds / size)) <= most:
+            return say(f"{count} {zh}", f"{count} {en}")
+    return say(f"{math.ceil(seconds / 3_600)} 小时", f"{math.ceil(seconds / 3_600)} h")
+
+
+def used_up(wait_seconds: float) -> str:
+    """The sentence for a source whose calls, as the settings count them, are used up."""
+    wait = span(wait_seconds)
+    return say(
+        f"设置的调用次数已用完，{wait}后自动继续，不用处理；常出现请调大 every_seconds。",
+        f"the calls in the settings are used up; it goes on by itself in {wait}. If that comes "
+        "often, raise every_seconds.",
+    )
 
 
 def _within(limit: Limit, calls: "deque[datetime]", now: datetime) -> int:

@@ -117,8 +117,10 @@ class Robots:
             return SourceError(
                 "server",
                 say(
-                    f"{host} 的 robots.txt 出错（{answer.status}），按规定先不抓取。",
-                    f"the robots.txt of {host} fails ({answer.status}), so nothing may be fetched.",
+                    f"{host} 的 robots.txt 出错（{answer.status}），按规定先不抓取；"
+                    "听潮会自动重试。",
+                    f"the robots.txt of {host} fails ({answer.status}), so nothing may be "
+                    "fetched; it is asked for again by itself.",
                 ),
             )
         if answer.status >= 300:  # 4xx: there are no rules

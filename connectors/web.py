@@ -9,6 +9,7 @@ and no further.
 import asyncio
 import ipaddress
 import socket
+import ssl
 from collections.abc import AsyncGenerator, AsyncIterator, Awaitable, Callable, Iterator, Mapping
 from contextlib import aclosing, asynccontextmanager, contextmanager
 from dataclasses import dataclass, replace
@@ -225,8 +226,10 @@ class Web:
         raise SourceError(
             "format",
             say(
-                f"{host_of(url)} 转来转去超过 {MAX_REDIRECTS} 次；请检查地址。",
-                f"{host_of(url)} redirects more than {MAX_REDIRECTS} times; check the address.",
+                f"{host_of(url)} 转来转去超过 {MAX_REDIRECTS} 次，没有给出内容；"
+                "请在浏览器里打开设置中的地址，改成最后到达的那个。",
+                f"{host_of(url)} redirects more than {MAX_REDIRECTS} times and answers nothing; "
+                "open the address of the settings in a browser, and set the one it ends at.",
             ),
         )
 
@@ -286,8 +289,11 @@ class Web:
                 raise SourceError(
                     "format",
                     say(
-                        f"{response.url.host} 的回答超过 {self._max_bytes // 1024} KiB。",
-                        f"{response.url.host} answered more than {self._max_bytes // 1024} KiB.",
+                        f"{response.url.host} 的回答超过 {self._max_bytes // 1024} KiB，不读取；"
+                        "请检查地址，它多半不是列表而是文件下载。",
+                        f"{response.url.host} answered more than {self._max_bytes // 1024} KiB, "
+                        "which is not read; check the address, it is probably a download and no "
+                        "list.",
                     ),
                 )
         return bytes(body)
@@ -301,18 +307,58 @@ def _in_our_words(url: str) -> Iterator[None]:
     except (httpx.TimeoutException, TimeoutError) as error:
         raise SourceError(
             "unreachable",
-            say(f"{host_of(url)} 没有及时回答。", f"{host_of(url)} did not answer in time."),
+            say(
+                f"{host_of(url)} 没有及时回答；听潮会自动重试，若一直如此，请检查网络或代理。",
+                f"{host_of(url)} did not answer in time; it is asked again by itself. If that "
+                "lasts, check the network or proxy.",
+            ),
         ) from error
     except (httpx.InvalidURL, UnicodeError) as error:  # ours, or one that it redirects to
         raise SourceError("format", _bad_address(url)) from error
     except httpx.HTTPError as error:
+        why = _why(error)
         raise SourceError(
             "unreachable",
             say(
-                f"连不上 {host_of(url)}：{error or type(error).__name__}。",
-                f"{host_of(url)} can't be reached: {error or type(error).__name__}.",
+                f"连不上 {host_of(url)}：{why[0]}。听潮会自动重试。",
+                f"{host_of(url)} can't be reached: {why[1]}. It is asked again by itself.",
             ),
         ) from error
+
+
+def _why(error: httpx.HTTPError) -> tuple[str, str]:
+    """Why there is no answer, and what to look at, in both languages.
+
+    The client's own words are for programmers; they stay in the chain of causes.
+    """
+    cause: BaseException | None = error
+    while cause is not None:
+        if isinstance(cause, socket.gaierror):
+            return (
+                "找不到这个主机，请检查地址的拼写和 DNS",
+                "there is no such host; check how the address is spelt, and DNS",
+            )
+        if isinstance(cause, ssl.SSLCertVerificationError):
+            return (
+                "对方的 TLS 证书无效或已过期，请联系对方更新",
+                "its TLS certificate is not valid; have its owner renew it",
+            )
+        if isinstance(cause, ConnectionRefusedError):
+            return (
+                "对方拒绝连接，请检查端口，以及对方服务是否在运行",
+                "it refuses the connection; check the port, and whether the service runs",
+            )
+        cause = cause.__cause__ or cause.__context__
+    if isinstance(error, httpx.ProxyError):
+        return "代理不可用，请检查代理设置", "the proxy does not work; check its settings"
+    if isinstance(error, httpx.ConnectError):
+        return "无法建立连接，请检查网络、代理和防火墙", (
+            "no connection comes about; check network, proxy and firewall"
+        )
+    return (
+        "连接中断或回答不完整，若一直如此请检查网络或代理",
+        "the connection broke, or the answer is not whole; if that lasts, check network and proxy",
+    )
 
 
 async def _arriving(response: httpx.Response, url: str) -> AsyncGenerator[bytes, None]:
@@ -335,9 +381,10 @@ async def _unpacked(response: httpx.Response) -> AsyncGenerator[bytes, None]:
         raise SourceError(
             "format",
             say(
-                f"{response.url.host} 用了没有请求的压缩方式 {encoding[:40]}。",
+                f"{response.url.host} 用了没有请求的压缩方式 {encoding[:40]}，读不了；"
+                "请联系对方，或检查中间的代理。",
                 f"{response.url.host} packed its answer as {encoding[:40]}, which nobody asked "
-                "for.",
+                "for; tell its owner, or check the proxy in between.",
             ),
         )
     unpacker = Unpacker()
@@ -351,8 +398,10 @@ async def _unpacked(response: httpx.Response) -> AsyncGenerator[bytes, None]:
         raise SourceError(
             "format",
             say(
-                f"{response.url.host} 的压缩数据已损坏。",
-                f"{response.url.host} sent packed data that is damaged.",
+                f"{response.url.host} 的压缩数据已损坏；听潮会自动重试，"
+                "若一直如此，请联系对方或检查中间的代理。",
+                f"{response.url.host} sent packed data that is damaged; it is asked again by "
+                "itself. If that lasts, tell its owner, or check the proxy in between.",
             ),
         ) from error
 
@@ -371,9 +420,15 @@ def _is_public(address: str) -> bool:
 
 
 def _no_host(host: str) -> str:
-    return say(f"找不到主机 {host}。", f"there is no host {host}.")
+    return say(
+        f"找不到主机 {host}；请检查地址的拼写和 DNS。",
+        f"there is no host {host}; check how the address is spelt, and DNS.",
+    )
 
 
 def _bad_address(url: str) -> str:
     shown = host_of(url)
-    return say(f"{shown} 不是 http(s) 地址。", f"{shown} is no http(s) address.")
+    return say(
+        f"{shown} 不是 http(s) 地址；请检查设置，或对方跳转到的地址。",
+        f"{shown} is no http(s) address; check the settings, or where the site redirects to.",
+    )

@@ -12,12 +12,13 @@ from pydantic import SecretStr
 from connectors.answer import shown
 from connectors.base import Context
 from connectors.cells import as_count
+from connectors.quota import used_up
 from connectors.trouble import SourceError, Trouble
 from connectors.web import Web
 from schemas.errors import FatalError
 from schemas.language import say
 
-__all__ = ["BEIJING", "NotGranted", "WechatApi", "list_of", "whole"]
+__all__ = ["BEIJING", "FunctionError", "NotGranted", "UsedUp", "WechatApi", "list_of", "whole"]
 
 BEIJING = timezone(timedelta(hours=8), "Asia/Shanghai")
 """WeChat's days: quotas and statistics change at its midnight."""
@@ -27,12 +28,23 @@ _NOT_GRANTED = (48001, 48004, 50002, 88000)
 _WRONG_SETTINGS = (40013, 40125)
 _ADDRESS = (40164, 61004)
 _OUR_MISTAKE = (41001, 43002, 44002, 47001)
+_DAY_USED_UP = 45009
 _FORCE_SECONDS = 30.0
 _TOTALS = ("total", "total_count")
+MOST_WAIT_SECONDS = 60.0
+"""A longer wait for the quota is told as trouble instead of sitting it out in silence."""
 
 
-class NotGranted(SourceError):
-    """One function of the API is not granted to the account; the others may be."""
+class FunctionError(SourceError):
+    """One function of the API can't be used; the others may be."""
+
+
+class NotGranted(FunctionError):
+    """The account has no right to the function."""
+
+
+class UsedUp(FunctionError):
+    """The day's calls of the function are used up."""
 
 
 class WechatApi:
@@ -52,15 +64,21 @@ class WechatApi:
         self._token = ""
         self._renew_at: datetime | None = None
         self._forced_at: datetime | None = None
+        self._used_up: dict[str, datetime] = {}
 
     async def call(self, path: str, body: Mapping[str, Any]) -> dict[str, Any]:
         """POST and return the answer; a token that is refused is renewed once.
 
         Raises:
-            NotGranted: the account has no right to this function.
+            FunctionError: the account has no right to this function, or its calls of the day are
+                used up; until midnight it is not asked again then.
             SourceError: any other trouble.
             FatalError: the app id or secret is wrong.
         """
+        now = self._context.now()
+        if (until := self._used_up.get(path, now)) > now:
+            raise _used_up_today(path, (until - now).total_seconds())
+        self._spend()
         if not self._token or self._renew_at is None or self._context.now() >= self._renew_at:
             await self._renew()
         answer = await self._post(path, body)
@@ -70,8 +88,17 @@ class WechatApi:
             if self._token == refused and self._may_force():
                 await self._renew(force=True)
             answer = await self._post(path, body)
+        if _code(answer) == _DAY_USED_UP:
+            wait = self._until_midnight()
+            self._used_up[path] = self._context.now() + timedelta(seconds=wait)
+            raise _used_up_today(path, wait)
         self._check(answer)
         return answer
+
+    def _spend(self) -> None:
+        wait = self._web.quota.wait_seconds()
+        if wait > MOST_WAIT_SECONDS:
+            raise SourceError("quota", used_up(wait), retry_after_seconds=wait)
 
     async def _post(self, path: str, body: Mapping[str, Any]) -> dict[str, Any]:
         params = {"access_token": self._token}
@@ -156,14 +183,15 @@ class WechatApi:
                 ),
                 None,
             )
-        if code == 45009:
+        if code == _DAY_USED_UP:  # of the token, without which nothing can be asked
             wait = self._until_midnight()
             self._web.quota.empty(wait)
             return (
                 "quota",
                 (
-                    "今天的调用次数已用完，明天自动继续。",
-                    "today's calls are used up; it goes on tomorrow.",
+                    "今天取令牌的次数已用完，北京时间零点后自动继续；是否有别的程序在频繁取令牌？",
+                    "today's calls for a token are used up; it goes on after midnight in Beijing. "
+                    "Does another program fetch tokens all the time?",
                 ),
                 wait,
             )
@@ -185,12 +213,34 @@ class WechatApi:
                 ),
                 None,
             )
-        return "format", ("没有记载的错误码。", "an error number that is not documented."), None
+        return (
+            "format",
+            (
+                "没有记载的错误码；会自动重试，若一直如此请升级听潮或报告这句话。",
+                "an error number that is not documented; it is tried again. If that lasts, update "
+                "Tingchao or report this.",
+            ),
+            None,
+        )
 
     def _until_midnight(self) -> float:
         now = self._context.now().astimezone(BEIJING)
         midnight = now.replace(hour=0, minute=0, second=0, microsecond=0) + timedelta(days=1)
         return (midnight - now).total_seconds()
+
+
+def _used_up_today(path: str, wait_seconds: float) -> UsedUp:
+    return UsedUp(
+        "quota",
+        say(
+            f"微信接口 {path} 今天的调用次数已用完（45009），北京时间零点后自动继续；"
+            "常出现请调大 every_seconds，或在公众平台申请更多次数。",
+            f"today's calls of WeChat's {path} are used up (45009); it goes on by itself after "
+            "midnight in Beijing. If that comes often, raise every_seconds, or ask WeChat for more "
+            "calls.",
+        ),
+        retry_after_seconds=wait_seconds,
+    )
 
 
 def list_of(answer: Mapping[str, Any], name: str) -> list[Any]:
@@ -236,7 +286,8 @@ def _unexpected(what: str) -> SourceError:
     return SourceError(
         "format",
         say(
-            f"微信接口的回答与文档不符：{what[:100]}；接口可能变了。",
-            f"WeChat's API answered other than documented: {what[:100]}; it may have changed.",
+            f"微信接口的回答与文档不符：{what[:100]}；接口可能变了，请升级听潮或报告这句话。",
+            f"WeChat's API answered other than documented: {what[:100]}; it may have changed: "
+            "update Tingchao or report this.",
         ),
     )

@@ -10,18 +10,21 @@
 
 The address that we call from must be on the account's IP whitelist.
 
-Delivery: at least once. Each poll reads all comments of every young article; what was told is
-remembered, so that only news is yielded. An article comes again when it was deleted or its figures
-doubled.
+Delivery: at least once. Each poll reads all comments of the articles of the last hours; the older
+an article, the longer the pause (a twenty-fourth of its age, at most 12 hours), and longer still
+when a day's calls would not last. What was told is remembered, so that only news is yielded. An
+article comes again when it was deleted or its figures doubled.
 Limits: comments can't be seen to be deleted, and the account's own answers below them are not
 carried on. Comments are asked for by the ``mid`` and ``idx`` of an article's address or, where that
 is short, by the id that the statistics give for its title, a day later. Figures are those of the
 day before, ready after 8 o'clock in Beijing, of an article's first seven days. A comment that
-appears more than a day after it was written may be missed.
+appears more than a day after it was written may be missed. Of several pages of articles only the
+first is listed every hour, all of them every so many hours: so late a deletion may be seen.
 It cannot see: other accounts' articles, articles by keyword, likes (在看), who reads.
-Quotas: a token per two hours; the list of articles once an hour (WeChat allows 100 a day); at most
-seven statistics a day; one call per article and 49 comments each poll. ``calls_per_day`` bounds the
-sum; an API quota that is used up (45009) is waited for until midnight in Beijing.
+Quotas: a token per two hours; fewer than 50 pages of the list of articles a day (WeChat allows
+100); at most seven statistics a day; one call per article and 49 comments each look.
+``calls_per_day`` bounds the sum: used up, it is told, and waited for. A function whose calls WeChat
+says are used up (45009) is not asked until midnight in Beijing; the others go on.
 Terms: an openid is personal information; only its keyed hash is handed on. The API serves the
 account's owner for the account's own content.
 """
@@ -37,9 +40,18 @@ from connectors.answer import raw_bytes, shown
 from connectors.base import Batch, Context, Cursor, Seen, Unreadable, Way
 from connectors.known import Known
 from connectors.polling import PollConfig, poll_for_ever
-from connectors.quota import Limit, Quota
+from connectors.quota import Limit, Quota, span
+from connectors.trouble import SourceError
 from connectors.web import Web
-from connectors.wechat_api import BEIJING, NotGranted, WechatApi, list_of, whole
+from connectors.wechat_api import (
+    BEIJING,
+    FunctionError,
+    NotGranted,
+    UsedUp,
+    WechatApi,
+    list_of,
+    whole,
+)
 from connectors.wechat_crypto import IdSecret, keyed_hash
 from connectors.wechat_published import (
     Article,
@@ -49,6 +61,7 @@ from connectors.wechat_published import (
     take_figures,
 )
 from schemas.errors import RejectedError
+from schemas.language import say
 from schemas.post import PostDraft
 from schemas.source_status import Backfill
 
@@ -60,6 +73,13 @@ COMMENT_PAGE = 49
 """WeChat refuses 50 and more."""
 MAX_COMMENT_PAGES = 200
 LIST_EVERY = timedelta(hours=1)
+LISTS_PER_DAY = 95
+"""WeChat allows 100."""
+AGE_PER_PAUSE = 24
+MOST_PAUSE = timedelta(hours=12)
+"""Between two looks at an article's comments, however old it is."""
+SPENT_ON_COMMENTS = 0.8
+"""Of ``calls_per_day``."""
 LATE = timedelta(days=1)
 """How long after it was written a comment may first appear."""
 FIGURE_DAYS = 7
@@ -80,11 +100,8 @@ class _Poll:
     """When the last whole poll began."""
     unreadable: list[Unreadable] = field(default_factory=list)
     """What the next batch has to tell of."""
-    refused: list[NotGranted] = field(default_factory=list)
-    """Functions of the API that the account does not have."""
-    asked: int = 0
-    closed: list[NotGranted] = field(default_factory=list)
-    """One for each of the asked articles whose comments are refused."""
+    refused: list[FunctionError] = field(default_factory=list)
+    """Functions of the API that can't be used."""
 
 
 class WechatArticles:
@@ -132,6 +149,10 @@ class WechatArticles:
         self._api = WechatApi(web, context, config.api, config.app_id, config.app_secret)
         self._articles: dict[str, Article] = {}
         self._listed_at: datetime | None = None
+        self._list_all_at: datetime | None = None
+        self._lists = Quota([Limit(LISTS_PER_DAY, 86_400)], context.now, context.sleep)
+        self._closed: dict[str, NotGranted] = {}
+        """By article: the refusal of its comments."""
         self._counted: date | None = None
         self._parked: set[bytes] = set()
 
@@ -157,19 +178,37 @@ class WechatArticles:
             datetime.fromtimestamp(int(cursor.get("until", 0)), UTC),
         )
         await self._refresh(poll, began)
+        stretch = self._stretch(began)
         for article in sorted(self._articles.values(), key=lambda one: one.published_at):
-            async for drafts in self._look(article, poll):
+            pause = self._pause(article, began) * stretch
+            async for drafts in self._look(article, poll, pause):
                 seen = [Seen(one, self._context.now()) for one in drafts if poll.known.news(one)]
                 if seen or poll.unreadable:
                     yield self._batch(poll, seen)
         poll.read = {key: None for key in poll.read if key in self._articles}
         poll.until = began
         yield self._batch(poll, [])
-        if poll.closed and len(poll.closed) == poll.asked:  # of one alone, they may be switched off
-            poll.refused.append(poll.closed[0])
+        asked = [one.id for one in self._articles.values() if one.data_id is not None]
+        if self._closed and set(asked) <= self._closed.keys():  # of some, they may be switched off
+            poll.refused.append(next(iter(self._closed.values())))
         if poll.refused:
-            pause = self._config.every_seconds
-            raise NotGranted("forbidden", str(poll.refused[0]), retry_after_seconds=pause)
+            told = say("", " ").join(dict.fromkeys(map(str, poll.refused)))
+            raise SourceError(poll.refused[0].trouble, told)
+
+    def _pause(self, article: Article, now: datetime) -> timedelta:
+        """Between two looks at its comments, if calls were free."""
+        least = timedelta(seconds=self._config.every_seconds)
+        return max(least, min(MOST_PAUSE, (now - article.published_at) / AGE_PER_PAUSE))
+
+    def _stretch(self, now: datetime) -> float:
+        """How many times longer the pauses have to be, so that a day's calls last."""
+        day = timedelta(days=1)
+        planned = sum(
+            (1 + (one.comments or 0) // COMMENT_PAGE) * (day / self._pause(one, now))
+            for one in self._articles.values()
+            if one.data_id is not None
+        )
+        return max(1.0, planned / (SPENT_ON_COMMENTS * self._config.calls_per_day))
 
     def _batch(self, poll: _Poll, seen: list[Seen]) -> Batch:
         unreadable, poll.unreadable = poll.unreadable, []
@@ -180,13 +219,30 @@ class WechatArticles:
         }
         return Batch(seen, cursor, unreadable, quota_left=self._quota.left())
 
-    async def _look(self, article: Article, poll: _Poll) -> AsyncIterator[list[PostDraft]]:
-        """The article itself, and its comments page by page."""
-        if article.data_id is None or not self._config.comments:
+    def _rests(self, article: Article, pause: timedelta) -> bool:
+        """Whether its comments were read so lately that they are left alone this time."""
+        least = timedelta(seconds=self._config.every_seconds)
+        if article.looked_at is None or pause <= least:
+            return False
+        # The pause between two polls has a jitter of a tenth.
+        return self._context.now() - article.looked_at < 0.85 * min(pause, MOST_PAUSE)
+
+    def _since(self, article: Article, poll: _Poll) -> datetime | None:
+        """Comments from before were told; None when none were read to the end yet."""
+        if article.id not in poll.read:
+            return None
+        return (article.looked_at or poll.until - MOST_PAUSE) - LATE
+
+    async def _look(
+        self, article: Article, poll: _Poll, pause: timedelta
+    ) -> AsyncIterator[list[PostDraft]]:
+        """The article itself, and its comments page by page when it is time for them."""
+        unasked = article.data_id is None or not self._config.comments
+        if unasked or self._rests(article, pause):
             yield self._article(article, poll)
             return
-        since = poll.until - LATE if article.id in poll.read else None
-        poll.asked += 1
+        since, began = self._since(article, poll), self._context.now()
+        self._closed.pop(article.id, None)
         for page in range(MAX_COMMENT_PAGES):
             begin = page * COMMENT_PAGE
             request = {
@@ -198,8 +254,12 @@ class WechatArticles:
             }
             try:
                 answer = await self._api.call("/cgi-bin/comment/list", request)
-            except NotGranted as error:
-                poll.closed.append(error)
+            except FunctionError as error:
+                if isinstance(error, NotGranted):
+                    self._closed[article.id] = error
+                    article.looked_at = began
+                else:
+                    poll.refused.append(error)
                 yield self._article(article, poll)
                 return
             items = list_of(answer, "comment")
@@ -211,6 +271,7 @@ class WechatArticles:
             if not items or begin + COMMENT_PAGE >= total:
                 break
         poll.read[article.id] = None
+        article.looked_at = began
 
     def _article(self, article: Article, poll: _Poll) -> list[PostDraft]:
         try:
@@ -247,30 +308,37 @@ class WechatArticles:
         """Bring the list of articles and their figures up to date, when it is time."""
         oldest = now - timedelta(days=self._config.days)
         if self._listed_at is None or now - self._listed_at >= LIST_EVERY:
-            for article in await self._list(poll, now, oldest):
-                if article.id in self._articles:
-                    article.keep_from(self._articles[article.id])
-                self._articles[article.id] = article
-            self._listed_at = now
+            try:
+                for article in await self._list(poll, now, oldest):
+                    if article.id in self._articles:
+                        article.keep_from(self._articles[article.id])
+                    self._articles[article.id] = article
+                self._listed_at = now
+            except FunctionError as error:
+                poll.refused.append(error)
         for key in [key for key, one in self._articles.items() if one.published_at < oldest]:
             del self._articles[key]
+            self._closed.pop(key, None)
         here = now.astimezone(BEIJING)
         newest = here.date() - timedelta(days=1 if here.hour >= FIGURES_READY else 2)
         if self._config.statistics and self._counted != newest:
             try:
                 await self._count(poll, newest)
                 self._counted = newest
-            except NotGranted as error:
+            except FunctionError as error:
                 poll.refused.append(error)
 
     async def _list(self, poll: _Poll, now: datetime, oldest: datetime) -> list[Article]:
+        """The young articles: those of all pages now and then, else those down to a known one."""
+        every_page = self._list_all_at is None or now >= self._list_all_at
         found: list[Article] = []
         for page in range(MAX_LIST_PAGES):
+            self._spend_list()
             offset = page * LIST_PAGE
             request = {"offset": offset, "count": LIST_PAGE, "no_content": 1}
             answer = await self._api.call("/cgi-bin/freepublish/batchget", request)
             items = list_of(answer, "item")
-            young = False
+            young = known = False
             for line, item in enumerate(items, offset + 1):
                 try:
                     articles = list(read_articles(item, now))
@@ -278,10 +346,29 @@ class WechatArticles:
                     self._park(line, item, error, poll)
                     continue
                 found += articles
+                known = known or any(one.id in self._articles for one in articles)
                 young = young or any(one.published_at >= oldest for one in articles)
             if not young or offset + LIST_PAGE >= whole(answer, "total_count"):
                 break
+            if known and not every_page:
+                return found  # the newest stand first
+        self._list_all_at = now + (page + 1) * LIST_EVERY
         return found
+
+    def _spend_list(self) -> None:
+        wait = self._lists.wait_seconds()
+        if wait > 0:
+            raise UsedUp(
+                "quota",
+                say(
+                    f"文章列表一天最多取 {LISTS_PER_DAY} 次（微信限 100 次），已用完，"
+                    f"{span(wait)}后自动继续；其间评论照常读取，新文章会晚些发现。",
+                    f"the list of articles is fetched {LISTS_PER_DAY} times a day at most (WeChat "
+                    f"allows 100); it goes on by itself in {span(wait)}. Comments are read "
+                    "meanwhile, new articles are found later.",
+                ),
+            )
+        self._lists.spend()
 
     async def _count(self, poll: _Poll, newest: date) -> None:
         for back in range(min(self._config.days, FIGURE_DAYS)):

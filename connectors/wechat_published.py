@@ -44,13 +44,15 @@ class Article:
     reads: int | None = None
     shares: int | None = None
     comments: int | None = None
+    looked_at: datetime | None = None
+    """When all of its comments were read last."""
 
     def keep_from(self, earlier: "Article") -> None:
         """Take over what the list of articles does not tell."""
         if self.data_id is None:
             self.data_id, self.number = earlier.data_id, earlier.number
         self.reads, self.shares = earlier.reads, earlier.shares
-        self.comments = earlier.comments
+        self.comments, self.looked_at = earlier.comments, earlier.looked_at
 
 
 def read_articles(item: Any, now: datetime) -> Iterator[Article]:

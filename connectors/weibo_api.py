@@ -18,7 +18,7 @@ import orjson
 from connectors.answer import shown
 from connectors.base import Context
 from connectors.feed_text import as_utf8
-from connectors.quota import Limit, Quota
+from connectors.quota import Limit, Quota, used_up
 from connectors.trouble import SourceError, Trouble
 from connectors.web import Answer, Web
 from schemas.language import say
@@ -312,10 +312,7 @@ class WeiboApi:
         if wait > most_seconds:
             raise ApiError(
                 "quota",
-                say(
-                    f"设置的调用次数已用完，{wait / 60:.0f} 分钟后自动继续。",
-                    f"the calls in the settings are used up; it goes on in {wait / 60:.0f} min.",
-                ),
+                used_up(wait),
                 "source",
                 retry_after_seconds=wait,
             )

@@ -4,11 +4,13 @@ import asyncio
 import random
 from collections.abc import Awaitable, Callable
 
-__all__ = ["Backoff"]
+__all__ = ["MOST_ASKED_OF_A_SOURCE_SECONDS", "MOST_ASKED_SECONDS", "Backoff"]
 
 
-#: The longest wait that another side may ask for: a wrong header must not stop a role for ever.
 MOST_ASKED_SECONDS = 3_600.0
+"""The longest wait that another side may ask for: a wrong header must not stop a role for ever."""
+MOST_ASKED_OF_A_SOURCE_SECONDS = 86_400.0
+"""Platforms count by the day, and who asks before its end may be shut out for longer."""
 
 
 class Backoff:
@@ -25,10 +27,15 @@ class Backoff:
         self._sleep = sleep
         self._tries = 0
 
-    async def wait(self, at_least_seconds: float | None = None) -> None:
-        """Wait before the next try; no shorter than the other side asked for, up to an hour."""
+    async def wait(
+        self,
+        at_least_seconds: float | None = None,
+        *,
+        most_asked_seconds: float = MOST_ASKED_SECONDS,
+    ) -> None:
+        """Wait before the next try; no shorter than the other side asked for, within reason."""
         span = min(self._most, self._first * 2 ** min(self._tries, 20))
         self._tries += 1
         await self._sleep(
-            max(random.uniform(0, span), min(at_least_seconds or 0.0, MOST_ASKED_SECONDS))
+            max(random.uniform(0, span), min(at_least_seconds or 0.0, most_asked_seconds))
         )

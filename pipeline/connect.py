@@ -5,7 +5,7 @@ import inspect
 import re
 import socket
 import textwrap
-from collections.abc import Callable
+from collections.abc import Awaitable, Callable
 from dataclasses import dataclass, field
 from datetime import datetime
 from typing import Any
@@ -25,6 +25,8 @@ __all__ = ["Trial", "example_of", "section_of", "try_source"]
 
 POSTS = 5
 TRIAL_SECONDS = 60.0
+WAIT_SECONDS = 30.0
+"""So long a trial really waits, in all, for a quota or for what a site asks."""
 
 
 @dataclass
@@ -37,10 +39,16 @@ class Trial:
     warning: str | None = None
     listens_at: str | None = None
     """For a source that is pushed to: where; nothing can be read from it by asking."""
+    whole: bool = False
+    """All of the source was looked at: what is not here is not there."""
+    waits_seconds: float | None = None
+    """The look was given up since the connector wanted to wait so long in the middle of it."""
+    trouble: str | None = None
+    """What of the source could not be read, though the rest could."""
 
 
-class _PollIsOverError(Exception):
-    """The connector waits: it has told what there is."""
+class _GivenUpError(Exception):
+    """The connector waits: for its next poll, or longer than a trial does."""
 
 
 def section_of(settings: Settings, name: str) -> Any:
@@ -75,6 +83,7 @@ async def try_source(
     *,
     client: httpx.AsyncClient | None = None,
     now: Callable[[], datetime] = clock.now,
+    sleep: Callable[[float], Awaitable[None]] = asyncio.sleep,
 ) -> Trial:
     """Read the first posts of a source from its beginning; nothing is written or remembered.
 
@@ -85,12 +94,21 @@ async def try_source(
     section = section_of(settings, name)
     trial = Trial()
 
-    async def waits(_: float) -> None:
-        raise _PollIsOverError
+    waited = 0.0
+
+    async def wait(seconds: float) -> None:
+        nonlocal waited
+        if trial.whole:
+            raise _GivenUpError
+        waited += seconds
+        if waited > WAIT_SECONDS:
+            trial.waits_seconds = seconds
+            raise _GivenUpError
+        await sleep(seconds)
 
     answered = False
     async with client or httpx.AsyncClient() as opened:
-        connector = build_connector(name, section, Context(opened, now, waits))
+        connector = build_connector(name, section, Context(opened, now, wait))
         if connector.way == "pushed":
             trial.listens_at = _listens_at(section.use, section.options)
             return trial
@@ -101,9 +119,13 @@ async def try_source(
                     trial.seen += batch.seen[: POSTS - len(trial.seen)]
                     trial.unreadable += batch.unreadable[: POSTS - len(trial.unreadable)]
                     trial.quota_left, trial.warning = batch.quota_left, batch.warning
+                    trial.whole = batch.poll_ends
+                    trial.trouble = str(batch.trouble) if batch.trouble is not None else None
                     if len(trial.seen) >= POSTS:
                         break
-        except _PollIsOverError:
+                else:
+                    trial.whole = True
+        except _GivenUpError:
             pass
         except TimeoutError:
             if not answered:

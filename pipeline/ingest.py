@@ -23,7 +23,7 @@ from pydantic import ValidationError
 from connectors.base import Batch, Connector, Cursor, Unreadable
 from connectors.trouble import SourceError
 from pipeline import clock, metrics
-from pipeline.backoff import Backoff
+from pipeline.backoff import MOST_ASKED_OF_A_SOURCE_SECONDS, Backoff
 from pipeline.dead_letter_writer import MAX_KEPT_BYTES, DeadLetterWriter, post_id_of
 from pipeline.kafka import Entry, Kafka, LineWriter
 from pipeline.source_progress import Progress, measure
@@ -176,7 +176,10 @@ class Ingest:
                 log.warning("source waits", source=name, reason=str(error))
                 await self._failed(progress, error)
                 least = _LEAST_WAIT_SECONDS.get(trouble_of(error), 0.0)
-                await backoff.wait(max(least, error.retry_after_seconds or 0.0))
+                await backoff.wait(
+                    max(least, error.retry_after_seconds or 0.0),
+                    most_asked_seconds=MOST_ASKED_OF_A_SOURCE_SECONDS,
+                )
             except FatalError as error:
                 await self._failed(progress, error)
                 raise

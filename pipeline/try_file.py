@@ -14,7 +14,7 @@ __all__ = ["MAX_FAULTS", "Fault", "Tried", "try_file"]
 
 MAX_FIRST = 5
 MAX_FAULTS = 100
-"""Rows that are listed; all are counted."""
+"""Rows that are listed for people; all are counted, and listed for programs."""
 _MESSAGE_LETTERS = 300
 
 
@@ -40,8 +40,8 @@ class Tried:
     faults: list[Fault] = field(default_factory=list)
 
 
-def try_file(config: File.Config, source: str) -> Tried:
-    """Read all of the file.
+def try_file(config: File.Config, source: str, *, most_faults: int | None = MAX_FAULTS) -> Tried:
+    """Read all of the file; list at most so many faults, or every one.
 
     Raises:
         FatalError: the file or the mapping can't be used; the message says why.
@@ -53,7 +53,7 @@ def try_file(config: File.Config, source: str) -> Tried:
             if isinstance(draft, Unreadable):
                 tried.rejected += 1
                 tried.kinds[draft.kind] += 1
-                if len(tried.faults) < MAX_FAULTS:
+                if most_faults is None or len(tried.faults) < most_faults:
                     message = draft.message[:_MESSAGE_LETTERS]
                     tried.faults.append(Fault(draft.line, draft.kind, message))
             elif draft is not None:

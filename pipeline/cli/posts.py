@@ -24,11 +24,11 @@ from pipeline.cli.common import (
 )
 from pipeline.components import configure
 from pipeline.endpoints import elasticsearch_client
-from pipeline.mappings import mapping_for
+from pipeline.mappings import needed_mapping
 from pipeline.settings import Settings
 from pipeline.source_progress import Progress
 from pipeline.status import live_workers
-from pipeline.try_file import Tried, try_file
+from pipeline.try_file import MAX_FAULTS, Tried, try_file
 from schemas.enriched import Mood
 from schemas.errors import FatalError
 from schemas.language import say
@@ -85,7 +85,7 @@ def replay(
 ) -> None:
     """Replay a recording into posts.raw."""
     settings = settings_of(context)
-    options: dict[str, Any] = {"path": file, "mapping": mapping or mapping_for(file)}
+    options: dict[str, Any] = {"path": file, "mapping": mapping or needed_mapping(file)}
     options |= {"speed": speed or 0, "shift_to_now": shift_to_now}
     config = configure("replay", Replay.Config, options)
     if any(worker.role == "ingest" for worker in live_workers(settings.folder)):
@@ -146,8 +146,10 @@ def import_file(
         typer.Option(
             "--dry-run",
             help=say(
-                "只看不写：前几条会成为怎样的帖子，哪些行会失败、为什么。",
-                "Write nothing: show the first posts, and which rows would fail and why.",
+                "只看不写：前几条会成为怎样的帖子，哪些行会失败、为什么（列前 100 行；加 --json "
+                "列出全部）。",
+                "Write nothing: show the first posts, and which rows would fail and why (the "
+                "first 100; with --json all).",
             ),
         ),
     ] = False,
@@ -155,21 +157,13 @@ def import_file(
 ) -> None:
     """Import a file into posts.raw."""
     settings = settings_of(context)
-    mapping = mapping or mapping_for(file)
-    if mapping is None and {".csv", ".tsv", ".xlsx"} & set(file.suffixes):
-        raise FatalError(
-            say(
-                f"{file} 是表格，需要列映射：请用 --mapping 给出（例子：deploy/mappings/"
-                "example_csv.toml）。",
-                f"{file} is a table and needs a column mapping: give one with --mapping (an "
-                "example is deploy/mappings/example_csv.toml).",
-            )
-        )
+    mapping = mapping or needed_mapping(file)
     options: dict[str, Any] = {"path": file, "mapping": mapping}
     config = configure("import", File.Config, options | {"original_times": original_times})
     name = f"import:{file.name}"
     if dry_run:
-        _shown(try_file(config, name), settings, json_output)
+        tried = try_file(config, name, most_faults=None if json_output else MAX_FAULTS)
+        _shown(tried, settings, json_output)
         return
     done = wait_for(
         bring_in(
@@ -194,7 +188,12 @@ def _shown(tried: Tried, settings: Settings, json_output: bool) -> None:
             where = say(f"第 {fault.line} 行", f"line {fault.line}")
             console.print(f"✗ {where}  {fault.kind}  {fault.message}", soft_wrap=True)
         if (more := tried.rejected - len(tried.faults)) > 0:
-            console.print(say(f"…… 另有 {more} 行会失败", f"… and {more} more rows would fail"))
+            console.print(
+                say(
+                    f"…… 另有 {more} 行会失败（加 --json 列出全部）",
+                    f"… and {more} more rows would fail (--json lists all)",
+                )
+            )
         for kind, count in sorted(tried.kinds.items()):
             console.print(f"  {kind}: {count}")
         console.print(

@@ -8,6 +8,7 @@ from rich.table import Table
 from rich.text import Text
 
 from connectors import CONNECTORS
+from connectors.quota import span
 from pipeline import clock
 from pipeline.cli.common import (
     JsonOption,
@@ -18,7 +19,7 @@ from pipeline.cli.common import (
     settings_of,
     wait_for,
 )
-from pipeline.connect import Trial, example_of, section_of, try_source
+from pipeline.connect import POSTS, TRIAL_SECONDS, Trial, example_of, section_of, try_source
 from pipeline.endpoints import kafka_of
 from pipeline.settings import Settings
 from pipeline.sources import SourceRow, source_rows
@@ -70,6 +71,7 @@ def _print_rows(rows: list[SourceRow], settings: Settings, now: datetime) -> Non
         say("种类", "Kind"),
         say("状态", "State"),
         say("最近成功", "Last success"),
+        say("断点", "Cursor moved"),
         say("最近帖子", "Last post"),
         say("帖子", "Posts"),
         say("死信", "Refused"),
@@ -83,6 +85,7 @@ def _print_rows(rows: list[SourceRow], settings: Settings, now: datetime) -> Non
             row.connector,
             Text(say(zh, en), style),
             _ago(status.last_success_at, now) if status else "–",
+            _ago(status.cursor_at, now) if status else "–",
             local_time(status.last_post_at, settings) if status and status.last_post_at else "–",
             f"{status.posts:,}" if status else "–",
             f"{status.rejected:,}" if status else "–",
@@ -181,7 +184,11 @@ def _print_trial(name: str, trial: Trial, settings: Settings) -> None:
             markup=False,
             soft_wrap=True,
         )
-    if not trial.seen and not trial.unreadable:
+    if trial.trouble is not None:
+        console.print(trial.trouble, style="yellow", markup=False, soft_wrap=True)
+    if not trial.whole and len(trial.seen) < POSTS:
+        console.print(_cut_short(name, trial), style="yellow", markup=False, soft_wrap=True)
+    elif not trial.seen and not trial.unreadable and trial.trouble is None:
         console.print(
             say(
                 f"{name} 能连通，眼下没有帖子。",
@@ -193,3 +200,21 @@ def _print_trial(name: str, trial: Trial, settings: Settings) -> None:
     if trial.quota_left is not None:
         left = trial.quota_left
         console.print(say(f"剩余配额：{left:,}", f"Quota left: {left:,}"))
+
+
+def _cut_short(name: str, trial: Trial) -> str:
+    if trial.waits_seconds is None:
+        return say(
+            f"{name} 在 {TRIAL_SECONDS:.0f} 秒内没有读完第一遍，不知道还有没有帖子；"
+            "正式运行时没有这个时限。",
+            f"{name} was not read to the end within {TRIAL_SECONDS:.0f} seconds, so there may be "
+            "more posts; a worker has no such limit.",
+        )
+    wait = span(trial.waits_seconds)
+    return say(
+        f"{name} 还没读完：按调用配额或网站要求的间隔，它要再等 {wait}，试读不等这么久，"
+        "不知道还有没有帖子；正式运行时会等完再读。",
+        f"{name} was not read to the end: its quota of calls, or the pause that the site asks "
+        f"for, makes it wait {wait}, which a trial does not; so there may be more posts. A worker "
+        "waits and goes on.",
+    )

@@ -44,9 +44,14 @@ class Reader:
         self.running = parts(self.feed.batches(self.cursor))
 
     async def batch(self) -> Batch:
-        batch = await anext(self.running)
-        self.cursor = batch.cursor
-        return batch
+        """The next batch of a poll; raises the trouble that its end tells of."""
+        while True:
+            batch = await anext(self.running)
+            self.cursor = batch.cursor
+            if batch.trouble is not None:
+                raise batch.trouble
+            if not batch.poll_ends:
+                return batch
 
     async def drafts(self) -> list[PostDraft]:
         return [seen.draft for seen in (await self.batch()).seen]
@@ -513,14 +518,82 @@ async def test_a_feed_is_asked_no_more_often_than_its_ttl(
     assert 1 <= len(server.asked()) <= 3
 
 
-async def test_a_feed_that_is_gone_for_good_ends_the_source(
+async def test_a_feed_that_is_gone_for_good_is_told_and_the_others_go_on(
+    server: FeedServer, reader: Poll, clock: Any
+) -> None:
+    # Given two feeds of a site, the second of which is gone
+    dead = "https://bbs.example/forum.php?mod=rss&fid=3"
+    serve(server, item(1))
+    server.pages[dead] = status(410)
+    poll = reader(urls=[BBS, dead])
+    assert len(await poll.drafts()) == 1
+    assert await poll.drafts() == []
+
+    # When it is polled on, also by the next process
+    for number in range(2, 6):
+        with pytest.raises(SourceError) as caught:
+            await poll.batch()
+        told = str(caught.value)
+        assert caught.value.trouble == "gone"
+        assert "urls 第 2 个 https://bbs.example/forum.php" in told
+        assert "论坛" in told
+        assert "fid" not in told  # a query may hold a key
+        serve(server, *(item(n) for n in range(1, number + 1)))
+        if number == 4:
+            poll.restart()
+        assert [draft.id[-1] for draft in await poll.drafts()] == [str(number)]
+
+    # Then the dead one was asked once
+    assert server.asked().count(dead) == 1
+
+
+async def test_a_gone_feed_is_told_beside_a_failing_one(server: FeedServer, reader: Poll) -> None:
+    broken, dead = "https://bbs.example/broken", "https://bbs.example/dead"
+    serve(server, item(1))
+    server.pages |= {broken: status(503), dead: status(410)}
+    poll = reader(urls=[BBS, broken, dead])
+    await poll.drafts()
+    await poll.batch()
+
+    with pytest.raises(SourceError, match=r"503.*永久停用.*dead"):
+        await poll.batch()
+
+
+async def test_without_any_feed_left_the_source_stops_and_a_restart_asks_again(
     server: FeedServer, reader: Poll
 ) -> None:
-    server.pages[BBS] = status(410)
+    dead = "https://bbs.example/dead"
+    server.pages |= {BBS: status(410), dead: status(410)}
+    poll = reader(urls=[BBS, dead])
+    for _ in range(2):
+        await poll.batch()
+    assert len(json.dumps(dict(poll.cursor))) < 100
 
-    with pytest.raises(FatalError, match=r"410.*论坛.*https://bbs\.example/forum\.php") as caught:
-        await reader().batch()
-    assert "fid" not in str(caught.value)
+    with pytest.raises(FatalError, match="没有可读的地址"):
+        await poll.batch()
+
+    serve(server, item(1))
+    poll.restart()
+    assert len(await poll.drafts()) == 1
+
+
+async def test_an_expired_json_feed_is_read_to_its_end_and_then_left_alone(
+    server: FeedServer, reader: Poll
+) -> None:
+    # Given a feed that says that nothing will come any more, beside one that goes on
+    old = "https://bbs.example/old.json"
+    server.pages[old] = Page(json.dumps(JSON_FEED | {"expired": True}).encode())
+    serve(server, item(1))
+    poll = reader(urls=[old, BBS])
+
+    assert len(await poll.drafts()) == 2
+    assert len(await poll.drafts()) == 1
+    with pytest.raises(SourceError, match=r"old\.json"):
+        await poll.batch()
+    poll.restart()
+    await poll.batch()
+
+    assert server.asked().count(old) == 1
 
 
 async def test_a_permanent_move_is_told_once_and_followed(

@@ -1,6 +1,8 @@
 import asyncio
 import gzip
 import random
+import socket
+import ssl
 import tracemalloc
 import zlib
 from collections.abc import AsyncIterator, Callable, Mapping
@@ -239,6 +241,42 @@ def test_a_status_becomes_a_trouble(status: int, trouble: str) -> None:
     assert caught.value.retry_after_seconds == 17
     assert "feeds.example" in str(caught.value)
     assert "geheim" not in str(caught.value)
+
+
+CHALLENGES = [
+    "<html><title>安全验证</title></html>".encode("gbk"),
+    "<html>请输入验证码</html>".encode(),
+    "<html>拖动完成人机验证</html>".encode("utf-16"),
+    b"<html><title>Just a moment...</title><script src='/cdn-cgi/challenge-platform/x'></script>",
+    b'{"error": "captcha required"}',
+]
+
+
+@pytest.mark.parametrize("status", [403, 418, 429, 503])
+@pytest.mark.parametrize("body", CHALLENGES, ids=range(len(CHALLENGES)))
+def test_a_page_that_wants_proof_of_a_human_is_a_captcha(status: int, body: bytes) -> None:
+    with pytest.raises(SourceError, match="人机验证") as caught:
+        answer(body, status, retry_after="17").checked()
+
+    assert caught.value.trouble == "captcha"
+    assert caught.value.retry_after_seconds == 17
+    assert "feeds.example" in str(caught.value)
+
+
+@pytest.mark.parametrize("body", CHALLENGES[:4], ids=range(4))
+def test_such_a_page_instead_of_json_is_a_captcha(body: bytes) -> None:
+    with pytest.raises(SourceError) as caught:
+        answer(body).checked().json()
+
+    assert caught.value.trouble == "captcha"
+
+
+@pytest.mark.parametrize("status", [401, 404, 500])
+def test_a_word_on_another_page_is_no_captcha(status: int) -> None:
+    with pytest.raises(SourceError) as caught:
+        answer("<form>用户名 密码 验证码</form>".encode(), status).checked()
+
+    assert caught.value.trouble != "captcha"
 
 
 @pytest.mark.parametrize("status", [200, 201, 204, 206, 304])
@@ -628,6 +666,25 @@ async def test_no_answer_is_unreachable(error: httpx.HTTPError) -> None:
 
     assert told.trouble == "unreachable"
     assert "feeds.example" in str(told)
+    assert "自动重试" in str(told)
+    assert str(error) == "" or str(error) not in str(told)  # words for programmers
+
+
+@pytest.mark.parametrize(
+    ("cause", "says"),
+    [
+        (socket.gaierror(-2, "Name or service not known"), "找不到这个主机"),
+        (ssl.SSLCertVerificationError("certificate has expired"), "证书"),
+        (ConnectionRefusedError(111, "Connection refused"), "拒绝连接"),
+        (OSError("?"), "检查网络"),
+    ],
+    ids=lambda value: type(value).__name__,
+)
+async def test_why_nobody_answers_is_told_in_our_words(cause: Exception, says: str) -> None:
+    def handle(request: httpx.Request) -> httpx.Response:
+        raise httpx.ConnectError("All connection attempts failed") from cause
+
+    assert says in str(await refused(make(handle).get(START)))
 
 
 async def test_a_body_that_drips_ends_some_time() -> None:

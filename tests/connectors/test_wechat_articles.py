@@ -14,7 +14,6 @@ from connectors.base import Batch, Context, Cursor
 from connectors.trouble import SourceError
 from connectors.wechat_articles import WechatArticles
 from schemas.post import PostDraft
-from tests.connectors.polls import parts
 from tests.connectors.wechat_server import APP_ID, Account
 
 LIST = "/cgi-bin/comment/list"
@@ -33,6 +32,7 @@ class Poller:
         self._config = WechatArticles.Config.model_validate(given)
         self.cursor: Cursor = {}
         self.batches: list[Batch] = []
+        self.trouble: SourceError | None = None
         self.restart()
 
     def restart(self) -> None:
@@ -41,15 +41,16 @@ class Poller:
 
     async def poll(self, *, cut_after: int = 1_000) -> list[PostDraft]:
         """The drafts of one poll; ``cut_after`` so many batches the process dies."""
-        began = int(self._context.now().timestamp())
         drafts: list[PostDraft] = []
         async with aclosing(self.connector.batches(self.cursor)) as batches:  # type: ignore[type-var]
-            async for batch in parts(batches):
+            async for batch in batches:
                 self.batches.append(batch)
                 self.cursor = batch.cursor
                 drafts += [one.draft for one in batch.seen]
                 cut_after -= 1
-                if not cut_after or (not batch.seen and batch.cursor["until"] == began):
+                if batch.poll_ends:
+                    self.trouble = batch.trouble
+                if not cut_after or batch.poll_ends:
                     break
         return drafts
 
@@ -167,7 +168,9 @@ async def test_late_comments_are_found_and_old_ones_not_told_again(
     late = int((clock.at - timedelta(hours=1)).timestamp())
     account.comment(1, 1, "迟到的", create_time=late)
 
-    # Then it is told, and nothing else
+    # Then it is told when the article has its turn, and nothing else
+    assert {one.kind for one in await poller.poll()} == {"article"}
+    clock.at += timedelta(hours=2)
     assert [one.text for one in await poller.poll() if one.kind == "comment"] == ["迟到的"]
 
 
@@ -327,15 +330,29 @@ async def test_without_the_right_to_comments_the_rest_is_read(
     account.refused_for_ever[LIST] = code
     poller = start()
 
-    drafts: list[PostDraft] = []
-    with pytest.raises(SourceError, match=str(code)) as caught:
-        async for batch in parts(poller.connector.batches({})):
-            drafts += [one.draft for one in batch.seen]
+    drafts = await poller.poll()
 
     assert sorted(one.text for one in drafts) == ["一的摘要", "二的摘要"]
-    assert caught.value.trouble == "forbidden"
-    assert caught.value.retry_after_seconds == 900
+    assert poller.trouble is not None
+    assert poller.trouble.trouble == "forbidden"
+    assert str(code) in str(poller.trouble)
     assert [one.text for one in await start(comments=False).poll()] == [one.text for one in drafts]
+
+
+async def test_refused_comments_do_not_eat_the_calls(
+    start: Callable[..., Poller], account: Account, clock: Any
+) -> None:
+    account.publish(1, "一")
+    account.refused_for_ever[LIST] = 48001
+    clock.at += timedelta(days=2)
+    poller = start()
+
+    for _ in range(12):
+        await poller.poll()
+        assert poller.trouble is not None
+        clock.at += timedelta(minutes=15)
+
+    assert len(account.asked(LIST)) == 2
 
 
 async def test_one_article_with_closed_comments_is_no_trouble(
@@ -347,7 +364,9 @@ async def test_one_article_with_closed_comments_is_no_trouble(
     account.comment(2, 1, "好")
     account.failing[LIST] = [88000]
 
-    assert len(await start().poll()) == 3
+    poller = start()
+    assert len(await poller.poll()) == 3
+    assert poller.trouble is None
 
 
 async def test_without_the_right_to_statistics_the_rest_is_read(
@@ -358,17 +377,14 @@ async def test_without_the_right_to_statistics_the_rest_is_read(
     account.refused_for_ever[TOTALS] = 48001
     poller = start()
 
-    drafts: list[PostDraft] = []
-    with pytest.raises(SourceError):
-        async for batch in parts(poller.connector.batches({})):
-            drafts += [one.draft for one in batch.seen]
-
-    assert len(drafts) == 2
+    assert len(await poller.poll()) == 2
+    assert poller.trouble is not None
+    assert "48001" in str(poller.trouble)
     assert len(await start(statistics=False).poll()) == 2
 
 
 @pytest.mark.parametrize("path", [PUBLISHED, TOTALS, LIST, "/cgi-bin/stable_token"])
-@pytest.mark.parametrize("code", [-1, 40164, 45009])
+@pytest.mark.parametrize("code", [-1, 40164])
 async def test_after_a_trouble_it_goes_on_where_it_stood(
     start: Callable[..., Poller], account: Account, path: str, code: int
 ) -> None:
@@ -380,6 +396,166 @@ async def test_after_a_trouble_it_goes_on_where_it_stood(
         await poller.poll()
 
     assert len(await poller.poll()) == 2
+
+
+@pytest.mark.parametrize(
+    ("path", "read"), [(PUBLISHED, []), (TOTALS, ["一的摘要", "好"]), (LIST, ["一的摘要"])]
+)
+async def test_a_function_whose_calls_are_used_up_rests_until_midnight_and_the_others_go_on(
+    start: Callable[..., Poller], account: Account, clock: Any, path: str, read: list[str]
+) -> None:
+    # Given one function that is used up; it is 12 o'clock in Beijing
+    account.publish(1, "一")
+    account.comment(1, 1, "好")
+    account.refused_for_ever[path] = 45009
+    poller = start()
+
+    # When it is polled all afternoon
+    drafts = await poller.poll()
+    for _ in range(3):
+        clock.at += timedelta(hours=2)
+        drafts += await poller.poll()
+
+    # Then that one alone is not asked again, and is told
+    assert [one.text for one in drafts] == read
+    assert len(account.asked(path)) == 1
+    assert poller.trouble is not None
+    assert poller.trouble.trouble == "quota"
+    assert path in str(poller.trouble)
+    assert poller.trouble.retry_after_seconds is None
+
+    # And after midnight it is
+    del account.refused_for_ever[path]
+    clock.at += timedelta(hours=7)
+    drafts += await poller.poll()
+    assert sorted({one.text for one in drafts}) == ["一的摘要", "好"]
+    assert poller.trouble is None
+
+
+async def test_without_a_token_for_today_nothing_is_asked_until_midnight(
+    start: Callable[..., Poller], account: Account, clock: Any
+) -> None:
+    account.publish(1, "一")
+    account.failing["/cgi-bin/stable_token"] = [45009]
+    poller = start()
+
+    for _ in range(2):  # the second time by our own memory
+        with pytest.raises(SourceError) as caught:
+            await poller.poll()
+        assert caught.value.trouble == "quota"
+    assert len(account.calls) == 1
+    assert clock.slept == []
+
+    assert caught.value.retry_after_seconds is not None
+    clock.at += timedelta(seconds=caught.value.retry_after_seconds)
+    assert len(await poller.poll()) == 1
+
+
+async def test_a_day_of_many_articles_stays_below_what_wechat_allows(
+    start: Callable[..., Poller], account: Account, clock: Any
+) -> None:
+    # Given 8 articles a day for 12 days, so five pages of which are young
+    for data_id in range(1, 97):
+        account.publish(data_id, f"文{data_id}")
+        clock.at += timedelta(hours=3)
+    poller = start(days=12)
+
+    # When it is polled for a day, and people write below old and new articles
+    drafts: list[PostDraft] = []
+    for turn in range(96):
+        account.comment(turn + 1, 1, f"第{turn}条")
+        drafts += await poller.poll()
+        clock.at += timedelta(minutes=15)
+    first_day = len(account.calls)
+    for _ in range(49):
+        drafts += await poller.poll()
+        clock.at += timedelta(minutes=15)
+
+    # Then the calls last, and each comment is told once, unless its article's days ended so soon
+    assert len(account.asked(PUBLISHED)) < 100
+    assert first_day < 2_000
+    texts = [one.text for one in drafts if one.kind == "comment"]
+    assert len(texts) == len(set(texts))
+    assert set(texts) >= {f"第{turn}条" for turn in range(5, 96)}
+    assert poller.trouble is None
+
+
+async def test_pauses_grow_when_the_calls_would_not_last(
+    start: Callable[..., Poller], account: Account, clock: Any
+) -> None:
+    # Given twenty new articles, and a thousand calls a day
+    for data_id in range(1, 21):
+        account.publish(data_id, f"文{data_id}")
+    poller = start(calls_per_day=1_000)
+
+    for _ in range(96):
+        await poller.poll()
+        clock.at += timedelta(minutes=15)
+
+    assert 400 < len(account.calls) < 1_000
+    assert clock.slept == []
+
+
+async def test_a_new_article_is_found_within_the_hour_on_the_first_page(
+    start: Callable[..., Poller], account: Account, clock: Any
+) -> None:
+    # Given five pages of young articles
+    for data_id in range(1, 101):
+        account.publish(data_id, f"文{data_id}")
+    poller = start()
+    await poller.poll()
+    assert len(account.asked(PUBLISHED)) == 5
+
+    # When one is published, and an old one deleted
+    account.publish(101, "新的")
+    account.published[-2]["content"]["news_item"][0]["is_deleted"] = True
+    clock.at += timedelta(hours=1)
+
+    # Then the new one is found with one call, the deleted one when all pages are listed again
+    assert [one.title for one in await poller.poll()] == ["新的"]
+    assert len(account.asked(PUBLISHED)) == 6
+    clock.at += timedelta(hours=4)
+    assert [one.deleted for one in await poller.poll()] == [True]
+
+
+async def test_the_list_has_a_quota_of_its_own(
+    start: Callable[..., Poller], account: Account, clock: Any, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    # Given two lists a day
+    monkeypatch.setattr(articles_module, "LISTS_PER_DAY", 2)
+    account.publish(1, "一")
+    poller = start()
+    for _ in range(2):
+        await poller.poll()
+        clock.at += timedelta(hours=1)
+    assert poller.trouble is None
+
+    # When they are used up, then that is told without a wait, and comments are read
+    account.comment(1, 1, "好")
+    assert [one.text for one in await poller.poll() if one.kind == "comment"] == ["好"]
+    assert poller.trouble is not None
+    assert "文章列表" in str(poller.trouble)
+    assert "22 小时" in str(poller.trouble)
+    assert (len(account.asked(PUBLISHED)), clock.slept) == (2, [])
+
+
+async def test_a_long_wait_for_the_quota_is_told_before_it_begins(
+    start: Callable[..., Poller], account: Account, clock: Any
+) -> None:
+    for data_id in range(1, 121):
+        account.publish(data_id, f"文{data_id}")
+    poller = start(calls_per_day=100, calls_per_minute=1_000)
+
+    await poller.poll()
+
+    assert clock.slept == []
+    assert poller.trouble is not None
+    assert poller.trouble.trouble == "quota"
+    assert poller.trouble.retry_after_seconds == 86_400
+    assert "24 小时" in str(poller.trouble)
+    with pytest.raises(SourceError, match="自动继续"):
+        await poller.poll()
+    assert clock.slept == []
 
 
 async def test_what_is_left_of_the_quota_is_told(

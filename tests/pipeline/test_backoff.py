@@ -2,7 +2,7 @@ import random
 
 import pytest
 
-from pipeline.backoff import Backoff
+from pipeline.backoff import MOST_ASKED_OF_A_SOURCE_SECONDS, Backoff
 
 
 class Sleeps(list[float]):
@@ -41,6 +41,16 @@ async def test_no_shorter_than_the_other_side_asked_for() -> None:
 
     assert slept[0] == 45.0
     assert slept[1] <= 0.4
+
+
+async def test_a_source_is_believed_up_to_a_day() -> None:
+    slept = Sleeps()
+    backoff = Backoff(sleep=slept)
+
+    for asked in (50_000.0, 1e9):
+        await backoff.wait(asked, most_asked_seconds=MOST_ASKED_OF_A_SOURCE_SECONDS)
+
+    assert slept == [50_000.0, 86_400.0]
 
 
 async def test_years_of_tries_stay_at_the_most() -> None:

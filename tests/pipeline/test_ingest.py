@@ -542,6 +542,18 @@ async def test_a_wrong_clock_does_not_pass_for_the_newest_post(
     assert newest == NOW + timedelta(minutes=5)
 
 
+async def test_a_source_has_the_rest_that_its_platform_asks_for_up_to_a_day(kafka: Kafka) -> None:
+    watch = Watch()
+    ingest = watch.ingest(kafka)
+    await ingest.start()
+    asked = [SourceError("quota", "?", retry_after_seconds=wait) for wait in (50_000.0, 1e9)]
+
+    await run(ingest, Script(batch(1, 1), *asked, batch(2, 2)))
+    await ingest.stop()
+
+    assert watch.waits == [50_000.0, 86_400.0]
+
+
 async def test_the_time_in_which_nobody_listened_is_a_gap(kafka: Kafka) -> None:
     # Given a source that was read until an hour ago, by a process that is gone
     watch = Watch()

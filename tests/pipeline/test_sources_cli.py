@@ -10,13 +10,13 @@ from typing import Any
 import pytest
 
 from connectors import weibo_push
-from connectors.base import Batch, Cursor, Seen, Way
+from connectors.base import Batch, Context, Cursor, Seen, Way
 from connectors.trouble import SourceError
 from pipeline import clock, connect, metrics
 from pipeline.backoff import Backoff
 from pipeline.ingest import Ingest
 from pipeline.kafka import Kafka
-from pipeline.settings import KafkaSettings
+from pipeline.settings import KafkaSettings, Settings
 from pipeline.source_progress import read_cursors
 from pipeline.sources import STALE_SECONDS, source_rows
 from schemas.post import Author, PostDraft
@@ -149,6 +149,75 @@ def test_without_check_nothing_is_read(tmp_path: Path) -> None:
     assert "tingchao connect old --check" in said.out
 
 
+class Waiting:
+    """Waits so often and so long in the middle of its only poll, then tells one post."""
+
+    way: Way = "polled"
+    every_seconds = 60.0
+
+    def __init__(self, sleep: Any, *waits: float) -> None:
+        self._sleep = sleep
+        self._waits = waits
+
+    async def batches(self, cursor: Cursor) -> AsyncIterator[Batch]:
+        for wait in self._waits:
+            await self._sleep(wait)
+        yield Batch([seen(1)], {}, poll_ends=False)
+        yield Batch([], {}, trouble=SourceError("gone", "the other feed is gone"))
+        await self._sleep(54.0)
+        raise AssertionError("a second poll")
+
+
+@pytest.mark.parametrize(
+    ("waits", "slept", "posts", "given_up"),
+    [((10.0, 20.0), [10.0, 20.0], 1, None), ((29.0, 2.0), [29.0], 0, 2.0), ((90.0,), [], 0, 90.0)],
+)
+def test_a_trial_really_waits_for_half_a_minute(
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    waits: tuple[float, ...],
+    slept: list[float],
+    posts: int,
+    given_up: float | None,
+) -> None:
+    def build(name: str, section: Any, context: Context) -> Waiting:
+        return Waiting(context.sleep, *waits)
+
+    async def sleep(seconds: float) -> None:
+        passed.append(seconds)
+
+    passed: list[float] = []
+    monkeypatch.setattr(connect, "build_connector", build)
+    sources = {"club": {"use": "file", "path": "x.jsonl"}}
+    settings = Settings.model_validate({"folder": tmp_path, "sources": sources})
+
+    trial = asyncio.run(connect.try_source(settings, "club", sleep=sleep))
+
+    assert (passed, len(trial.seen), trial.waits_seconds) == (slept, posts, given_up)
+    assert trial.whole == (given_up is None)
+    assert trial.trouble == ("the other feed is gone" if given_up is None else None)
+
+
+def test_a_trial_that_is_cut_short_does_not_say_that_there_is_nothing(
+    tmp_path: Path,
+) -> None:
+    # Given a site that wants two minutes between two requests, robots.txt being the first
+    with Website() as site:
+        site.pages["/robots.txt"] = 200, b"User-agent: *\nCrawl-delay: 120"
+        site.pages["/feed"] = 200, FEED.replace("<item>", "<!--").replace("</item>", "-->").encode()
+        site.pages["/b"] = 200, FEED.encode()
+        urls = f'urls = ["{site.url}/feed", "{site.url}/b"]'
+
+        said = tingchao(
+            tmp_path, f'[sources.club]\nuse = "feed"\n{urls}', "connect", "club", "--check"
+        )
+
+    assert said.code == 0, said.err
+    assert "was not read to the end" in said.out
+    assert "2 min" in said.out or "120 s" in said.out
+    assert "there are no posts" not in said.out
+
+
 # --- sources ----------------------------------------------------------------------------------
 
 
@@ -248,7 +317,8 @@ def test_the_table_tells_who_does_well(make_line: MakeLine) -> None:
     line = make_line(partitions=1, sources=sources)
     line.ok("topics", "create")
     now = clock.now()
-    note(line, "healthy", "running", now, warning="the token ends soon")
+    told = {"warning": "the token ends soon", "cursor_at": now - timedelta(days=3)}
+    note(line, "healthy", "running", now, **told)
     note(line, "failing", "failing", now, trouble="captcha", error="solve [the] captcha")
     note(line, "silent", "running", now - timedelta(seconds=STALE_SECONDS + 60))
     note(line, "hanging", "running", now, trouble="stalled", error="no answer")
@@ -268,6 +338,7 @@ def test_the_table_tells_who_does_well(make_line: MakeLine) -> None:
     assert "failing [asks for a captcha] solve [the] captcha" in said
     assert "healthy the token ends soon" in said
     assert "never ran" in said
+    assert "3 d ago" in said  # since when nothing was new
     assert {row["name"]: row["health"] for row in line.ok("sources", "--json").data}[
         "silent"
     ] == "stale"

@@ -8,6 +8,7 @@ import pytest
 from connectors.file import File
 from pipeline.cli.common import EXIT_NO, run
 from pipeline.loop import EXIT_FATAL
+from pipeline.mappings import SHIPPED
 from pipeline.try_file import MAX_FAULTS, try_file
 from schemas.language import use_language
 
@@ -107,7 +108,41 @@ def test_many_faults_are_counted_and_not_all_listed(
     assert len(tried.faults) == MAX_FAULTS
     shown = capsys.readouterr().out
     assert f"{5_000 - MAX_FAULTS} more rows would fail" in shown
+    assert "--json" in shown
     assert len(shown) < 60_000
+
+    # Programs get every one
+    run(["import", str(path), "--dry-run", "--json"])
+    told = json.loads(capsys.readouterr().out)
+    assert [one["line"] for one in told["faults"]] == list(range(2, 5_002))
+
+
+def test_a_recording_of_another_program_names_the_mappings_that_fit(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    # Given an export of MediaCrawler that was moved out of its folder
+    path = tmp_path / "export.jsonl"
+    row = {"note_id": "1", "content": "云帆", "create_time": 1717200000, "nickname": "小王"}
+    path.write_text(json.dumps(row), "utf-8")
+
+    assert run(["import", str(path), "--dry-run"]) == EXIT_FATAL
+
+    said = capsys.readouterr().err
+    assert "--mapping" in said
+    assert "mediacrawler_weibo_contents.toml" in said
+    assert "ced_cascade" not in said
+
+
+def test_a_recording_of_nobody_names_all_mappings(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    path = tmp_path / "export.jsonl"
+    path.write_text('{"a": 1}', "utf-8")
+
+    assert run(["replay", str(path)]) == EXIT_FATAL
+
+    said = capsys.readouterr().err
+    assert all(mapping.name in said for mapping in SHIPPED.glob("*.toml"))
 
 
 @pytest.mark.parametrize("form", ["csv", "xlsx"])

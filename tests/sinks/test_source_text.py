@@ -1,7 +1,9 @@
 """A source that is not heard, as a PR manager reads it."""
 
+import re
 from collections.abc import Iterator
 from datetime import UTC, datetime, timedelta
+from pathlib import Path
 from typing import Any, get_args
 
 import pytest
@@ -56,6 +58,7 @@ def test_a_source_that_is_not_heard_is_told_with_what_to_do() -> None:
     assert body(notice()) == (
         "信源：own（weibo），较重 3/5，状态：已确认\n"
         "问题：登录失效。令牌过期；请重新授权。\n"
+        "该做什么：到平台重新授权或登录，把新令牌写到设置所指的地方，再重启 ingest。\n"
         "时间：2026-03-05 12:00 起听不到，2026-03-05 12:05 发现（Asia/Shanghai）\n"
         "影响：这段时间帖子少不等于平静；它不计入平时的基线，期间的危机可能没有报警。\n"
         "补抓：恢复后会补抓平台那时仍列出的帖子；更早的补不回来。\n"
@@ -82,6 +85,25 @@ def test_every_trouble_has_its_words(trouble: Any, backfill: Any) -> None:
     told = notice(trouble=trouble, backfill=backfill)
     assert TROUBLES[trouble][0] in title(told)
     assert "补" in body(told)
+
+
+@pytest.mark.parametrize("trouble", get_args(SourceTrouble))
+@pytest.mark.parametrize("language", ["zh", "en"])
+def test_every_trouble_says_what_to_do(trouble: Any, language: Any) -> None:
+    use_language(language)
+    head = "该做什么：" if language == "zh" else "what to do: "
+
+    [line] = [one for one in body(notice(trouble=trouble)).splitlines() if one.startswith(head)]
+
+    assert line.endswith("。" if language == "zh" else ".")
+    assert len(line) > len(head) + 10
+    assert (re.search("[\u4e00-\u9fff]", line) is not None) == (language == "zh")
+    assert head not in body(closed())
+
+
+def test_the_runbook_knows_every_trouble() -> None:
+    runbook = Path(__file__).parents[2].joinpath("deploy/runbook.md").read_text("utf-8")
+    assert [one for one in get_args(SourceTrouble) if f"| {one} |" not in runbook] == []
 
 
 def test_signs_of_strangers_are_taken_out() -> None:
