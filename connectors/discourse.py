@@ -48,7 +48,7 @@ from schemas.language import say
 from schemas.post import PostDraft
 from schemas.source_status import Backfill
 
-__all__ = ["Discourse"]
+__all__ = ["Discourse", "read_post"]
 
 PAGE_POSTS = 50
 _BATCH_POSTS = 100
@@ -219,42 +219,9 @@ class Discourse:
         try:
             fields = Fields(item)
             number = fields.count("id")
-            return Found.of(self._post(fields), self._site)
+            return Found.of(read_post(fields, self._site.address), self._site)
         except RejectedError as error:
             return Found.unreadable(place, item, number, error)
-
-    def _post(self, fields: Fields) -> ForumPost:
-        topic, place = fields.number("topic_id"), fields.number("post_number")
-        answered = fields.count("reply_to_post_number") or 1
-        root = f"{topic}/1"
-        likes = next(
-            (
-                action.count("count")
-                for one in fields.items("actions_summary")
-                if isinstance(one, dict) and (action := Fields(one)).count("id") == _LIKE
-            ),
-            None,
-        )
-        return ForumPost(
-            number=fields.number("id"),
-            key=f"{topic}/{place}",
-            at=fields.time("created_at"),
-            author_id=fields.text("user_id", "username"),
-            author_name=fields.text("username", "name"),
-            topic=str(topic),
-            root=None if place == 1 else root,
-            parent=None if place == 1 else f"{topic}/{answered}",
-            html=fields.text("cooked"),
-            title=escape(fields.text("topic_title")),
-            is_reply=place != 1,
-            url=f"{self._site.address}/t/{topic}/{place}",
-            likes=likes,
-            comments=fields.count("reply_count"),
-            reads=fields.count("reads"),
-            deleted=fields.has("deleted_at")
-            or fields.flag("user_deleted")
-            or fields.flag("hidden"),
-        )
 
     async def _vanished(self, watch: Watch, stretch: _Stretch) -> list[Told]:
         """Watched posts that the list lacks and that are not at their own address either."""
@@ -313,3 +280,40 @@ class Discourse:
         """Whether a post's own page says that it is deleted, or another post by now."""
         one = self._found(1, item)
         return one.post is not None and (one.post.deleted or one.post.key != told.key)
+
+
+def read_post(fields: Fields, address: str) -> ForumPost:
+    """A post as the forum at the address tells it.
+
+    Raises:
+        RejectedError: what makes it a post is missing.
+    """
+    topic, place = fields.number("topic_id"), fields.number("post_number")
+    answered = fields.count("reply_to_post_number") or 1
+    root = f"{topic}/1"
+    likes = next(
+        (
+            action.count("count")
+            for one in fields.items("actions_summary")
+            if isinstance(one, dict) and (action := Fields(one)).count("id") == _LIKE
+        ),
+        None,
+    )
+    return ForumPost(
+        number=fields.number("id"),
+        key=f"{topic}/{place}",
+        at=fields.time("created_at"),
+        author_id=fields.text("user_id", "username"),
+        author_name=fields.text("username", "name"),
+        topic=str(topic),
+        root=None if place == 1 else root,
+        parent=None if place == 1 else f"{topic}/{answered}",
+        html=fields.text("cooked"),
+        title=escape(fields.text("topic_title")),
+        is_reply=place != 1,
+        url=f"{address}/t/{topic}/{place}",
+        likes=likes,
+        comments=fields.count("reply_count"),
+        reads=fields.count("reads"),
+        deleted=fields.has("deleted_at") or fields.flag("user_deleted") or fields.flag("hidden"),
+    )

@@ -15,6 +15,7 @@ from aiohttp import web
 from pydantic import Field
 
 from connectors.base import Batch, Cursor, Seen, Unreadable
+from connectors.proofs import Proofs
 from schemas.component import ComponentConfig
 from schemas.customer_event import CustomerEvent
 from schemas.errors import FatalError
@@ -51,11 +52,15 @@ class ReceiveConfig(ComponentConfig):
 
 
 class Busy(Exception):
-    """Nothing was promised: ask the sender to come again in so many seconds."""
+    """Nothing was promised: ask the sender to come again in so many seconds.
 
-    def __init__(self, retry_after_seconds: int) -> None:
+    ``too_much``: because too much waits already; else nothing can be written, or ingest ends.
+    """
+
+    def __init__(self, retry_after_seconds: int, *, too_much: bool = False) -> None:
         super().__init__(f"come again in {retry_after_seconds} s")
         self.retry_after_seconds = retry_after_seconds
+        self.too_much = too_much
 
 
 class _Full(asyncio.Protocol):
@@ -98,6 +103,8 @@ class Receiver:
         self._told: OrderedDict[str, None] = OrderedDict()
         self._pending: dict[str, asyncio.Future[bool]] = {}
         self._counts: Counter[str] = Counter()
+        self.proofs = Proofs()
+        """Whoever serves tells it which requests were the sender's own."""
 
     async def deliver(
         self,
@@ -140,12 +147,14 @@ class Receiver:
     ) -> "asyncio.Future[bool]":
         done: asyncio.Future[bool] = asyncio.get_running_loop().create_future()
         one = _Delivery(seen, unreadable, events, key, counted, done)
-        if self._closed or self._waiting_bytes + one.size > MAX_WAITING_BYTES:
+        if self._closed:
             raise Busy(5)
+        if self._waiting_bytes + one.size > MAX_WAITING_BYTES:
+            raise Busy(5, too_much=True)
         try:
             self._waiting.put_nowait(one)
         except asyncio.QueueFull:
-            raise Busy(5) from None
+            raise Busy(5, too_much=True) from None
         self._waiting_bytes += one.size
         if key:
             self._pending[key] = done
@@ -158,8 +167,9 @@ class Receiver:
     ) -> AsyncGenerator[Batch, None]:
         """Serve ``handle`` at the configured address for as long as batches are asked for.
 
-        The first batch is empty, as others are while nobody sends: it listens. From the ``cursor``
-        come the keys and counts of an earlier run.
+        The first batch is empty, as others are while nobody sends: it listens. When ``proofs`` has
+        a trouble, every batch tells of it. From the ``cursor`` come the keys and counts of an
+        earlier run.
 
         Raises:
             FatalError: the port can't be listened on.
@@ -188,6 +198,7 @@ class Receiver:
                         self._cursor(taken),
                         [item for one in taken for item in one.unreadable],
                         events=[event for one in taken for event in one.events],
+                        trouble=self.proofs.trouble(),
                     )
                 except BaseException:  # ingest gives up: the senders have to send again
                     self._end(taken, written=False)

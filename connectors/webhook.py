@@ -22,34 +22,46 @@ of this connector. ``deleted = true`` takes a post back.
 Whoever sends proves it with a Standard Webhooks signature (``secret``; the raw body is signed) or
 with ``Authorization: Bearer`` (``token``).
 
-Answers: 202 once Kafka has all posts of the request; 400 with ``{error, line, field}``, and none of
-its posts is taken; 401 without a word; 405, 408, 413, 415; 503 with ``Retry-After`` when too much
-waits or ingest can't write: send the same again.
+A Discourse forum may send its webhooks here too (``application/json``, event "Post"), with its
+address in ``discourse_url`` and the webhook's secret in ``discourse_secret``: its posts get the ids
+that polling it with ``discourse`` gives, so both together bring no doubles. Private messages, notes
+of its staff and other events are counted in the cursor; a post that can't be read becomes a dead
+letter. Choose public categories there: a webhook tells of all.
 
-Delivery: at least once, as far as the sender sends again what got no 202. A request that comes
-twice brings the same ids, which absorb it.
+Answers: 202 once Kafka has all posts of the request; 400 with ``{error, line, field}``, and none of
+its posts is taken; 401 without a word; 405, 408, 413, 415; 429 with ``Retry-After`` when too much
+waits, 503 with it when ingest can't write or ends: send the same again.
+
+Delivery: at least once, as far as the sender sends again what got no 202 (Discourse only with its
+setting ``retry_web_hook_events``; what it repeats late may come after a newer state, which polling
+tells anew). A request that comes twice brings the same ids, which absorb it.
 Limits: ``max_body_kib`` (unpacked) and ``max_posts`` for each request, and 64 MiB of requests at a
-time. No TLS of its own: put a proxy in front of it before others reach it. There is no quota and no
-platform: whether the posts may be passed on is between you and where they come from. It sees
-nothing but what it is sent, and asks nobody for what it missed.
+time. When all that brings a bearer token or a signature gets 401, that is told as the source's
+trouble, which names the setting. No TLS of its own: put a proxy in front of it before others reach
+it. There is no quota and no platform: whether the posts may be passed on is between you and where
+they come from. It sees nothing but what it is sent, and asks nobody for what it missed.
 """
 
 import asyncio
 import hashlib
-import hmac
-from collections.abc import AsyncIterator, Iterator
+from collections.abc import AsyncIterator, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from typing import Self
 
 from aiohttp import web
 from pydantic import Field, SecretStr, field_validator, model_validator
 
-from connectors.base import Batch, Context, Cursor, Seen, Way
+from connectors.base import Batch, Context, Cursor, Seen, Unreadable, Way
+from connectors.discourse_push import DiscoursePush
 from connectors.receiver import Busy, ReceiveConfig, Receiver
-from connectors.standard_webhooks import is_fresh, is_signed, key_of
+from connectors.standard_webhooks import key_of
 from connectors.unpack import DamagedError, Unpacker
+from connectors.webhook_answers import LINES, busy, refusal, too_large, wrong_type
+from connectors.webhook_login import Login
 from connectors.webhook_posts import MisfitError, read_posts
+from schemas.errors import RejectedError
 from schemas.language import say
+from schemas.post import PostDraft
 from schemas.source_status import Backfill
 
 __all__ = ["MAX_HELD_BYTES", "Webhook"]
@@ -58,12 +70,7 @@ MAX_HELD_BYTES = 64 * 1024 * 1024
 """Of all requests that are read or wait for the broker."""
 READ_SECONDS = 30.0
 _RETRY_SECONDS = 5
-_LINES = (
-    "application/x-ndjson",
-    "application/ndjson",
-    "application/jsonl",
-    "application/x-jsonlines",
-)
+_KEY = 16
 
 
 class _Held:
@@ -96,6 +103,15 @@ class Webhook:
         token: SecretStr | None = Field(
             None, min_length=16, description="Bearer token, for senders that can't sign."
         )
+        discourse_secret: SecretStr | None = Field(
+            None, min_length=12, description="Secret of a Discourse forum's webhook."
+        )
+        discourse_url: str | None = Field(
+            None,
+            pattern=r"^https?://[^\s/?#@]+[^\s?#@]*$",
+            max_length=88,
+            description="Address of that forum's front page, as `discourse` would poll it.",
+        )
         allow_anonymous: bool = Field(
             False, description="Take posts from anybody who reaches the port."
         )
@@ -110,12 +126,21 @@ class Webhook:
 
         @model_validator(mode="after")
         def _check_login(self) -> Self:
-            proven = self.secret is not None or self.token is not None
-            if proven == self.allow_anonymous:
+            if (self.discourse_secret is None) != (self.discourse_url is None):
                 raise ValueError(
                     say(
-                        "请设置 secret 或 token；谁都可以发送时才设 allow_anonymous = true",
-                        "set a secret or a token, or else allow_anonymous = true",
+                        "discourse_secret 和 discourse_url 要么都设置，要么都不设置",
+                        "set both discourse_secret and discourse_url, or neither",
+                    )
+                )
+            proofs = (self.secret, self.token, self.discourse_secret)
+            if any(proof is not None for proof in proofs) == self.allow_anonymous:
+                raise ValueError(
+                    say(
+                        "请设置 secret、token 或 discourse_secret；谁都可以发送时才设 "
+                        "allow_anonymous = true",
+                        "set a secret, a token or a discourse_secret, or else allow_anonymous = "
+                        "true",
                     )
                 )
             return self
@@ -125,11 +150,15 @@ class Webhook:
         self._config = config
         self._context = context
         self._receiver = Receiver(config)
-        self._keys = [
-            key_of(secret.get_secret_value())
-            for secret in (config.secret, config.old_secret)
-            if secret is not None
-        ]
+        secrets = [_plain(secret) for secret in (config.secret, config.old_secret)]
+        self._login = Login(
+            token=_plain(config.token),
+            keys=[key_of(secret) for secret in secrets if secret is not None],
+            discourse_secret=_plain(config.discourse_secret),
+            anybody=config.allow_anonymous,
+        )
+        url = config.discourse_url
+        self._discourse = DiscoursePush(url, name) if url is not None else None
         self._most_bytes = config.max_body_kib * 1024
         self._held: set[_Held] = set()
 
@@ -138,62 +167,93 @@ class Webhook:
         return None
 
     def batches(self, cursor: Cursor) -> AsyncIterator[Batch]:
-        """Listen for as long as batches are asked for; there is nothing to resume.
+        """Listen for as long as batches are asked for; only counts are resumed.
 
         Raises:
             FatalError: the port can't be listened on.
         """
-        return self._receiver.batches(self._handle)
+        return self._receiver.batches(self._handle, cursor)
 
     async def _handle(self, request: web.Request) -> web.Response:
         if request.method != "POST":
-            return _refusal(405, say("只接受 POST", "only POST is taken"), {"Allow": "POST"})
-        if not self._may_be_let_in(request):
-            return web.Response(status=401)
-        if (refusal := _of_wrong_type(request)) is not None:
-            return refusal
+            return refusal(405, say("只接受 POST", "only POST is taken"), {"Allow": "POST"})
+        if not self._login.may_pass(request.headers, self._context.now()):
+            return self._not_let_in(request)
+        if (refused := wrong_type(request)) is not None:
+            return refused
         if (request.content_length or 0) > self._most_bytes:
-            return self._too_large()
+            return too_large(self._config.max_body_kib)
         try:
             with self._hold(request) as held:
                 return await self._take(request, held)
         except Busy as error:
-            return _busy(error.retry_after_seconds)
+            return busy(error)
 
     async def _take(self, request: web.Request, held: "_Held") -> web.Response:
         try:
             async with asyncio.timeout(READ_SECONDS):
                 raw = await request.read()
         except web.HTTPRequestEntityTooLarge:
-            return self._too_large()
+            return too_large(self._config.max_body_kib)
         except TimeoutError:
-            return _refusal(408, say("请求来得太慢", "the request came too slowly"))
-        if not self._is_let_in(request, raw):
-            return web.Response(status=401)
+            return refusal(408, say("请求来得太慢", "the request came too slowly"))
+        sender = self._login.sender(request.headers, raw, self._context.now())
+        if sender is None:
+            return self._not_let_in(request)
+        self._receiver.proofs.succeeded()
         try:
             body = self._unpacked(raw) if "Content-Encoding" in request.headers else raw
             if body is None:
-                return self._too_large()
+                return too_large(self._config.max_body_kib)
+            held.shrink(len(body))
+            if sender == "discourse":
+                return await self._take_discourse(request.headers, body)
             drafts = read_posts(
-                body, self._name, self._config.max_posts, lines=request.content_type in _LINES
+                body, self._name, self._config.max_posts, lines=request.content_type in LINES
             )
         except DamagedError:
-            return _refusal(400, say("gzip 已损坏或不完整", "the gzip is damaged or cut short"))
+            return refusal(400, say("gzip 已损坏或不完整", "the gzip is damaged or cut short"))
         except MisfitError as error:
             told = {"error": str(error), "line": error.line, "field": error.field}
             return web.json_response(told, status=400)
-        held.shrink(len(body))
         del raw, body  # the drafts may wait long
-        if drafts:
+        return await self._hand_on(drafts)
+
+    async def _take_discourse(self, headers: Mapping[str, str], body: bytes) -> web.Response:
+        assert self._discourse is not None  # there is a secret, so there is an address
+        key = hashlib.sha256(body).hexdigest()[:_KEY]
+        event = headers.get("X-Discourse-Event", "")
+        try:
+            told = self._discourse.read(event, body)
+        except RejectedError as error:
+            # Discourse can't send it better: the dead letter is ours to look at.
+            return await self._hand_on([], [Unreadable(1, body, error.kind, str(error))], key)
+        if isinstance(told, str):
+            self._receiver.note(told)
+            return await self._hand_on([])
+        return await self._hand_on([told], key=key)
+
+    async def _hand_on(
+        self, drafts: Sequence[PostDraft], unreadable: Sequence[Unreadable] = (), key: str = ""
+    ) -> web.Response:
+        if drafts or unreadable:
             at = self._context.now()
             try:
-                await self._receiver.deliver([Seen(draft, at) for draft in drafts])
+                seen = [Seen(draft, at) for draft in drafts]
+                await self._receiver.deliver(seen, unreadable, key=key)
             except asyncio.CancelledError:
                 task = asyncio.current_task()
                 if task is not None and task.cancelling():
                     raise
-                return _busy(_RETRY_SECONDS)  # ingest gave up, not this request
+                raise Busy(_RETRY_SECONDS) from None  # ingest gave up, not this request
         return web.json_response({"accepted": len(drafts)}, status=202)
+
+    def _not_let_in(self, request: web.Request) -> web.Response:
+        self._receiver.note("refused")
+        why = self._login.why_not(request.headers, self._context.now())
+        if why is not None:
+            self._receiver.proofs.failed(*why)
+        return web.Response(status=401)
 
     @contextmanager
     def _hold(self, request: web.Request) -> Iterator["_Held"]:
@@ -205,31 +265,12 @@ class Webhook:
         told = None if "Content-Encoding" in request.headers else request.content_length
         held = _Held(self._most_bytes if told is None else told)
         if sum(one.size for one in self._held) + held.size > max(MAX_HELD_BYTES, self._most_bytes):
-            raise Busy(_RETRY_SECONDS)
+            raise Busy(_RETRY_SECONDS, too_much=True)
         self._held.add(held)
         try:
             yield held
         finally:
             self._held.discard(held)
-
-    def _may_be_let_in(self, request: web.Request) -> bool:
-        """Before a body is read: whether it can still prove who sends it."""
-        if self._config.allow_anonymous or self._has_token(request):
-            return True
-        signed = "webhook-signature" in request.headers
-        return bool(self._keys) and signed and is_fresh(request.headers, self._context.now())
-
-    def _is_let_in(self, request: web.Request, body: bytes) -> bool:
-        if self._config.allow_anonymous or self._has_token(request):
-            return True
-        return is_signed(request.headers, body, self._keys)
-
-    def _has_token(self, request: web.Request) -> bool:
-        if self._config.token is None:
-            return False
-        kind, _, given = request.headers.get("Authorization", "").partition(" ")
-        expected = _digest(self._config.token.get_secret_value())
-        return hmac.compare_digest(_digest(given.strip()), expected) and kind.lower() == "bearer"
 
     def _unpacked(self, raw: bytes) -> bytes | None:
         """What a gzip holds; None when that is too much."""
@@ -242,47 +283,6 @@ class Webhook:
                     return None
         return bytes(body)
 
-    def _too_large(self) -> web.Response:
-        most = self._config.max_body_kib
-        return _refusal(
-            413,
-            say(f"请求超过 {most} KiB，请分几次发送", f"more than {most} KiB; send it in parts"),
-        )
 
-
-def _of_wrong_type(request: web.Request) -> web.Response | None:
-    given = request.headers.get("Content-Type")
-    known = given is not None and request.content_type in ("application/json", *_LINES)
-    if not known or (request.charset or "utf-8").lower() not in ("utf-8", "utf8", "us-ascii"):
-        return _refusal(
-            415,
-            say(
-                "Content-Type 应为 application/json 或 application/x-ndjson，编码 UTF-8",
-                "Content-Type must be application/json or application/x-ndjson, in UTF-8",
-            ),
-        )
-    packing = request.headers.get("Content-Encoding", "gzip").strip().lower()
-    if packing != "gzip":
-        return _refusal(
-            415,
-            say("Content-Encoding 只能是 gzip", "Content-Encoding can be gzip only"),
-            {"Accept-Encoding": "gzip"},
-        )
-    return None
-
-
-def _digest(text: str) -> bytes:
-    """Of one length for every text, so that a comparison tells nothing."""
-    return hashlib.sha256(text.encode(errors="surrogateescape")).digest()
-
-
-def _busy(seconds: int) -> web.Response:
-    return _refusal(
-        503,
-        say("现在写不进去，请稍后再发一次", "it can't be written now; send it again later"),
-        {"Retry-After": str(seconds)},
-    )
-
-
-def _refusal(status: int, message: str, headers: dict[str, str] | None = None) -> web.Response:
-    return web.json_response({"error": message}, status=status, headers=headers)
+def _plain(secret: SecretStr | None) -> str | None:
+    return None if secret is None else secret.get_secret_value()

@@ -21,11 +21,13 @@ later, also by the next process; else 503 within 4.5 seconds, and it sends again
 all, 5 seconds apart. Repetitions are told by ``MsgId`` (events: sender, time, event and key), over
 a restart too.
 Limits: messages are lost that come while this process does not run for longer than the three
-attempts, and those beyond 256 MiB of files: WeChat does not send again. What followers do (follow,
-leave, scan, tap a menu) becomes a CustomerEvent in ``customer.events``; ends of the account's own
+attempts, and those beyond 256 MiB of files: WeChat does not send again. Nor does it when all is
+refused (another token, mode or key, a clock that is off): that is told as the source's trouble,
+which names the setting, unless a push came in within ten minutes. What followers do (follow, leave,
+scan, tap a menu) becomes a CustomerEvent in ``customer.events``; ends of the account's own
 jobs and places are acknowledged and counted by name in the source's cursor. Unknown types become
 dead letters. Images and voices are told as such; a voice is text where the account has recognition
-switched on. Exact locations are dropped, the label stays.
+switched on. Of a location the province and city stay; addresses of pictures are dropped.
 It cannot see: replies of the account's staff, articles and their comments (``wechat-articles``),
 other accounts. In plain and compatible mode a signature does not cover the body: use encrypted.
 Quotas: none for being called.
@@ -40,10 +42,17 @@ from typing import Literal, Self
 from pydantic import Field, model_validator
 
 from connectors.base import Batch, Context, Cursor, Way
-from connectors.wechat_crypto import AesKey, Crypto, same, sign
+from connectors.wechat_crypto import AesKey, Crypto, sign
 from connectors.wechat_events import FOLLOWER_ACTS, JOBS, follower_event
 from connectors.wechat_messages import Pushed, read_xml, to_draft
-from connectors.wechat_push import PushConfig, Pushes, Refused, open_sealed
+from connectors.wechat_push import (
+    PushConfig,
+    Pushes,
+    Refused,
+    WrongSettingError,
+    check_token,
+    open_sealed,
+)
 from schemas.customer_event import CustomerEvent
 from schemas.errors import RejectedError
 from schemas.language import say
@@ -106,12 +115,11 @@ class Wechat:
         if pushed.type == "event" and event in JOBS:
             return event
         if not pushed.type and "Encrypt" in pushed.fields:
-            raise RejectedError(
-                "schema",
+            raise WrongSettingError(
                 say(
                     '消息是加密的；请设置 mode = "encrypted" 和 encoding_aes_key。',
                     'the message is encrypted; set mode = "encrypted" and the encoding_aes_key.',
-                ),
+                )
             )
         return to_draft(pushed, self._name, self._config.id_secret, now)
 
@@ -144,9 +152,16 @@ class _Door:
         if self._mode == "compatible":
             self._check(query)
             return body
-        raise Refused(403, "not encrypted")
+        raise Refused(
+            403,
+            "not encrypted",
+            check=say(
+                '推送没有加密，已拒收；请把平台后台改为安全模式，或检查 mode = "encrypted"。',
+                "pushes are refused because they are not encrypted; choose the encrypted mode in "
+                'the platform\'s console, or check mode = "encrypted".',
+            ),
+        )
 
     def _check(self, query: Mapping[str, str]) -> None:
         expected = sign(self._token, query.get("timestamp", ""), query.get("nonce", ""))
-        if not same(query.get("signature", ""), expected):
-            raise Refused(403, "wrong signature")
+        check_token(query.get("signature", ""), expected)

@@ -36,8 +36,25 @@ _NATIVE = re.compile(r"[0-9A-Za-z_-]{1,64}")
 #: Elements whose content is the id of a person.
 _PEOPLE = re.compile(
     rb"(<(FromUserName|OpenID|FriendUserName|StaffOpenId|UnionId|ExternalUserID|UserID|NewExternalU"
-    rb"serID)\b[^>]*>\s*(?:<!\[CDATA\[)?\s*)([^<>\[\]]+?)(?=\s*(?:\]\]>|</|$))",
+    rb"serID)\b[^<>]*>\s*(?:<!\[CDATA\[)?\s*)([^<>\[\]]+)",
     re.IGNORECASE,
+)
+#: Elements that say where a person is, or lead to a picture of theirs.
+_PRIVATE = re.compile(
+    rb"(<(Location_X|Location_Y|Label|Poiname|Latitude|Longitude|PicUrl)\b[^<>]*>)"
+    rb".*?(?=</\2>|$)",
+    re.IGNORECASE | re.DOTALL,
+)
+_PROVINCES = (
+    "河北|山西|辽宁|吉林|黑龙江|江苏|浙江|安徽|福建|江西|山东|河南|湖北|湖南|广东|海南|四川|贵州|云南|"
+    "陕西|甘肃|青海|台湾"
+)
+#: The province, and the city that follows at once and has districts or towns: 超市 has none.
+_AREA = re.compile(
+    r"(?:中国)?((?:北京|天津|上海|重庆)市|(?:香港|澳门)特别行政区|"
+    rf"(?:(?:{_PROVINCES})省|(?:内蒙古|西藏|广西壮族|宁夏回族|新疆维吾尔)自治区)"
+    r"(?:[\u4e00-\u9fff]{1,3}[^\W超菜]市"
+    r"(?=$|\W|[\u4e00-\u9fff]{1,6}?(?:(?<![小社])区|县|市|旗|镇|街道)))?)"
 )
 
 
@@ -138,7 +155,8 @@ def to_draft(pushed: Pushed, source: str, id_secret: SecretStr, now: datetime) -
         native = keyed_hash(id_secret, said)
     number, index = fields.get("MsgDataId", ""), fields.get("Idx", "")
     article = article_id(number, index) if _digits(number) and _digits(index) else None
-    link = fields.get("Url") or fields.get("PicUrl", "")
+    # A picture's address is for whoever has it: only what a link message itself leads to is kept.
+    link = fields.get("Url", "") if pushed.type == "link" else ""
     try:
         return PostDraft(
             id=f"wechat:message-{native}",
@@ -158,13 +176,16 @@ def to_draft(pushed: Pushed, source: str, id_secret: SecretStr, now: datetime) -
 
 
 def without_people(raw: bytes, id_secret: SecretStr, *ids: str) -> bytes:
-    """Raw XML with every person's id replaced by its hash; ``ids`` are replaced everywhere."""
+    """Raw XML with every person's id replaced by its hash; ``ids`` are replaced everywhere.
+
+    Where a person is, and the addresses of pictures, are left out.
+    """
 
     def hashed(match: re.Match[bytes]) -> bytes:
         native = match[3].strip().decode(errors="replace")
         return match[1] + keyed_hash(id_secret, native).encode()
 
-    raw = _PEOPLE.sub(hashed, raw)
+    raw = _PRIVATE.sub(rb"\1", _PEOPLE.sub(hashed, raw))
     for native in ids:
         if len(native) >= 6:  # a shorter one is no openid, and may stand anywhere by chance
             raw = raw.replace(native.encode(), keyed_hash(id_secret, native).encode())
@@ -177,8 +198,9 @@ def _link(fields: Mapping[str, str]) -> str:
 
 
 def _place(fields: Mapping[str, str]) -> str:
-    # The label only: exact coordinates of a person are none of the line's business.
-    return f"[位置] {fields.get('Label', '')}".strip()
+    # The label may be the address of a home, and coordinates always are.
+    area = _AREA.match(fields.get("Label", "").strip())
+    return f"[位置] {area[1]}" if area else "[位置]"
 
 
 _WORDS: dict[str, Callable[[Mapping[str, str]], str]] = {

@@ -18,7 +18,8 @@ seconds a file of the work folder has; else 503 within 4.5 seconds, and it sends
 are told by sender, time, event and contact, over a restart too.
 Limits: it yields no posts. Contacts that come and go are acts of a customer, not something that was
 said: each becomes a CustomerEvent in ``customer.events``. Anything else (messages to an app, other
-events) becomes a dead letter, people's ids hashed.
+events) becomes a dead letter, people's ids hashed. When all pushes are refused, that is told as the
+source's trouble, as with ``wechat``.
 It cannot see: conversations with customers; WeCom gives them to the paid archive only.
 Quotas: none for being called.
 Terms: an external user id is personal information; only its keyed hash is handed on.
@@ -33,7 +34,7 @@ from connectors.base import Batch, Context, Cursor, Way
 from connectors.wechat_crypto import AesKey, Crypto
 from connectors.wechat_events import CONTACT_ACTS, contact_event
 from connectors.wechat_messages import Pushed, read_xml
-from connectors.wechat_push import PushConfig, Pushes, Refused, open_sealed
+from connectors.wechat_push import PushConfig, Pushes, Refused, WrongSettingError, open_sealed
 from schemas.customer_event import CustomerEvent
 from schemas.errors import RejectedError
 from schemas.language import say
@@ -94,8 +95,8 @@ class _Door:
     def greet(self, query: Mapping[str, str]) -> str:
         try:
             word = open_sealed(self._crypto, self._token, query, query.get("echostr", ""))
-        except RejectedError as error:
-            raise Refused(403, str(error)) from error
+        except WrongSettingError as error:
+            raise Refused(403, str(error), check=str(error)) from error
         return word.decode(errors="replace")
 
     def open(self, query: Mapping[str, str], body: bytes) -> bytes:

@@ -55,7 +55,7 @@ class Inbox:
             )
         except Busy as busy:
             headers = {"Retry-After": str(busy.retry_after_seconds)}
-            return web.Response(status=503, headers=headers)
+            return web.Response(status=429 if busy.too_much else 503, headers=headers)
         return web.Response(text="ok")
 
     def batches(self, cursor: Cursor) -> AsyncIterator[Batch]:
@@ -287,7 +287,7 @@ async def test_too_much_waiting_is_asked_to_come_later(
     refused = await client.post("/in", content="三" * 60)
 
     # Then the latter are sent away, and there is room again when the former are written
-    assert refused.status_code == 503
+    assert refused.status_code == 429
     driver.broker.set()
     assert [(await one).status_code for one in (first, waiting)] == [200, 200]
     assert (await client.post("/in", content="三" * 60)).status_code == 200
@@ -299,10 +299,35 @@ async def test_a_full_queue_is_busy(config: ReceiveConfig, monkeypatch: pytest.M
     waiting = asyncio.create_task(receiver.deliver([seen("一")]))
     await asyncio.sleep(0)
 
-    with pytest.raises(Busy):
+    with pytest.raises(Busy) as caught:
         await receiver.deliver([seen("二")])
 
+    assert caught.value.too_much
     waiting.cancel()
+
+
+async def test_requests_that_prove_nothing_are_told_until_one_does(
+    driver: Driver,
+    client: httpx.AsyncClient,
+    inbox: Inbox,
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setattr(receiver_module, "LIFE_SIGN_SECONDS", 0.01)
+    await client.post("/in", content="一")  # the next wait is short
+
+    # When some requests failed for one reason, then life signs tell of it, without end
+    for _ in range(3):
+        inbox.receiver.proofs.failed("token", "请检查 token")
+    await driver.until(lambda: len(driver.written) > 3)
+    assert {str(batch.trouble) for batch in driver.written[1:]} == {"请检查 token"}
+
+    # And when one succeeds, they tell of it no more
+    inbox.receiver.proofs.succeeded()
+    await client.post("/in", content="二")
+    assert driver.written[-1].trouble is None
+    signs = driver.life_signs
+    await driver.until(lambda: driver.life_signs > signs + 2)
+    assert texts(driver.written) == ["一", "二"]
 
 
 async def test_huge_bodies_are_refused_and_the_server_lives_on(

@@ -1,5 +1,6 @@
 import asyncio
 import json
+import time
 from collections.abc import AsyncIterator, Callable
 from dataclasses import replace
 from datetime import UTC, datetime, timedelta
@@ -9,6 +10,7 @@ from typing import Any
 import pytest
 from pydantic import ValidationError
 
+import connectors.receiver as receiver_module
 import connectors.spool as spool_module
 import connectors.wechat_push as push_module
 from connectors.base import Context, Cursor
@@ -58,6 +60,11 @@ class Line:
     @property
     def events(self) -> list[CustomerEvent]:
         return [event for batch in self.driver.written for event in batch.events]
+
+    @property
+    def troubles(self) -> list[str | None]:
+        """What each batch that told anything said of the source's trouble."""
+        return [None if b.trouble is None else str(b.trouble) for b in self.driver.written]
 
     @property
     def parked(self) -> list[tuple[str, bytes]]:
@@ -139,6 +146,35 @@ async def test_a_broker_that_is_away_gives_503_in_time_and_nothing_is_lost_or_do
     # Then the message was written once, and a late repetition is answered at once
     assert await line.sender.push(content) == [200]
     assert line.texts == ["一"]
+
+
+@pytest.mark.parametrize("room", [True, False])
+async def test_a_slow_body_takes_its_time_from_the_broker(
+    context: Context, tmp_path: Path, room: bool
+) -> None:
+    # Given a broker that is away, and a message whose body comes in the last moment
+    line = Line(
+        replace(context, folder=tmp_path) if room else context, answer_seconds=3.0 if room else 1.5
+    )
+    await line.driver.start(line.config.port)
+    line.driver.broker.clear()
+    query, body = line.sender.request(line.sender.message("一"))
+
+    async def slowly() -> AsyncIterator[bytes]:
+        yield body[:10].encode()
+        await asyncio.sleep(1.6 if room else 1.3)
+        yield body[10:].encode()
+
+    began = time.monotonic()
+    answer = await line.sender.post(query, slowly())
+
+    # Then the answer comes in time all the same: both together are not longer than one
+    assert answer.status_code == (200 if room else 503)
+    assert time.monotonic() - began < (3.0 if room else 2.2)
+    line.driver.broker.set()
+    await line.driver.until(lambda: line.texts == ["一"])
+    await line.driver.stop()
+    await line.sender.close()
 
 
 async def test_repetitions_are_answered_and_written_once(start: Callable[..., Any]) -> None:
@@ -594,6 +630,80 @@ async def test_remembered_nonces_are_bounded(
 def test_wrong_settings_say_which(context: Context, options: dict[str, Any], says: str) -> None:
     with pytest.raises(ValidationError, match=says):
         Line(context, **options)
+
+
+# --- when nothing comes in any more --------------------------------------------------------------
+
+
+@pytest.mark.parametrize(
+    ("options", "says"),
+    [
+        ({"token": "another"}, "token"),
+        ({"key": "Z" * 42 + "Y"}, "encoding_aes_key"),
+        ({"app_id": "wx-of-another"}, "app_id"),
+        ({"mode": "plain"}, 'mode = "encrypted"'),
+        ({"late": timedelta(seconds=720)}, "本机时钟快 720 秒"),
+        ({"late": timedelta(seconds=-720)}, "本机时钟慢 720 秒"),
+    ],
+)
+async def test_what_keeps_every_push_out_says_which_setting_to_check(
+    start: Callable[..., Any],
+    context: Context,
+    monkeypatch: pytest.MonkeyPatch,
+    options: dict[str, Any],
+    says: str,
+) -> None:
+    monkeypatch.setattr(receiver_module, "LIFE_SIGN_SECONDS", 0.01)
+    late = options.pop("late", timedelta())
+    line = await start()
+    sender = Sender(line.sender.url, lambda: context.now() - late, **options)
+
+    # When WeChat gave up on one message
+    for _ in range(3):
+        await sender.post(*sender.request(sender.message()))
+        line.sender.query()  # takes a nonce: those of both senders begin alike
+
+    # Then the source says so, and its next good push ends it
+    await line.driver.until(lambda: line.troubles[-1:] not in ([], [None]))
+    assert says in line.troubles[-1]
+    assert line.texts == []
+    assert await line.sender.push(line.sender.message("好了")) == [200]
+    await line.driver.until(lambda: line.texts == ["好了"])
+    assert line.troubles[-1] is None
+    await sender.close()
+
+
+async def test_an_encrypted_account_read_as_plain_says_what_to_set(
+    start: Callable[..., Any], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(receiver_module, "LIFE_SIGN_SECONDS", 0.01)
+    line = await start(mode="plain", encoding_aes_key=None)
+    line.sender.mode = "encrypted"
+    for _ in range(3):
+        assert await line.sender.push(line.sender.message()) == [200]
+
+    await line.driver.until(lambda: line.troubles[-1] is not None)
+
+    assert 'mode = "encrypted"' in line.troubles[-1]
+    assert len(line.parked) == 3
+
+
+@pytest.mark.parametrize("left_out", ["signature", "timestamp", "nonce"])
+async def test_what_has_not_the_form_of_a_push_raises_no_alarm(
+    start: Callable[..., Any], monkeypatch: pytest.MonkeyPatch, left_out: str
+) -> None:
+    monkeypatch.setattr(receiver_module, "LIFE_SIGN_SECONDS", 0.01)
+    line = await start(mode="plain")
+    query = {"signature": "0" * 40, "timestamp": line.sender.query()["timestamp"], "nonce": "1"}
+    query[left_out] = "1' OR '1'='1" if left_out == "signature" else ""
+
+    for _ in range(20):
+        assert (await line.sender.post(query, "<xml/>")).status_code == 403
+
+    # Then they are counted, and the next push comes in as if nothing had been
+    await line.driver.until(lambda: line.driver.cursor.get("count.refused") == 20)
+    assert await line.sender.push(line.sender.message("一")) == [200]
+    assert set(line.troubles) == {None}
 
 
 def test_no_secret_is_shown(context: Context) -> None:

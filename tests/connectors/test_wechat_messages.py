@@ -58,10 +58,6 @@ def test_a_text_message_becomes_a_post() -> None:
         ({"MsgType": "voice", "MediaId": "m", "Recognition": "刹车异响"}, "刹车异响"),
         ({"MsgType": "video", "MediaId": "m", "ThumbMediaId": "t"}, "[视频]"),
         ({"MsgType": "shortvideo", "MediaId": "m", "ThumbMediaId": "t"}, "[视频]"),
-        (
-            {"MsgType": "location", "Location_X": "23.1", "Location_Y": "113.3", "Label": "南山"},
-            "[位置] 南山",
-        ),
         ({"MsgType": "location", "Location_X": "23.1", "Location_Y": "113.3"}, "[位置]"),
         (
             {"MsgType": "link", "Title": "召回", "Description": "赤霄", "Url": "https://a.cn/1"},
@@ -75,11 +71,39 @@ def test_every_type_has_words(fields: dict[str, str], text: str) -> None:
     assert draft(**fields).text == text
 
 
-def test_where_a_link_and_a_picture_lead() -> None:
+@pytest.mark.parametrize(
+    ("label", "kept"),
+    [
+        ("广东省深圳市南山区科技园南路 1 号 3 栋 502", "[位置] 广东省深圳市"),
+        ("中国福建省厦门市思明区演武路", "[位置] 福建省厦门市"),
+        ("新疆维吾尔自治区乌鲁木齐市", "[位置] 新疆维吾尔自治区乌鲁木齐市"),
+        ("北京市朝阳区望京街 10 号", "[位置] 北京市"),
+        ("香港特别行政区中西区皇后大道中", "[位置] 香港特别行政区"),
+        # No city, or none that surely is one
+        ("四川省凉山彝族自治州西昌市三岔口", "[位置] 四川省"),
+        ("浙江省好又多超市解放路店", "[位置] 浙江省"),
+        ("广东省东门市场 3 号", "[位置] 广东省"),
+        ("广东省幸福城市花园小区 3 栋", "[位置] 广东省"),
+        # No province: it may be anything
+        ("南山区科技园南路 1 号", "[位置]"),
+        ("深圳市南山区", "[位置]"),
+        ("我家", "[位置]"),
+        ("", "[位置]"),
+    ],
+)
+def test_of_a_place_the_province_and_city_stay(label: str, kept: str) -> None:
+    post = draft(MsgType="location", Location_X="23.134521", Location_Y="113.358803", Label=label)
+
+    assert post.text == kept
+    assert b"23.13" not in post.to_line() and b"113.35" not in post.to_line()
+
+
+def test_where_a_link_leads_is_kept_and_where_a_picture_is_not() -> None:
     link = draft(MsgType="link", Title="召" * 2_000, Url="https://a.cn/1")
     assert (link.url, len(link.title or "")) == ("https://a.cn/1", 1_000)
-    assert draft(MsgType="image", PicUrl="http://a.cn/p").url == "http://a.cn/p"
-    assert draft(MsgType="image", PicUrl="this is a url").url is None
+    assert draft(MsgType="link", PicUrl="http://a.cn/p").url is None
+    assert draft(MsgType="image", PicUrl="http://a.cn/p").url is None
+    assert draft(MsgType="image", Url="http://a.cn/p").url is None
     assert draft(MsgType="link", Url="javascript:alert(1)").url is None
 
 
@@ -221,6 +245,30 @@ def test_a_parked_push_names_no_person() -> None:
     assert keyed_hash(SECRET, "wmExternal0001") in told
     assert "hologram" in told
     assert without_people(b"<a>1</a>", SECRET, "", "1") == b"<a>1</a>"
+
+
+def test_of_a_strange_id_nothing_is_left() -> None:
+    assert b"oPerson" not in without_people(b"<UserID>oPerson[1]</UserID>", SECRET)
+
+
+def test_a_parked_push_names_no_place_and_no_picture() -> None:
+    places = {"Location_X": "23.134521", "Label": "南山区科技园南路 1 号", "Latitude": "23.2"}
+    raw = xml(**places, Poiname="我家", PicUrl="http://mmbiz.qpic.cn/a", Scale=20).encode()
+
+    told = without_people(raw + b"<Longitude>113.3", SECRET).decode()
+
+    assert not any(one in told for one in (*places.values(), "我家", "mmbiz", "113.3"))
+    assert "<Scale>20</Scale>" in told and "<Label></Label>" in told
+
+
+@pytest.mark.parametrize("part", [b"<UserID ", b"<Label ", b"<Label>", b"<UserID>", b" "])
+def test_parking_takes_no_time(part: bytes) -> None:
+    raw = b"<UserID>" + part * (1024 * 1024 // len(part)) + b"["
+    began = time.process_time()
+
+    without_people(raw, SECRET)
+
+    assert time.process_time() - began < 2
 
 
 # --- the messages of other projects' test suites, skipped where they are absent ------------------

@@ -4,6 +4,7 @@ from typing import Any
 import pytest
 from pydantic import ValidationError
 
+import connectors.receiver as receiver_module
 from connectors.base import Context
 from connectors.wechat_events import CONTACT_ACTS
 from connectors.wecom import Wecom
@@ -52,6 +53,12 @@ async def driver(connect: Callable[[], Wecom], port: int) -> AsyncIterator[Drive
     await driver.stop()
 
 
+@pytest.fixture
+def hurried(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Life signs come at once; asked for before the connector starts."""
+    monkeypatch.setattr(receiver_module, "LIFE_SIGN_SECONDS", 0.01)
+
+
 def parked(driver: Driver) -> list[bytes]:
     return [item.raw for batch in driver.written for item in batch.unreadable]
 
@@ -70,6 +77,24 @@ async def test_an_echo_of_others_is_refused(
 
     assert (await other.verify()).status_code == 403
     assert (await sender.verify()).status_code == 200
+    await other.close()
+
+
+@pytest.mark.parametrize(
+    ("options", "says"),
+    [({"token": "another"}, "token"), ({"key": "G" * 43}, "encoding_aes_key")],
+)
+async def test_what_keeps_every_push_out_is_told(
+    hurried: None, driver: Driver, sender: Sender, options: dict[str, str], says: str
+) -> None:
+    other = Sender(sender.url, sender.now, **{"app_id": CORP_ID, **options}, wecom=True)
+
+    # When WeCom checks the address in vain, as often as it tries
+    for _ in range(3):
+        assert (await other.verify()).status_code == 403
+
+    await driver.until(lambda: bool(driver.written) and driver.written[-1].trouble is not None)
+    assert says in str(driver.written[-1].trouble)
     await other.close()
 
 
