@@ -198,7 +198,9 @@ class Ingest:
         if batch.cursor != progress.cursor:
             progress.cursor, progress.cursor_at = batch.cursor, now
         if batch.trouble is not None:
-            log.warning("source is read in part", source=progress.name, reason=str(batch.trouble))
+            reason = str(batch.trouble)
+            if progress.failure is None or progress.failure[1] != reason:
+                log.warning("source is read in part", source=progress.name, reason=reason)
             await self._failed(progress, batch.trouble)
             return
         gap = None
