@@ -13,7 +13,7 @@ demo: $(READY)
 
 # Two processes: one for the tests that share Kafka and Elasticsearch, one for the others.
 test: $(READY)
-	$(BIN)/python -m pytest -n 2 --dist loadgroup
+	$(BIN)/python -m pytest -n 2
 
 check: $(READY)
 	$(BIN)/ruff format --check .

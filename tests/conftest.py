@@ -8,10 +8,13 @@ import logging
 import os
 import uuid
 from collections.abc import Iterator
+from functools import cache
 from pathlib import Path
+from typing import Any
 
 import pytest
 import structlog
+from xdist.scheduler import LoadScopeScheduling
 
 from pipeline.logs import CLIENTS
 from pipeline.services import RunningServices, ServicesConfig, erase, start
@@ -22,13 +25,29 @@ ROOT = Path(__file__).resolve().parents[1]
 SHARED = ROOT.parent / "shared"
 
 
-@pytest.hookimpl(tryfirst=True)  # xdist reads the groups in its own
+class ByServers(LoadScopeScheduling):
+    """Files that use the run's servers are one process's; other files anybody's, each a whole."""
+
+    def _split_scope(self, nodeid: str) -> str:
+        file = nodeid.partition("::")[0]
+        return "servers" if _uses_servers(file) else file
+
+
+@cache
+def _uses_servers(file: str) -> bool:
+    return "mark.services" in (ROOT / file).read_text(encoding="utf-8")
+
+
+@pytest.hookimpl
+def pytest_xdist_make_scheduler(config: pytest.Config, log: Any) -> LoadScopeScheduling:
+    return ByServers(config, log)
+
+
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
-    """With several processes, all tests that use the run's servers are of one; so are a file's."""
     for item in items:
-        shared = "local_services" in getattr(item, "fixturenames", ())
-        group = "services" if shared else item.nodeid.partition("::")[0]
-        item.add_marker(pytest.mark.xdist_group(group))
+        used = "local_services" in getattr(item, "fixturenames", ())
+        if used and item.get_closest_marker("services") is None:
+            raise pytest.UsageError(f"{item.nodeid} uses servers: give it pytest.mark.services")
 
 
 @pytest.fixture(autouse=True)

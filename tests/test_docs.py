@@ -85,7 +85,7 @@ def test_a_make_command_does_what_readme_says(command: str) -> None:
     assert expected[command] in done.stdout
 
 
-@pytest.mark.services
+@pytest.mark.own_servers
 @pytest.mark.timeout(600)
 def test_the_demo_finds_the_crisis_and_nothing_else(demo: Demo) -> None:
     assert demo.code == 0, demo.output
@@ -95,7 +95,7 @@ def test_the_demo_finds_the_crisis_and_nothing_else(demo: Demo) -> None:
     assert "Traceback" not in demo.output
 
 
-@pytest.mark.services
+@pytest.mark.own_servers
 @pytest.mark.timeout(600)
 @pytest.mark.parametrize("command", TINGCHAO)
 def test_a_command_of_readme_runs(command: str, demo: Demo) -> None:
@@ -191,7 +191,7 @@ def test_the_mood_model_is_trained_on_files_of_one_s_own(tmp_path: Path) -> None
     assert "mine" in done.stdout
 
 
-@pytest.mark.services
+@pytest.mark.own_servers
 @pytest.mark.timeout(600)
 def test_the_benchmark_of_the_line_reports_every_role(tmp_path: Path) -> None:
     small = ["--posts", "8000", "--keywords", "200", "--rounds", "1", "--short-lived"]
@@ -211,7 +211,7 @@ def test_the_benchmark_of_the_line_reports_every_role(tmp_path: Path) -> None:
     assert re.search(r"round 1: [\d,]+ posts/s", done.stdout)
 
 
-@pytest.mark.services
+@pytest.mark.own_servers
 @pytest.mark.timeout(600)
 async def test_live_records_fit_the_written_schemas(demo: Demo, tmp_path: Path) -> None:
     import json

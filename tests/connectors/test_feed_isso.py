@@ -24,7 +24,7 @@ from tests.connectors.polls import parts
 ROOT = Path(__file__).resolve().parents[2]
 PAGES = ("/yunfan/", "/chixiao/")
 
-pytestmark = pytest.mark.services
+pytestmark = pytest.mark.own_servers
 
 
 @pytest.fixture

@@ -135,7 +135,7 @@ def id_of(name: str) -> str:
     return f"mail:{keyed_hash(SecretStr(SECRET), name)}"
 
 
-@pytest.mark.services
+@pytest.mark.own_servers
 async def test_all_and_only_the_mails_that_stay_arrive_once(
     server: ImapServer, surroundings: tuple[Context, FakeClock]
 ) -> None:
@@ -193,7 +193,7 @@ async def test_all_and_only_the_mails_that_stay_arrive_once(
     assert "张三" not in everything
 
 
-@pytest.mark.services
+@pytest.mark.own_servers
 async def test_a_first_look_takes_the_last_days_only_and_no_mail_that_is_too_large(
     server: ImapServer, surroundings: tuple[Context, FakeClock]
 ) -> None:
@@ -226,7 +226,7 @@ async def test_a_first_look_takes_the_last_days_only_and_no_mail_that_is_too_lar
     assert fetched == ["3", "4"]
 
 
-@pytest.mark.services
+@pytest.mark.own_servers
 async def test_a_login_or_a_folder_that_is_refused_says_what_to_do(
     server: ImapServer, surroundings: tuple[Context, FakeClock]
 ) -> None:
@@ -255,7 +255,7 @@ async def _one(options: Mailbox.Config, context: Context) -> AsyncIterator[Batch
         yield await anext(batches)
 
 
-@pytest.mark.services
+@pytest.mark.own_servers
 @pytest.mark.parametrize("security", ["tls", "starttls"])
 async def test_certificates_are_checked(
     security: str,

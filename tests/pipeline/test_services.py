@@ -472,7 +472,7 @@ time.sleep(600)
 """
 
 
-@pytest.mark.services
+@pytest.mark.own_servers
 def test_one_life_of_a_work_folder(config: ServicesConfig) -> None:
     # started: both answer, and take what they are given
     steps: list[str] = []
@@ -523,7 +523,7 @@ def test_one_life_of_a_work_folder(config: ServicesConfig) -> None:
     eventually(lambda: not any(state.running for state in services.status(config)))
 
 
-@pytest.mark.services
+@pytest.mark.own_servers
 def test_a_service_whose_note_was_lost_is_found(config: ServicesConfig) -> None:
     only_kafka = replace(config, elasticsearch=False)
     running = services.start(only_kafka, attached=False)
@@ -532,7 +532,7 @@ def test_a_service_whose_note_was_lost_is_found(config: ServicesConfig) -> None:
     assert running.ended() == ["kafka"]
 
 
-@pytest.mark.services
+@pytest.mark.own_servers
 @pytest.mark.parametrize(
     ("change", "said"),
     [
