@@ -14,7 +14,9 @@ from aiokafka.errors import (
     KafkaConnectionError,
     KafkaError,
     KafkaTimeoutError,
+    OutOfOrderSequenceNumber,
     TopicAlreadyExistsError,
+    UnknownError,
     for_code,
 )
 
@@ -41,6 +43,9 @@ MAX_POLL_INTERVAL_MS = 7 * 24 * 3600 * 1000
 MAX_REQUEST_BYTES = 8 * 1024 * 1024
 BATCH_BYTES = 512 * 1024
 CONNECT_SECONDS = 60.0
+#: Errors that pass though aiokafka does not call them retriable: a broker that is stopping answers
+#: some requests with "unknown error", and a gap in a producer's numbers ends with the producer.
+PASSING = (KafkaConnectionError, KafkaTimeoutError, UnknownError, OutOfOrderSequenceNumber)
 
 
 @dataclass(frozen=True, slots=True)
@@ -70,8 +75,7 @@ async def mapped_errors(doing: str) -> AsyncIterator[None]:
     try:
         yield
     except KafkaError as error:
-        passing = isinstance(error, KafkaConnectionError | KafkaTimeoutError)
-        if passing or getattr(error, "retriable", False):
+        if isinstance(error, PASSING) or getattr(error, "retriable", False):
             raise RetryableError(f"{doing}: {error!r}") from error
         raise
 
@@ -396,6 +400,8 @@ class LineWriter:
         self.kafka = kafka
         self._started: AIOKafkaProducer | None = None
         self._partitions: dict[str, int] = {}
+        self._replacing = asyncio.Lock()
+        self._replaced: set[asyncio.Task[None]] = set()
 
     async def start(self) -> None:
         """Connect.
@@ -415,6 +421,7 @@ class LineWriter:
         """Flush and disconnect."""
         if self._started is not None:
             await self._started.stop()
+        await asyncio.gather(*self._replaced)
 
     @property
     def _producer(self) -> AIOKafkaProducer:
@@ -447,33 +454,64 @@ class LineWriter:
             await self._write(writes)
 
     async def _write(self, writes: Mapping[str, Sequence[Entry]]) -> None:
+        producer = self._producer
         async with mapped_errors("write"):
-            futures = []
-            for topic, entries in writes.items():
-                by_partition: dict[int, list[Entry]] = defaultdict(list)
-                for entry in entries:
-                    by_partition[entry.partition].append(entry)
-                for partition, group in by_partition.items():
-                    futures += await self._send(self.kafka.topic(topic), partition, group)
-            if futures:
-                await asyncio.gather(*futures)
+            try:
+                futures = []
+                for topic, entries in writes.items():
+                    by_partition: dict[int, list[Entry]] = defaultdict(list)
+                    for entry in entries:
+                        by_partition[entry.partition].append(entry)
+                    for partition, group in by_partition.items():
+                        place = TopicPartition(self.kafka.topic(topic), partition)
+                        futures += await _send(producer, place, group)
+                if futures:
+                    await asyncio.gather(*futures)
+            except KafkaError as error:
+                if not getattr(error, "retriable", False):
+                    await self._replace(producer)
+                raise
 
-    async def _send(
-        self, topic: str, partition: int, entries: Iterable[Entry]
-    ) -> list[asyncio.Future[Any]]:
-        futures = []
-        batch = self._producer.create_batch()
-        for entry in entries:
-            arguments = {
-                "key": entry.key,
-                "value": entry.value,
-                "timestamp": None,
-                "headers": list(entry.headers),
-            }
-            if batch.append(**arguments) is None:  # full: send it, start the next one
-                futures.append(await self._producer.send_batch(batch, topic, partition=partition))
-                batch = self._producer.create_batch()
-                batch.append(**arguments)
-        if batch.record_count():
-            futures.append(await self._producer.send_batch(batch, topic, partition=partition))
-        return futures
+    async def _replace(self, failed: AIOKafkaProducer) -> None:
+        """Go on with a new producer.
+
+        A batch that was refused has used up its numbers: the broker sees a gap behind it and
+        refuses whatever the same producer sends next, for good.
+        """
+        async with self._replacing:
+            if failed is not self._producer:
+                return  # a write beside this one was first
+            producer = self.kafka.producer()
+            try:
+                await self.kafka.connect(producer)
+            except BaseException as error:
+                await producer.stop()
+                if isinstance(error, FatalError):  # the next write comes here again
+                    raise RetryableError(str(error)) from error
+                raise
+            self._started = producer
+            # Other writes may still wait for theirs; it ends when they have heard.
+            stopping = asyncio.create_task(failed.stop())
+            self._replaced.add(stopping)
+            stopping.add_done_callback(self._replaced.discard)
+
+
+async def _send(
+    producer: AIOKafkaProducer, place: TopicPartition, entries: Iterable[Entry]
+) -> list[asyncio.Future[Any]]:
+    futures = []
+    batch = producer.create_batch()
+    for entry in entries:
+        arguments = {
+            "key": entry.key,
+            "value": entry.value,
+            "timestamp": None,
+            "headers": list(entry.headers),
+        }
+        if batch.append(**arguments) is None:  # full: send it, start the next one
+            futures.append(await producer.send_batch(batch, place.topic, partition=place.partition))
+            batch = producer.create_batch()
+            batch.append(**arguments)
+    if batch.record_count():
+        futures.append(await producer.send_batch(batch, place.topic, partition=place.partition))
+    return futures

@@ -46,6 +46,8 @@ __all__ = ["Watchdog", "past_exits", "verdict"]
 
 #: A look that comes so much later than planned was kept from coming: the process did not run.
 ASLEEP_SECONDS = 5.0
+#: A loop that has not answered for so long is what is judged, and nothing that it would have done.
+QUIET_LOOP_SECONDS = 5.0
 #: Telling why must not keep the process from ending: standard error may be what is stuck.
 TELL_SECONDS = 10.0
 
@@ -131,6 +133,9 @@ def verdict(vitals: Vitals, limits: WatchdogSettings, now: float, awake_since: f
                 f"Watchdog: the event loop has not answered for {age:.0f} s (limit "
                 f"{limits.loop_seconds:g} s); the process starts anew, nothing is lost.",
             )
+        if age > QUIET_LOOP_SECONDS:
+            # Heartbeats and commits wait for the loop: to name them would be to name the effect.
+            return None
     # From here on up to when the broker last answered: while it does not, nobody can tell.
     heard_at = vitals.looked_at
     if vitals.kafka_away is not None or heard_at is None:

@@ -10,12 +10,16 @@ import pytest
 from aiokafka.admin import NewTopic
 from aiokafka.errors import (
     KafkaConnectionError,
+    KafkaError,
     KafkaTimeoutError,
     MessageSizeTooLargeError,
     NotLeaderForPartitionError,
+    OutOfOrderSequenceNumber,
     ProducerFenced,
     TopicAuthorizationFailedError,
+    UnknownError,
 )
+from aiokafka.protocol.produce import ProduceRequest
 
 from pipeline.kafka import Entry, Kafka, LineWriter, mapped_errors
 from pipeline.settings import KafkaSettings
@@ -60,6 +64,8 @@ async def read(kafka: Kafka, topic: str, only: int | None = None) -> list[Any]:
         KafkaConnectionError("refused"),
         KafkaTimeoutError(),  # a broker that stands still for longer than the request timeout
         NotLeaderForPartitionError(),
+        UnknownError(),  # a broker that is stopping
+        OutOfOrderSequenceNumber(),
     ],
 )
 async def test_a_passing_fault_can_be_retried(error: Exception) -> None:
@@ -245,6 +251,59 @@ async def test_a_record_that_the_topic_refuses_is_no_passing_fault(
 
     await writer.write({"posts.raw": [Entry(0, b"the writer goes on")]})
     assert [r.value for r in await read(kafka, "posts.raw")] == [b"the writer goes on"]
+
+
+@pytest.mark.services
+@pytest.mark.parametrize("refused", [UnknownError(), MessageSizeTooLargeError()])
+async def test_a_writer_goes_on_after_a_refused_batch(
+    kafka: Kafka, writer: LineWriter, refused: KafkaError
+) -> None:
+    """The refused batch has used up its numbers: the same producer would be refused for good."""
+    await writer.write({"posts.raw": [Entry(0, b"before")]})
+    refuse_once(writer, refused)
+    with pytest.raises((RetryableError, type(refused))):
+        await writer.write({"posts.raw": [Entry(0, b"refused")]})
+
+    await asyncio.gather(
+        *(writer.write({"posts.raw": [Entry(0, b"%d" % who)]}) for who in range(5))
+    )
+
+    found = [record.value for record in await read(kafka, "posts.raw")]
+    assert found[0] == b"before"
+    assert sorted(found[1:]) == [b"%d" % who for who in range(5)]
+
+
+@pytest.mark.services
+async def test_a_writer_whose_cluster_went_away_after_a_refusal_says_to_retry(
+    kafka: Kafka, writer: LineWriter
+) -> None:
+    await writer.write({"posts.raw": [Entry(0, b"before")]})
+    refuse_once(writer, UnknownError())
+    there, kafka.address = kafka.address, "127.0.0.1:1"
+    with pytest.raises(RetryableError, match=r"127\.0\.0\.1:1"):
+        await writer.write({"posts.raw": [Entry(0, b"refused")]})
+    kafka.address = there
+
+    with pytest.raises(RetryableError, match="OutOfOrder"):
+        await writer.write({"posts.raw": [Entry(0, b"refused for its number")]})
+    await writer.write({"posts.raw": [Entry(0, b"after")]})
+
+    found = [record.value for record in await read(kafka, "posts.raw")]
+    assert found == [b"before", b"after"]
+
+
+def refuse_once(writer: LineWriter, error: KafkaError) -> None:
+    """The broker's next answer to a batch of this writer is an error."""
+    client = writer._producer.client
+    send = client.send
+    waiting = [error]
+
+    async def refusing(node: int, request: Any, **more: Any) -> Any:
+        if isinstance(request, ProduceRequest) and waiting:
+            raise waiting.pop()
+        return await send(node, request, **more)
+
+    client.send = refusing
 
 
 @pytest.mark.services

@@ -41,7 +41,7 @@ class Loop:
 class Case:
     """A process that runs well, a broker that says so, and a watchdog that looks each second."""
 
-    def __init__(self, note: Path) -> None:
+    def __init__(self, note: Path, limits: WatchdogSettings = LIMITS) -> None:
         self.now = 1_000.0
         self.vitals = Vitals("index", ["index"], clock=lambda: self.now)
         self.reader: Reader = self.vitals.reader("index")
@@ -54,7 +54,7 @@ class Case:
         self.watching = True
         self.ended: list[tuple[int, str]] = []
         self.vitals.runs_on(self.loop)  # type: ignore[arg-type]
-        self.dog = Watchdog(self.vitals, LIMITS, note, end=self._end)
+        self.dog = Watchdog(self.vitals, limits, note, end=self._end)
 
     def _end(self, code: int, why: str) -> NoReturn:
         self.ended.append((code, why))
@@ -122,6 +122,21 @@ def test_a_blocked_loop_is_ended_after_30_seconds(case: Case) -> None:
     assert why is not None
     assert "event loop" in why
     assert case.ended == [(EXIT_WATCHDOG, why)]
+
+
+def test_a_blocked_loop_is_named_and_not_what_comes_of_it(tmp_path: Path) -> None:
+    """Heartbeats wait for the loop too: Kafka drops the member before the loop's limit is up."""
+    use_language("en")
+    case = Case(tmp_path / "watchdog", WatchdogSettings(member_seconds=10, progress_seconds=10))
+    case.started()
+    case.loop.blocked = True
+    case.member = case.commits = False
+    case.lag = 1
+
+    why = case.lives(60)
+
+    assert why is not None
+    assert "event loop" in why
 
 
 def test_a_loop_that_answers_late_but_in_time_is_left_alone(case: Case) -> None:
