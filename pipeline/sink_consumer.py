@@ -9,7 +9,7 @@ import asyncio
 from typing import Any
 
 import structlog
-from aiokafka import AIOKafkaConsumer
+from aiokafka import AIOKafkaConsumer, ConsumerRebalanceListener
 from aiokafka.errors import CommitFailedError, IllegalStateError, KafkaError
 
 from pipeline import metrics
@@ -30,7 +30,9 @@ class SinkConsumer:
     """Feeds a safe loop from topics of a consumer group until asked to stop.
 
     Delivery: at least once. A commit that a rebalance overtook is no fault: the records come again
-    to their new owner.
+    to their new owner, and none is committed that was fetched before the rebalance. The client
+    would: it sends the offsets with the membership of the moment, and a process that was frozen
+    would take the group back behind what others have read meanwhile.
     """
 
     def __init__(
@@ -78,7 +80,9 @@ class SinkConsumer:
         except asyncio.CancelledError:
             await self._loop.stop()
             raise
-        consumer = self._kafka.consumer(*self._topics, group=self._group)
+        consumer = self._kafka.consumer(group=self._group)
+        rebalances = _Rebalances()
+        consumer.subscribe([self._kafka.topic(name) for name in self._topics], listener=rebalances)
         self._vitals.begin("joining")
         try:
             try:
@@ -88,7 +92,7 @@ class SinkConsumer:
             self._vitals.joined(_membership(consumer))
             log.info("reading", group=self._group, topics=self._topics)
             with rights_checked(self._kafka.settings):
-                await self._read(stop, consumer)
+                await self._read(stop, consumer, rebalances)
         except (asyncio.CancelledError, SystemExit, FatalError):
             raise
         except BaseException as error:  # noqa: BLE001 - a consumer in an unknown state
@@ -97,12 +101,15 @@ class SinkConsumer:
             await consumer.stop()
             await self._loop.stop()
 
-    async def _read(self, stop: asyncio.Event, consumer: AIOKafkaConsumer) -> None:
+    async def _read(
+        self, stop: asyncio.Event, consumer: AIOKafkaConsumer, rebalances: "_Rebalances"
+    ) -> None:
         while not stop.is_set():
-            await self._once(consumer)
+            await self._once(consumer, rebalances)
 
-    async def _once(self, consumer: AIOKafkaConsumer) -> None:
+    async def _once(self, consumer: AIOKafkaConsumer, rebalances: "_Rebalances") -> None:
         batches = await consumer.getmany(timeout_ms=500, max_records=self._max_records)
+        fetched_in = rebalances.count
         metrics.ASSIGNED.labels(self._loop.stage.name).set(len(consumer.assignment()))
         if not batches:
             return
@@ -116,7 +123,10 @@ class SinkConsumer:
             tp: messages[-1].offset + 1 for tp, messages in batches.items()
         }
         try:
-            await consumer.commit(offsets)
+            async with rebalances.held_off:
+                if rebalances.count != fetched_in:
+                    raise CommitFailedError("fetched before the rebalance")
+                await consumer.commit(offsets)
         except (CommitFailedError, IllegalStateError) as error:
             metrics.ERRORS.labels(self._loop.stage.name, "commit").inc()
             log.warning("commit overtaken by a rebalance", error=str(error))
@@ -126,6 +136,21 @@ class SinkConsumer:
             metrics.ERRORS.labels(self._loop.stage.name, "commit").inc()
             # The next commit covers this one; until then a restart repeats some records.
             log.warning("commit failed, will be repeated", error=repr(error))
+
+
+class _Rebalances(ConsumerRebalanceListener):  # type: ignore[misc]
+    """Counts rebalances; while ``held_off`` is held, the next one waits."""
+
+    def __init__(self) -> None:
+        self.count = 0
+        self.held_off = asyncio.Lock()
+
+    async def on_partitions_revoked(self, revoked: object) -> None:
+        async with self.held_off:
+            self.count += 1
+
+    async def on_partitions_assigned(self, assigned: object) -> None:
+        """Nothing: what was revoked is what counts."""
 
 
 def _membership(consumer: AIOKafkaConsumer) -> Membership:

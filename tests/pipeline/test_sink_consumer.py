@@ -18,6 +18,7 @@ from pipeline.loop import SafeLoop
 from pipeline.record import Item, Record
 from pipeline.settings import KafkaSettings
 from pipeline.sink_consumer import SinkConsumer
+from pipeline.vitals import Reader
 from schemas.dead_letter import DeadLetter, dead_letter_id, parse_dead_letter_line
 from schemas.errors import FatalError, RejectedError, RetryableError
 from schemas.outcome import Done, Outcome
@@ -35,6 +36,8 @@ class NoteStage:
         self.got: list[str] = []
         self.away = False
         self.tries = 0
+        self.may_go_on = asyncio.Event()
+        self.may_go_on.set()
         self._news = asyncio.Event()
 
     async def start(self) -> None: ...
@@ -54,6 +57,7 @@ class NoteStage:
         self._news.set()
         if self.away:
             raise RetryableError("the index is away")
+        await self.may_go_on.wait()
         self.got += [item.value for item in items]
         return [Done()] * len(items)
 
@@ -103,8 +107,19 @@ class Running:
             Breaker("index", notes.with_name("halt.json")),
             end=end,
         )
-        self.consumer = SinkConsumer(kafka, group, (TOPIC, "incidents"), loop, most)
+        self.vitals = Reader(group)
+        topics = (TOPIC, "incidents")
+        self.consumer = SinkConsumer(kafka, group, topics, loop, most, self.vitals)
         self.task: asyncio.Task[None] | None = None
+
+    async def owns(self, partitions: int) -> None:
+        """Wait until its client believes that it owns so many."""
+
+        async def owned() -> bool:
+            membership = self.vitals.membership
+            return membership is not None and len(list(membership.assigned())) == partitions
+
+        await groups.until(owned, f"{partitions} partitions are its own")
 
     async def __aenter__(self) -> "Running":
         self.task = asyncio.create_task(self.consumer.run(self.stop))
@@ -283,3 +298,32 @@ async def test_two_share_the_work_and_one_that_leaves_loses_nothing(
 
     offsets = await committed(kafka)
     assert offsets[TOPIC, 0] + offsets[TOPIC, 1] == 300
+
+
+@pytest.mark.services
+async def test_one_that_was_frozen_does_not_take_the_group_back(
+    kafka: Kafka, writer: LineWriter, tmp_path: Path
+) -> None:
+    """Others read on while it had old records in its hands; then it owns the partition again."""
+
+    async def feed(begin: int) -> None:
+        entries = [Entry(n % 2, words(f"{n}")) for n in range(begin, begin + 20)]
+        await writer.write({TOPIC: entries})
+
+    await feed(0)
+    async with Running(kafka, tmp_path / "a") as frozen:
+        frozen.stage.may_go_on.clear()
+        await frozen.stage.until(lambda: frozen.stage.tries == 1)
+        await feed(20)
+        async with Running(kafka, tmp_path / "b") as other:
+            await frozen.owns(2)
+            await other.stage.until(lambda: len(other.stage.got) == 20)  # one partition to its end
+        await frozen.owns(4)
+        overtaken = int(other.stage.got[0]) % 2
+
+        frozen.stage.may_go_on.set()
+        await writer.write({TOPIC: [Entry(1 - overtaken, words("new"))]})
+        await frozen.stage.until(lambda: "new" in frozen.stage.got)
+
+    offsets = await committed(kafka)
+    assert (offsets[TOPIC, overtaken], offsets[TOPIC, 1 - overtaken]) == (20, 21)
