@@ -8,10 +8,13 @@ from pydantic_core import PydanticCustomError
 from schemas.enriched import BrandRole
 from schemas.record import PlainText, Record, UtcTime
 
-__all__ = ["Brand", "KeywordRule", "RuleSet"]
+__all__ = ["MAX_QUERY", "Brand", "KeywordRule", "Rule", "RuleSet"]
+
+MAX_QUERY = 10_000
 
 Slug = Annotated[str, Field(pattern=r"^[a-z0-9][a-z0-9_-]*$", max_length=64)]
 Word = Annotated[PlainText, Field(min_length=1, max_length=64)]
+Example = Annotated[PlainText, Field(min_length=1, max_length=2_000)]
 
 
 class Brand(Record):
@@ -32,6 +35,27 @@ class KeywordRule(Record):
     words: Annotated[tuple[Word, ...], Field(min_length=1)]
 
 
+class Rule(Record):
+    """A query over posts, in the language of ``processors/query_grammar.lark``."""
+
+    id: Slug
+    name: PlainText
+    query: Annotated[PlainText, Field(min_length=1, max_length=MAX_QUERY)]
+    owner: PlainText | None = None
+    """Who answers for it."""
+    purpose: PlainText | None = None
+    """What it is there for."""
+    labels: tuple[Word, ...] = ()
+    department: Word | None = None
+    """Who acts on what it finds."""
+    priority: Annotated[int, Field(ge=1, le=5)] = 3
+    """1 is the most urgent."""
+    must_match: tuple[Example, ...] = ()
+    """Texts that it finds; asked at every change."""
+    must_not_match: tuple[Example, ...] = ()
+    """Texts that it does not find; asked at every change."""
+
+
 class RuleSet(Record):
     """One line of ``rules``: all that a team listens for, at one version."""
 
@@ -43,19 +67,24 @@ class RuleSet(Record):
     changed_at: UtcTime
     brands: tuple[Brand, ...] = ()
     keywords: tuple[KeywordRule, ...] = ()
+    rules: tuple[Rule, ...] = ()
 
     @model_validator(mode="after")
     def _unique_ids(self) -> Self:
-        for what, items in (("brand", self.brands), ("keyword rule", self.keywords)):
+        # A match names its rule by id alone, so keyword rules and queries share one space of ids.
+        for what, ids in (
+            ("brand", [brand.id for brand in self.brands]),
+            ("rule", [rule.id for rule in (*self.keywords, *self.rules)]),
+        ):
             seen: set[str] = set()
-            for item in items:
-                if item.id in seen:
+            for id in ids:
+                if id in seen:
                     raise PydanticCustomError(
                         "duplicate_id",
                         "two entries of kind {what} have the id '{id}'",
-                        {"what": what, "id": item.id},
+                        {"what": what, "id": id},
                     )
-                seen.add(item.id)
+                seen.add(id)
         return self
 
     @property
