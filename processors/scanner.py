@@ -1,11 +1,9 @@
 """Finds tens of thousands of words in one pass over a text: what keywords and brands share."""
 
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field
-from itertools import islice
 
-from ahocorasick_rs import AhoCorasick, Implementation
-
+from processors.automaton import Automaton
 from processors.fold import INVISIBLE, fold
 from schemas.enriched import EnrichedPost, Span, TextField
 
@@ -14,12 +12,6 @@ __all__ = ["Finding", "Scanner"]
 Owner = tuple[int, str]
 """Position of the list that holds a word, and the word as it is written there."""
 Hit = tuple[int, int, tuple[Owner, ...]]
-
-#: Places of words that are looked at in one text. An honest article of 100,000 characters has some
-#: 20,000; a text of one sign repeated, against words that are made of it, would have millions.
-MAX_PLACES = 50_000
-#: Characters that are searched at a time, so that few places are held at once.
-PIECE = 1_024
 
 _LETTERS = frozenset("abcdefghijklmnopqrstuvwxyz0123456789")
 
@@ -51,8 +43,7 @@ class Scanner:
                     owners.setdefault(folded, []).append((position, word))
         self._owners = [tuple(of_word) for of_word in owners.values()]
         self._needs_boundary = [(word[0] in _LETTERS, word[-1] in _LETTERS) for word in owners]
-        self._reach = max(map(len, owners), default=1) - 1
-        self._automaton = AhoCorasick(owners, implementation=Implementation.ContiguousNFA)
+        self._automaton = Automaton(owners)
 
     def scan(self, text: str) -> list[Hit]:
         """``(start, end, owners)`` of every word in ``text``, by start, the longest first.
@@ -65,7 +56,7 @@ class Scanner:
             places = [place for place, point in enumerate(folded) if point != INVISIBLE]
             folded = folded.replace(INVISIBLE, "")
         hits = []
-        for word, start, end in islice(self._places(folded), MAX_PLACES):
+        for word, start, end in self._automaton.find(folded):
             needs_before, needs_after = self._needs_boundary[word]
             if needs_before and start and folded[start - 1] in _LETTERS:
                 continue
@@ -77,18 +68,6 @@ class Scanner:
         if len(hits) > 1:
             hits.sort(key=_by_place)
         return hits
-
-    def _places(self, folded: str) -> Iterator[tuple[int, int, int]]:
-        """Every place of a word, each once: by the piece in which it begins."""
-        find = self._automaton.find_matches_as_indexes
-        if len(folded) <= PIECE:
-            yield from find(folded, overlapping=True)
-            return
-        for begin in range(0, len(folded), PIECE):
-            piece = folded[begin : begin + PIECE + self._reach]
-            for word, start, end in find(piece, overlapping=True):
-                if start < PIECE:
-                    yield word, begin + start, begin + end
 
     def find(
         self,

@@ -15,6 +15,7 @@ __all__ = [
     "MAX_TEXT",
     "Author",
     "Engagement",
+    "Medium",
     "Post",
     "PostDraft",
     "PostId",
@@ -24,6 +25,8 @@ __all__ = [
 
 PostKind = Literal["post", "repost", "comment", "reply", "article", "message", "review", "hot"]
 """``hot`` is one sighting of a topic on a hot-search board, not something a consumer said."""
+
+Medium = Literal["image", "video", "audio", "file"]
 
 PostId = Annotated[str, Field(pattern=r"^[a-z][a-z0-9-]{0,31}:[^\s\x00-\x1f]+$", max_length=128)]
 """``platform:native``. At most 128 characters, so that it fits Elasticsearch's 512 bytes."""
@@ -98,6 +101,8 @@ class PostDraft(Record):
     """The root's text where the platform quotes it."""
     engagement: Engagement | None = None
     region: Annotated[PlainText, Field(max_length=100)] | None = None
+    media: Annotated[tuple[Medium, ...], Field(max_length=4)] = ()
+    """What it shows besides text; only the kinds, never where they lie."""
     url: WebAddress | None = None
     source: Annotated[str, Field(min_length=1, max_length=100, pattern=r"^[^\x00]*$")]
     """Name of the configured connector that saw it."""

@@ -74,7 +74,7 @@ class RuleSet(Record):
         # A match names its rule by id alone, so keyword rules and queries share one space of ids.
         for what, ids in (
             ("brand", [brand.id for brand in self.brands]),
-            ("rule", [rule.id for rule in (*self.keywords, *self.rules)]),
+            ("rule", [*(one.id for one in self.keywords), *(one.id for one in self.rules)]),
         ):
             seen: set[str] = set()
             for id in ids:

@@ -1,0 +1,40 @@
+"""Every place of tens of thousands of words in one pass over a text."""
+
+from collections.abc import Collection, Iterator
+from itertools import islice
+
+from ahocorasick_rs import AhoCorasick, Implementation
+
+__all__ = ["MAX_PLACES", "Automaton"]
+
+#: Places of words that are looked at in one text. An honest article of 100,000 characters has some
+#: 20,000; a text of one sign repeated, against words that are made of it, would have millions.
+MAX_PLACES = 50_000
+#: Characters that are searched at a time, so that few places are held at once.
+PIECE = 1_024
+
+
+class Automaton:
+    """Finds words, overlapping ones included.
+
+    Limit: behind the first 50,000 places of a text nothing more is found.
+    """
+
+    def __init__(self, words: Collection[str]) -> None:
+        self._reach = max(map(len, words), default=1) - 1
+        self._automaton = AhoCorasick(words, implementation=Implementation.ContiguousNFA)
+
+    def find(self, text: str) -> Iterator[tuple[int, int, int]]:
+        """``(number of the word, start, end)`` of each place, each once."""
+        return islice(self._all(text), MAX_PLACES)
+
+    def _all(self, text: str) -> Iterator[tuple[int, int, int]]:
+        find = self._automaton.find_matches_as_indexes
+        if len(text) <= PIECE:
+            yield from find(text, overlapping=True)
+            return
+        for begin in range(0, len(text), PIECE):
+            piece = text[begin : begin + PIECE + self._reach]
+            for word, start, end in find(piece, overlapping=True):
+                if start < PIECE:  # the others belong to the piece that they begin in
+                    yield word, begin + start, begin + end
