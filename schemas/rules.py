@@ -1,6 +1,6 @@
 """What to listen for: brands and keywords, as one versioned set."""
 
-from typing import Annotated, Self
+from typing import Annotated, Literal, Self
 
 from pydantic import Field, model_validator
 from pydantic_core import PydanticCustomError
@@ -8,9 +8,10 @@ from pydantic_core import PydanticCustomError
 from schemas.enriched import BrandRole
 from schemas.record import PlainText, Record, UtcTime
 
-__all__ = ["MAX_QUERY", "Brand", "KeywordRule", "Rule", "RuleSet"]
+__all__ = ["MAX_QUERY", "Brand", "Hours", "KeywordRule", "Rule", "RuleSet"]
 
 MAX_QUERY = 10_000
+MAX_VERSION = 1_000_000_000
 
 Slug = Annotated[str, Field(pattern=r"^[a-z0-9][a-z0-9_-]*$", max_length=64)]
 Word = Annotated[PlainText, Field(min_length=1, max_length=64)]
@@ -56,15 +57,34 @@ class Rule(Record):
     """Texts that it does not find; asked at every change."""
 
 
+Day = Literal["mon", "tue", "wed", "thu", "fri", "sat", "sun"]
+TimeOfDay = Annotated[str, Field(pattern=r"^([01]\d|2[0-3]):[0-5]\d$")]
+
+
+class Hours(Record):
+    """When a team is at work, in the time zone of the settings."""
+
+    days: Annotated[tuple[Day, ...], Field(min_length=1)]
+    begin: TimeOfDay
+    end: TimeOfDay
+    """Not after ``begin``: on the next day."""
+
+
 class RuleSet(Record):
     """One line of ``rules``: all that a team listens for, at one version."""
 
     id: Slug
-    version: Annotated[int, Field(ge=1, le=1_000_000_000)]
+    version: Annotated[int, Field(ge=1, le=MAX_VERSION)]
     author: PlainText
     reason: PlainText
     """Why this version was made."""
     changed_at: UtcTime
+    team: PlainText | None = None
+    """Whose rules these are."""
+    hours: tuple[Hours, ...] = ()
+    """When the team wants to be told; kept for ``notify``, which does not look at it yet."""
+    channels: tuple[Word, ...] = ()
+    """Where the team wants to be told, by the settings' names; likewise kept for ``notify``."""
     brands: tuple[Brand, ...] = ()
     keywords: tuple[KeywordRule, ...] = ()
     rules: tuple[Rule, ...] = ()
