@@ -1,30 +1,39 @@
-"""Rule sets: read from a file, published to ``rules``, followed by the workers."""
+"""Rule sets: read from a file, published to ``rules``, found there again.
 
-import asyncio
-from collections.abc import Callable
+Every version stands in the topic under a key of its own, ``id@version``, so that compaction keeps
+all of them; the newest also under ``id``, for readers that want no more than that.
+"""
+
+import re
+from collections.abc import Collection, Mapping
 from pathlib import Path
+from typing import NamedTuple
 
 import structlog
-from aiokafka.errors import KafkaError
 from pydantic import ValidationError
 
 from pipeline.kafka import Entry, Kafka, LineWriter
-from pipeline.loop import EXIT_BUG, end_process
 from pipeline.settings import Settings
+from processors.rule_check import check_rule_set
 from schemas.errors import FatalError, RejectedError
 from schemas.language import say
 from schemas.record import explain
-from schemas.rules import RuleSet
+from schemas.rules import MAX_VERSION, RuleSet
 from schemas.small_file import read_toml
 from schemas.topics import TOPICS, partition_of
 
 __all__ = [
-    "RuleFollower",
+    "Version",
     "configured_rules",
     "live_rules",
+    "newest_fit",
     "no_rules",
     "publish_rules",
     "read_rule_file",
+    "refuse_broken",
+    "rule_lines",
+    "rules_of",
+    "version_of",
 ]
 
 EMPTY_RULES_AT = "1970-01-01T00:00:00Z"
@@ -60,21 +69,24 @@ def configured_rules(settings: Settings) -> RuleSet | None:
     """The rule set of the configured file, or None where no file is configured.
 
     Raises:
-        FatalError: the file is invalid, or holds another rule set than the workers follow.
+        FatalError: the file is invalid, not fit to go live, or holds another rule set than the
+            workers follow.
     """
     section = settings.rules
     if section.file is None:
         return None
     rules = read_rule_file(section.file)
-    if rules.id != section.id:
+    if rules.id not in section.followed:
+        listed = ", ".join(section.followed)
         raise FatalError(
             say(
-                f"规则文件 {section.file} 的 id 是 {rules.id}，而设置 rules.id 是 {section.id}，"
-                "各角色不会用它；请改成一样的。",
-                f"Rule file {section.file} has the id {rules.id}, but rules.id is {section.id}: "
-                "no role would use it. Make them equal.",
+                f"规则文件 {section.file} 的 id 是 {rules.id}，而设置里跟随的规则集是 {listed}，"
+                "各角色不会用它；请改 rules.id 或 rules.sets，让它包含这个 id。",
+                f"Rule file {section.file} has the id {rules.id}, but the settings follow "
+                f"{listed}: no role would use it. Make rules.id or rules.sets name it.",
             )
         )
+    refuse_broken(rules)
     return rules
 
 
@@ -88,114 +100,147 @@ def no_rules(rule_set: str) -> RuleSet:
     )
 
 
-async def live_rules(kafka: Kafka, rule_set: str) -> RuleSet | None:
-    """The newest published version of a rule set."""
-    newest: RuleSet | None = None
+def refuse_broken(rules: RuleSet) -> None:
+    """Let a rule set pass only if every query can be read and every example is judged right.
+
+    Raises:
+        FatalError: not so; a line for each problem.
+    """
+    errors = [problem.sentence for problem in check_rule_set(rules) if problem.is_error]
+    if errors:
+        first = say(
+            f"规则集 {rules.label} 有 {len(errors)} 处错误，不能上线：",
+            f"Rule set {rules.label} has {len(errors)} errors and can't go live:",
+        )
+        raise FatalError("\n".join([first, *errors]))
+
+
+# --- the topic ------------------------------------------------------------------------------------
+
+
+class Version(NamedTuple):
+    """What a record of the topic claims to be."""
+
+    rule_set: str
+    number: int | None
+    """None under the key of the set itself: the line says it."""
+
+
+def version_of(key: bytes | None) -> Version | None:
+    """What a key stands for; None for anybody else's."""
+    found = _KEY.fullmatch(key or b"")
+    if found is None:
+        return None
+    number = int(found[2]) if found[2] else None
+    return None if number and number > MAX_VERSION else Version(found[1].decode(), number)
+
+
+_KEY = re.compile(rb"([a-z0-9][a-z0-9_-]{0,63})(?:@([1-9][0-9]{0,9}))?")
+
+
+def rules_of(rule_set: str, line: bytes) -> RuleSet:
+    """The rule set of a line of the topic, fit to be used or not.
+
+    Raises:
+        RejectedError: no rule set, or another one's.
+    """
+    rules = RuleSet.from_line(line)
+    if rules.id != rule_set:
+        raise RejectedError("schema", f"the rule set {rules.id!r} under the key of {rule_set!r}")
+    return rules
+
+
+async def rule_lines(
+    kafka: Kafka, rule_sets: Collection[str], *, most: int | None = None
+) -> dict[str, dict[int, bytes]]:
+    """The lines of each set by version, or of so many of its newest versions.
+
+    Of two lines of one version the later counts. A line under its set's own key that is no rule
+    set is logged and left out; what stands under ``id@version`` may be broken still.
+    """
+    lines: dict[str, dict[int, bytes]] = {rule_set: {} for rule_set in rule_sets}
+    last: dict[str, bytes] = {}
     async for record in kafka.read_all("rules"):
-        if record.key == rule_set.encode() and record.value:
-            newest = _newer(newest, record.value)
-    return newest
+        found = version_of(record.key)
+        if found is None or found.rule_set not in lines or not record.value:
+            continue
+        number = found.number
+        if number is None:
+            if record.value == last.get(found.rule_set):
+                continue  # the same line as under the version's key, right before this one
+            try:
+                number = rules_of(found.rule_set, record.value).version
+            except RejectedError as error:
+                log.error("rule set refused", rule_set=found.rule_set, reason=str(error))
+                continue
+        last[found.rule_set] = record.value
+        known = lines[found.rule_set]
+        known[number] = record.value
+        if most is not None and len(known) > most:
+            del known[min(known)]
+    return lines
 
 
-def _newer(known: RuleSet | None, line: bytes) -> RuleSet | None:
-    """A broken or older set is refused and the old one stays."""
-    try:
-        found = RuleSet.from_line(line)
-    except RejectedError as error:
-        log.error("rule set refused", reason=str(error))
-        return known
-    return found if known is None or found.version >= known.version else known
+def newest_fit(rule_set: str, lines: Mapping[int, bytes]) -> tuple[RuleSet | None, str | None]:
+    """The newest version that is fit to be used, and why a newer one is not."""
+    refused: str | None = None
+    for version in sorted(lines, reverse=True):
+        try:
+            rules = rules_of(rule_set, lines[version])
+            refuse_broken(rules)
+            return rules, refused
+        except (RejectedError, FatalError) as error:
+            label = f"{rule_set}@{version}"
+            log.error("rule set refused", rules=label, reason=str(error))
+            refused = refused or f"{label}: {error}"
+    return None, refused
+
+
+async def live_rules(kafka: Kafka, rule_set: str) -> RuleSet | None:
+    """The newest published version of a rule set that is fit to be used."""
+    return newest_fit(rule_set, (await rule_lines(kafka, [rule_set]))[rule_set])[0]
 
 
 async def publish_rules(kafka: Kafka, rules: RuleSet) -> bool:
-    """Publish a rule set unless the live one already is this version.
+    """Publish a rule set unless the newest version already is this one.
 
     Returns whether it was published.
 
     Raises:
-        FatalError: the live version is newer, or the same version with other content.
+        FatalError: not fit to go live; or the newest version is newer, or the same with other
+            content.
     """
-    live = await live_rules(kafka, rules.id)
-    if live == rules:
+    refuse_broken(rules)
+    newest = _newest((await rule_lines(kafka, [rules.id]))[rules.id])
+    if newest == rules:
         return False
-    if live is not None and live.version >= rules.version:
+    if newest is not None and newest.version >= rules.version:
         raise FatalError(
             say(
-                f"线上规则 {live.label} 不比要发布的 {rules.label} 旧，但内容不同；"
-                f"请把文件里的 version 改成 {live.version + 1} 再发布。",
-                f"The live rules {live.label} are not older than {rules.label} but differ; "
-                f"set version = {live.version + 1} in the file and push again.",
+                f"线上规则 {newest.label} 不比要发布的 {rules.label} 旧，但内容不同；"
+                f"请把文件里的 version 改成 {newest.version + 1} 再发布。",
+                f"The live rules {newest.label} are not older than {rules.label} but differ; "
+                f"set version = {newest.version + 1} in the file and push again.",
             )
         )
     writer = LineWriter(kafka)
     await writer.start()
     try:
-        key = rules.id.encode()
+        key, line = rules.id.encode(), rules.to_line()
+        # One partition for all keys of a set: its versions stay in order.
         partition = partition_of(key, await writer.partitions("rules"))
-        await writer.write({"rules": [Entry(partition, rules.to_line(), key)]})
+        keys = (rules.label.encode(), key)
+        await writer.write({"rules": [Entry(partition, line, key) for key in keys]})
     finally:
         await writer.stop()
     return True
 
 
-def _end_if_failed(task: asyncio.Task[None]) -> None:
-    """Rules that stay old for ever would look like calm: better a fresh process."""
-    if not task.cancelled() and (error := task.exception()) is not None:
-        end_process(EXIT_BUG, f"following the rules: {type(error).__name__}: {error}")
-
-
-class RuleFollower:
-    """Keeps the newest rule set of one id; calls back when it changes.
-
-    A change is seen within about a second. A rule set that can't be read, or that the callback
-    refuses, is logged and the old one stays.
-    """
-
-    def __init__(self, kafka: Kafka, rule_set: str, use: Callable[[RuleSet], None]) -> None:
-        self._kafka = kafka
-        self._rule_set = rule_set
-        self._use = use
-        self._current: RuleSet | None = None
-        self._task: asyncio.Task[None] | None = None
-
-    async def start(self) -> None:
-        """Use the live rule set (or none), then follow."""
-        live = await live_rules(self._kafka, self._rule_set)
-        self._current = live or no_rules(self._rule_set)
-        self._use(self._current)
-        self._task = asyncio.create_task(self._follow())
-        self._task.add_done_callback(_end_if_failed)
-
-    async def stop(self) -> None:
-        """Stop following."""
-        if self._task:
-            self._task.cancel()
-            await asyncio.gather(self._task, return_exceptions=True)
-
-    async def _follow(self) -> None:
-        while True:
-            try:
-                async with self._kafka.reader("rules") as (consumer, partitions):
-                    await consumer.seek_to_beginning(*partitions)
-                    while True:
-                        batches = await consumer.getmany(timeout_ms=500)
-                        for messages in batches.values():
-                            for message in messages:
-                                self._see(message.key, message.value)
-            except (KafkaError, FatalError) as error:
-                log.warning("rules cannot be followed for now", reason=str(error))
-                await asyncio.sleep(5)
-
-    def _see(self, key: bytes | None, value: bytes | None) -> None:
-        if key != self._rule_set.encode() or not value:
-            return
-        newest = _newer(self._current, value)
-        if newest is None or newest == self._current:
-            return
+def _newest(lines: Mapping[int, bytes]) -> RuleSet | None:
+    """The newest version, fit or not: the next one has to be newer."""
+    for version in sorted(lines, reverse=True):
         try:
-            self._use(newest)
-        except (FatalError, ValueError) as error:
-            log.error("rule set refused", rules=newest.label, reason=str(error))
-            return
-        self._current = newest
-        log.info("rules changed", rules=newest.label)
+            return RuleSet.from_line(lines[version])
+        except RejectedError:
+            continue
+    return None

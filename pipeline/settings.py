@@ -195,13 +195,24 @@ class ServicesSettings(_Section):
     """Where the programs are kept; empty: in the work folder."""
 
 
+RuleSetId = Annotated[str, Field(pattern=r"^[a-z0-9][a-z0-9_-]*$", max_length=64)]
+
+
 class RulesSettings(_Section):
     """What to listen for."""
 
     file: Path | None = None
     """Rule file (TOML) that ``tingchao up`` publishes when it differs from the live rules."""
-    id: Annotated[str, Field(pattern=r"^[a-z0-9][a-z0-9_-]*$")] = "main"
+    id: RuleSetId = "main"
     """Rule set that the workers follow."""
+    sets: tuple[RuleSetId, ...] = ()
+    """Rule sets that the workers follow where there are several, one a team; ``tingchao rules``
+    means the first unless told otherwise. Empty: just ``id``."""
+
+    @property
+    def followed(self) -> tuple[str, ...]:
+        """Every rule set that the workers follow, each once."""
+        return tuple(dict.fromkeys(self.sets)) or (self.id,)
 
 
 class EnrichSettings(_Section):

@@ -33,7 +33,7 @@ class RoleStatus:
     """Of the worst of its processes: ready, degraded, starting, stopping, halted or silent (no
     answer); None when no process runs."""
     reason: str
-    """Why it is in that state; empty when it is ready."""
+    """Why it is in that state, or ready with older rules than the newest; else empty."""
     lag: int | None
     """Records behind; None for ingest, which reads no topic."""
     oldest_seconds: float
@@ -145,8 +145,7 @@ async def role_statuses(settings: Settings) -> list[RoleStatus]:
     for worker in workers:
         by_role[worker.role].append(worker)
     worst = {
-        role: max((answers[one.pid] for one in of), key=lambda answer: STATES.index(answer[0]))
-        for role, of in by_role.items()
+        role: max((answers[one.pid] for one in of), key=_badness) for role, of in by_role.items()
     }
     return [
         RoleStatus(
@@ -162,6 +161,11 @@ async def role_statuses(settings: Settings) -> list[RoleStatus]:
         )
         for role in ROLES
     ]
+
+
+def _badness(answer: tuple[str, str]) -> tuple[int, bool]:
+    state, reason = answer
+    return STATES.index(state), bool(reason)
 
 
 async def _lag(settings: Settings, role: str) -> tuple[int | None, float]:

@@ -47,6 +47,7 @@ class Status:
 
     state: State
     reason: str = ""
+    """Why it is in that state, or ready with older rules than the newest."""
 
 
 class Reader:
@@ -185,6 +186,8 @@ class Vitals:
         self.kafka_away: str | None = None
         self.kafka_back_at = clock()
         self.index_away: str | None = None
+        self.rules_refused: str | None = None
+        """Why the newest rules are not in use; the process works on with older ones."""
         self.looked_at: float | None = None
         """When the last look began that the broker answered: its answers are at least as new."""
         self._pinged = False
@@ -241,4 +244,4 @@ class Vitals:
             for step in reader.steps:
                 if step != "writing":  # which is what a reader is there for
                     return Status("starting", f"{reader.group}: {step}")
-        return Status("ready")
+        return Status("ready", self.rules_refused or "")

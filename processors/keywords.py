@@ -36,8 +36,7 @@ class Keywords:
     def __init__(self, config: Config, rules: RuleSet) -> None:
         self.version = f"{FOLD_VERSION}.1/{rules.label}"
         self._max_spans = config.max_spans
-        self._rules = rules.keywords
-        self._rules_version = rules.version
+        self._origins = [rules.origin_of(rule.id) for rule in rules.keywords]
         self._scanner = Scanner(rule.words for rule in rules.keywords)
 
     def enrich(self, posts: Sequence[EnrichedPost]) -> list[EnrichedPost | None]:
@@ -48,8 +47,9 @@ class Keywords:
         found = self._scanner.find(post, _FIELDS, max_spans=self._max_spans)
         return tuple(
             Match(
-                rule=self._rules[position].id,
-                version=self._rules_version,
+                rule=self._origins[position].rule,
+                version=self._origins[position].version,
+                rule_set=self._origins[position].rule_set,
                 words=tuple(sorted(found[position].words)),
                 spans=tuple(found[position].spans),
             )

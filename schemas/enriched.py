@@ -35,11 +35,13 @@ class Span(Record):
 
 
 class Match(Record):
-    """A keyword rule that fired."""
+    """A rule that fired."""
 
     rule: str
     version: int
     """Version of the rule set that held the rule."""
+    rule_set: str | None = None
+    """Id of that set; none in records from before there were several."""
     words: tuple[str, ...]
     """The rule's words that were found, sorted."""
     spans: tuple[Span, ...]

@@ -1,6 +1,7 @@
 """What to listen for: brands and keywords, as one versioned set."""
 
-from typing import Annotated, Literal, Self
+from collections.abc import Sequence
+from typing import Annotated, Literal, NamedTuple, Self
 
 from pydantic import Field, model_validator
 from pydantic_core import PydanticCustomError
@@ -8,7 +9,18 @@ from pydantic_core import PydanticCustomError
 from schemas.enriched import BrandRole
 from schemas.record import PlainText, Record, UtcTime
 
-__all__ = ["MAX_QUERY", "Brand", "Hours", "KeywordRule", "Rule", "RuleSet"]
+__all__ = [
+    "MAX_QUERY",
+    "MAX_VERSION",
+    "Brand",
+    "Hours",
+    "JoinedRules",
+    "KeywordRule",
+    "Origin",
+    "Rule",
+    "RuleSet",
+    "joined",
+]
 
 MAX_QUERY = 10_000
 MAX_VERSION = 1_000_000_000
@@ -70,6 +82,15 @@ class Hours(Record):
     """Not after ``begin``: on the next day."""
 
 
+class Origin(NamedTuple):
+    """Which rule: what a match names."""
+
+    rule_set: str
+    version: int
+    """Of the rule set."""
+    rule: str
+
+
 class RuleSet(Record):
     """One line of ``rules``: all that a team listens for, at one version."""
 
@@ -111,3 +132,60 @@ class RuleSet(Record):
     def label(self) -> str:
         """``id@version``, as it is written on what it judged."""
         return f"{self.id}@{self.version}"
+
+    def origin_of(self, rule: str) -> Origin:
+        """What a match of the rule names."""
+        return Origin(self.id, self.version, rule)
+
+
+class JoinedRules(RuleSet):
+    """Several rule sets as the enrichers see them: as one. Made by ``joined``, never written."""
+
+    sets: tuple[RuleSet, ...]
+
+    @property
+    def label(self) -> str:
+        """The labels of all: ``main@3+pr@5``."""
+        return "+".join(rules.label for rules in self.sets)
+
+    def origin_of(self, rule: str) -> Origin:
+        """Leads from a rule's joined id to its own."""
+        rule_set, _, own = rule.partition(_JOINT)
+        (version,) = (rules.version for rules in self.sets if rules.id == rule_set)
+        return Origin(rule_set, version, own)
+
+
+#: No id has it.
+_JOINT = "."
+
+
+def joined(sets: Sequence[RuleSet]) -> RuleSet:
+    """Rule sets of different ids as one; a single one is itself.
+
+    Rules of two sets may have one id: here each is called ``set.rule``. A brand that stands in
+    several sets is one brand, as the first of them describes it.
+    """
+    if len(sets) == 1:
+        return sets[0]
+    brands: dict[str, Brand] = {}
+    for rules in sets:
+        for brand in rules.brands:
+            brands.setdefault(brand.id, brand)
+    newest = max(sets, key=lambda rules: rules.changed_at)
+    return JoinedRules.model_construct(  # every part was checked where it came from
+        id=_JOINT.join(rules.id for rules in sets),
+        version=newest.version,
+        author=newest.author,
+        reason=newest.reason,
+        changed_at=newest.changed_at,
+        brands=tuple(brands.values()),
+        keywords=tuple(
+            one.replaced(id=f"{rules.id}{_JOINT}{one.id}")
+            for rules in sets
+            for one in rules.keywords
+        ),
+        rules=tuple(
+            one.replaced(id=f"{rules.id}{_JOINT}{one.id}") for rules in sets for one in rules.rules
+        ),
+        sets=tuple(sets),
+    )

@@ -33,6 +33,7 @@ from pipeline.status import RoleStatus, role_statuses
 from schemas.errors import FatalError
 from schemas.incidents import AnyIncident
 from schemas.language import say
+from schemas.rules import joined
 from schemas.small_file import read_small
 from schemas.topics import TOPICS
 from sinks.notice_text import describe
@@ -154,8 +155,9 @@ async def _incident(settings: Settings, incident_id: str) -> tuple[AnyIncident, 
         )
     if incident.kind == "source":
         return incident, incident.source
-    rules = await live_rules(kafka_of(settings), settings.rules.id)
-    names = {brand.id: brand.name for brand in rules.brands} if rules else {}
+    kafka = kafka_of(settings)
+    live = [rules for one in settings.rules.followed if (rules := await live_rules(kafka, one))]
+    names = {brand.id: brand.name for brand in joined(live).brands} if live else {}
     return incident, names.get(incident.brand, incident.brand)
 
 

@@ -1,5 +1,8 @@
 """``enrich``: posts are tagged by the newest rules, as a Faust app."""
 
+import asyncio
+from collections.abc import Sequence
+
 import faust
 
 from pipeline.endpoints import kafka_of
@@ -8,10 +11,12 @@ from pipeline.faust_agent import create_app
 from pipeline.guard import Guard
 from pipeline.kafka import Kafka, LineWriter
 from pipeline.roles.parts import safe_loop
-from pipeline.rules import RuleFollower, no_rules
+from pipeline.rule_follower import RuleFollower
+from pipeline.rules import no_rules
 from pipeline.settings import Settings
+from pipeline.vitals import Vitals
 from processors.chain import Chain, build_chain
-from schemas.rules import RuleSet
+from schemas.rules import RuleSet, joined
 
 __all__ = ["faust_app"]
 
@@ -24,7 +29,7 @@ def faust_app(settings: Settings, guard: Guard) -> faust.App:
     """
     kafka = kafka_of(settings)
     vitals = guard.vitals.reader("enrich")
-    chain = _LiveChain(kafka, settings)
+    chain = _LiveChain(kafka, settings, guard.vitals)
     stage = EnrichStage(LineWriter(kafka), chain.current)
     loop = safe_loop(stage, kafka, settings, vitals)
     return create_app(
@@ -33,12 +38,15 @@ def faust_app(settings: Settings, guard: Guard) -> faust.App:
 
 
 class _LiveChain:
-    """The chain of the newest rule set; replaced between two batches."""
+    """The chain of the newest rule sets; replaced between two batches."""
 
-    def __init__(self, kafka: Kafka, settings: Settings) -> None:
+    def __init__(self, kafka: Kafka, settings: Settings, vitals: Vitals) -> None:
         self._settings = settings
-        self._follower = RuleFollower(kafka, settings.rules.id, self._use)
-        self._use(no_rules(settings.rules.id))
+        self._vitals = vitals
+        followed = settings.rules.followed
+        self._follower = RuleFollower(kafka, followed, self._use, self._tell)
+        # Now, so that a wrong chain is told before anything is connected.
+        self._chain = self._build([no_rules(rule_set) for rule_set in followed])
 
     async def start(self) -> None:
         await self._follower.start()
@@ -46,6 +54,13 @@ class _LiveChain:
     def current(self) -> Chain:
         return self._chain
 
-    def _use(self, rules: RuleSet) -> None:
+    async def _use(self, sets: Sequence[RuleSet]) -> None:
+        # In a thread: with thousands of rules it takes a second, and posts go on meanwhile.
+        self._chain = await asyncio.to_thread(self._build, sets)
+
+    def _build(self, sets: Sequence[RuleSet]) -> Chain:
         enrich = self._settings.enrich
-        self._chain = build_chain(enrich.chain, enrich.options, rules)
+        return build_chain(enrich.chain, enrich.options, joined(sets))
+
+    def _tell(self, reason: str | None) -> None:
+        self._vitals.rules_refused = reason

@@ -2,6 +2,7 @@
 
 import asyncio
 import contextlib
+from collections.abc import Sequence
 
 import httpx
 import structlog
@@ -11,10 +12,11 @@ from pipeline.endpoints import elasticsearch_client, kafka_of
 from pipeline.lag import reads
 from pipeline.notify import NotifyStage
 from pipeline.roles.parts import safe_loop
-from pipeline.rules import RuleFollower
+from pipeline.rule_follower import RuleFollower
 from pipeline.settings import Settings
 from pipeline.sink_consumer import SinkConsumer
 from pipeline.vitals import Vitals
+from schemas.rules import RuleSet, joined
 from sinks.journal import Journal
 
 __all__ = ["run"]
@@ -32,9 +34,11 @@ async def run(settings: Settings, process: Vitals, stop: asyncio.Event) -> None:
     """
     kafka = kafka_of(settings)
     names: dict[str, str] = {}
-    follower = RuleFollower(
-        kafka, settings.rules.id, lambda rules: names.update({b.id: b.name for b in rules.brands})
-    )
+
+    async def use(sets: Sequence[RuleSet]) -> None:
+        names.update({brand.id: brand.name for brand in joined(sets).brands})
+
+    follower = RuleFollower(kafka, settings.rules.followed, use)
     await follower.start()
     index = elasticsearch_client(settings)
     async with httpx.AsyncClient() as client, contextlib.AsyncExitStack() as stack:

@@ -1,6 +1,5 @@
-"""Rule sets: read from a file, published once, followed."""
+"""Rule sets: read from a file, published once, found again with all their versions."""
 
-import asyncio
 import json
 from pathlib import Path
 from typing import Any
@@ -8,8 +7,17 @@ from typing import Any
 import pytest
 
 from pipeline.kafka import Entry, Kafka, LineWriter
-from pipeline.rules import RuleFollower, live_rules, no_rules, publish_rules, read_rule_file
-from pipeline.settings import KafkaSettings
+from pipeline.rules import (
+    Version,
+    configured_rules,
+    live_rules,
+    no_rules,
+    publish_rules,
+    read_rule_file,
+    rule_lines,
+    version_of,
+)
+from pipeline.settings import KafkaSettings, RulesSettings, Settings
 from schemas.errors import FatalError
 from schemas.rules import RuleSet
 
@@ -24,6 +32,14 @@ id = "lantu"
 name = "岚图"
 role = "own"
 aliases = ["岚图"]
+"""
+
+
+BROKEN_RULE = """
+[[rules]]
+id = "brake"
+name = "刹车"
+query = "刹车 AND"
 """
 
 
@@ -73,6 +89,46 @@ def test_a_file_that_is_none_is_refused_by_name(
     assert named in str(caught.value)
 
 
+def test_a_rule_file_of_a_set_that_nobody_follows_is_refused(tmp_path: Path) -> None:
+    path = tmp_path / "rules.toml"
+    path.write_text(GOOD, encoding="utf-8")
+
+    for section in (RulesSettings(file=path), RulesSettings(file=path, sets=("pr", "main"))):
+        found = configured_rules(Settings(rules=section))
+        assert found is not None and found.label == "main@2"
+    with pytest.raises(FatalError, match=r"pr, service"):
+        configured_rules(Settings(rules=RulesSettings(file=path, sets=("pr", "service"))))
+
+
+def test_a_rule_file_with_a_broken_query_is_not_configured(tmp_path: Path) -> None:
+    path = tmp_path / "rules.toml"
+    path.write_text(GOOD + BROKEN_RULE, encoding="utf-8")
+
+    with pytest.raises(FatalError, match="brake"):
+        configured_rules(Settings(rules=RulesSettings(file=path)))
+
+
+@pytest.mark.parametrize(
+    ("key", "meaning"),
+    [
+        (b"main", Version("main", None)),
+        (b"main@12", Version("main", 12)),
+        (b"main@1000000000", Version("main", 1_000_000_000)),
+        (b"main@1000000001", None),
+        (b"main@0", None),
+        (b"main@01", None),
+        (b"main@", None),
+        ("main@１".encode(), None),
+        (b"Main", None),
+        (b"another key", None),
+        (b"", None),
+        (None, None),
+    ],
+)
+def test_a_key_says_which_version_of_which_set(key: bytes | None, meaning: Version | None) -> None:
+    assert version_of(key) == meaning
+
+
 def test_before_anybody_published_nothing_is_listened_for() -> None:
     nothing = no_rules("main")
 
@@ -104,7 +160,8 @@ async def test_publishing_the_same_again_changes_nothing(kafka: Kafka) -> None:
     assert await publish_rules(kafka, rules(1)) is False
 
     assert await live_rules(kafka, "main") == rules(1)
-    assert len([record async for record in kafka.read_all("rules")]) == 1
+    keys = [record.key async for record in kafka.read_all("rules")]
+    assert keys == [b"main@1", b"main"]
 
 
 @pytest.mark.services
@@ -146,67 +203,48 @@ async def test_lines_that_are_no_rules_are_ignored(kafka: Kafka) -> None:
     assert await live_rules(kafka, "main") == rules(2)
 
 
-class Used(list[str]):
-    def __init__(self) -> None:
-        super().__init__()
-        self._news = asyncio.Event()
-
-    def use(self, found: RuleSet) -> None:
-        self.append(found.label)
-        self._news.set()
-        if found.reason == "不能用":
-            raise ValueError("a word that does not compile")
-
-    async def until(self, label: str) -> None:
-        async with asyncio.timeout(30):
-            while label not in self:
-                self._news.clear()
-                await self._news.wait()
-
-
 @pytest.mark.services
-async def test_a_follower_starts_with_what_is_live_and_sees_changes(kafka: Kafka) -> None:
-    used = Used()
-    follower = RuleFollower(kafka, "main", used.use)
-    await follower.start()
-    assert used == ["main@1"], "nothing yet: the empty set"
-
-    await publish_rules(kafka, rules(1))
-    await used.until("main@1")
-    await publish_rules(kafka, rules(2))
-    await used.until("main@2")
-    await put(kafka, b"{broken", rules(1).to_line())
-    await publish_rules(kafka, rules(3))
-    await used.until("main@3")
-    await follower.stop()
-
-    assert used == ["main@1", "main@1", "main@2", "main@3"], "each once, none backwards"
-
-
-@pytest.mark.services
-async def test_a_rule_set_that_the_callback_refuses_leaves_the_old_one(kafka: Kafka) -> None:
-    await publish_rules(kafka, rules(1))
-    used = Used()
-    follower = RuleFollower(kafka, "main", used.use)
-    await follower.start()
-
-    await put(kafka, rules(2, "不能用").to_line())
-    await used.until("main@2")
-    await put(kafka, rules(3).to_line())
-    await used.until("main@3")
-    await follower.stop()
-
-    assert used == ["main@1", "main@2", "main@3"]
-
-
-@pytest.mark.services
-async def test_a_follower_that_starts_later_uses_the_newest_at_once(kafka: Kafka) -> None:
+async def test_every_version_is_kept_and_the_later_line_of_one_counts(kafka: Kafka) -> None:
     for version in (1, 2, 3):
         await publish_rules(kafka, rules(version))
-    used = Used()
-    follower = RuleFollower(kafka, "main", used.use)
+    await publish_rules(kafka, rules(1, id="other"))
+    await put(kafka, rules(2, "另外写的").to_line(), key=b"main@2")
 
-    await follower.start()
-    await follower.stop()
+    lines = (await rule_lines(kafka, ["main"]))["main"]
+    newest = (await rule_lines(kafka, ["main"], most=1))["main"]
 
-    assert used == ["main@3"]
+    assert {version: RuleSet.from_line(line).reason for version, line in lines.items()} == {
+        1: "上市",
+        2: "另外写的",
+        3: "上市",
+    }
+    assert list(newest) == [3]
+
+
+@pytest.mark.services
+async def test_a_broken_set_is_not_published(kafka: Kafka) -> None:
+    await publish_rules(kafka, rules(1))
+    bad = [
+        {"id": "one", "name": "一", "query": "甲 AND"},
+        {"id": "two", "name": "二", "query": ")"},
+    ]
+
+    with pytest.raises(FatalError) as caught:
+        await publish_rules(kafka, rules(2, rules=bad))
+
+    assert "one" in str(caught.value) and "two" in str(caught.value)
+    assert await live_rules(kafka, "main") == rules(1)
+
+
+@pytest.mark.services
+async def test_a_broken_set_that_came_another_way_is_not_live_but_counts(kafka: Kafka) -> None:
+    await publish_rules(kafka, rules(1))
+    bad = rules(7, rules=[{"id": "one", "name": "一", "query": "甲 AND"}])
+    await put(kafka, bad.to_line())
+    await put(kafka, b"{broken", key=b"main@8")
+
+    assert await live_rules(kafka, "main") == rules(1)
+    with pytest.raises(FatalError, match=r"version.*\b8\b"):
+        await publish_rules(kafka, rules(7))
+    assert await publish_rules(kafka, rules(8)) is True
+    assert await live_rules(kafka, "main") == rules(8)
