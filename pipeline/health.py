@@ -152,6 +152,9 @@ def _note(folder: Path, role: str, host: str, port: int) -> None:
     }
     try:
         note.parent.mkdir(parents=True, exist_ok=True)
-        note.write_text(json.dumps(content))
+        # Whoever looks removes a note that can't be read, so half a one must never stand there.
+        part = note.with_suffix(".part")
+        part.write_text(json.dumps(content))
+        os.replace(part, note)
     except OSError as error:
         raise unwritable(folder, error) from None

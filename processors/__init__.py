@@ -8,6 +8,7 @@ ENRICHERS = LazyRegistry(
     {
         "keywords": "processors.keywords:Keywords",
         "brands": "processors.brands:Brands",
+        "rules": "processors.rules:Rules",
         "tokens": "processors.tokens:Tokens",
         "sentiment": "processors.sentiment:LinearSentiment",
         "sentiment_snownlp": "processors.sentiment_snownlp:SnownlpSentiment",

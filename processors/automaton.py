@@ -5,7 +5,7 @@ from itertools import islice
 
 from ahocorasick_rs import AhoCorasick, Implementation
 
-__all__ = ["MAX_PLACES", "Automaton"]
+__all__ = ["MAX_PLACES", "PIECE", "Automaton"]
 
 #: Places of words that are looked at in one text. An honest article of 100,000 characters has some
 #: 20,000; a text of one sign repeated, against words that are made of it, would have millions.

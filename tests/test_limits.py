@@ -31,8 +31,9 @@ from pipeline.record import RECEIVED_HEADER, Record
 from pipeline.rules import MAX_RULES_BYTES, read_rule_file
 from pipeline.settings import MAX_SECRET_BYTES, load_settings
 from pipeline.status import live_workers
+from processors.automaton import MAX_PLACES, PIECE
 from processors.chain import build_chain
-from processors.scanner import MAX_PLACES, PIECE, Scanner
+from processors.scanner import Scanner
 from processors.sentiment import MoodModel
 from schemas.dead_letter import parse_dead_letter_line
 from schemas.enriched import EnrichedPost

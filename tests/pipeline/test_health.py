@@ -189,6 +189,26 @@ def test_everywhere_is_noted_as_here(tmp_path: Path, monkeypatch: pytest.MonkeyP
         server.close()
 
 
+def test_a_note_is_never_seen_half_written(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Whoever looks removes a note that can't be read; the process would be unseen from then on."""
+
+    def slowly(path: Path, content: str) -> None:
+        with path.open("w") as file:
+            file.write(content[:9])
+            file.flush()
+            assert live_workers(tmp_path) == []
+            file.write(content[9:])
+
+    monkeypatch.setattr(Path, "write_text", slowly)
+    vitals = Vitals("watch", ["watch"])
+    server = HealthServer(vitals, Watchdog(vitals, WatchdogSettings(), tmp_path / "note"))
+    server.start(HealthSettings(), 1, tmp_path)
+    try:
+        assert [worker.role for worker in live_workers(tmp_path)] == ["watch"]
+    finally:
+        server.close()
+
+
 def test_a_port_that_is_taken_is_one_sentence(served: Served, tmp_path: Path) -> None:
     vitals = Vitals("ingest")
     server = HealthServer(vitals, Watchdog(vitals, WatchdogSettings(), tmp_path / "note"))

@@ -1,0 +1,79 @@
+"""Which query rules fire."""
+
+from collections.abc import Iterable, Sequence
+
+from pydantic import Field
+
+from processors.fold import FOLD_VERSION
+from processors.query_parser import parse_query
+from processors.query_reference import Found
+from processors.query_set import QuerySet
+from processors.query_text import View, text_of
+from processors.query_tree import Scope
+from schemas.component import ComponentConfig
+from schemas.enriched import EnrichedPost, Match, Span
+from schemas.rules import RuleSet
+
+__all__ = ["Rules", "match_of"]
+
+
+class Rules:
+    """Adds to ``matches``: every rule whose query the post fulfils.
+
+    A match names the rule, the version of its rule set, the words that made it fire and their
+    places; of a rule that no word made fire (``platform:weibo``) there are none. What the language
+    means stands in ``query_reference.py``. Queries that ask for brands or mood need those steps
+    before this one; before them they find nothing.
+    """
+
+    class Config(ComponentConfig):
+        """Options of the rules step."""
+
+        max_spans: int = Field(
+            20,
+            ge=1,
+            le=1000,
+            description="Most places that one rule keeps per post; its words are all kept.",
+        )
+
+    def __init__(self, config: Config, rules: RuleSet) -> None:
+        self.version = f"{FOLD_VERSION}.1/{rules.label}"
+        self._max_spans = config.max_spans
+        self._rules = rules.rules
+        self._rules_version = rules.version
+        self._set = QuerySet([parse_query(rule.query) for rule in rules.rules])
+
+    def enrich(self, posts: Sequence[EnrichedPost]) -> list[EnrichedPost | None]:
+        """New records; query rules stand behind keyword rules, in the rule set's order."""
+        return [self._judged(post) for post in posts]
+
+    def _judged(self, post: EnrichedPost) -> EnrichedPost:
+        found = self._set.match(post)
+        if not found:
+            return post
+        matches = tuple(
+            match_of(
+                post, self._rules[number].id, self._rules_version, places, max_spans=self._max_spans
+            )
+            for number, places in found.items()
+        )
+        return post.replaced(matches=post.matches + matches)
+
+
+def match_of(
+    post: EnrichedPost, rule: str, version: int, places: Iterable[Found], *, max_spans: int
+) -> Match:
+    """The record of a rule that fired; spans in code points of the texts as received."""
+    views: dict[Scope, View] = {}
+    spans: dict[Span, None] = {}
+    words = set()
+    for place in sorted(places):
+        words.add(place.written)
+        if place.scope == "author" or len(spans) == max_spans:
+            continue
+        view = views.get(place.scope)
+        if view is None:
+            view = views[place.scope] = View(text_of(post, place.scope))
+        start, end = view.span(place.start, place.end)
+        spans[Span(field=place.scope, start=start, end=end)] = None
+    return Match(rule=rule, version=version, words=tuple(sorted(words)), spans=tuple(spans))
