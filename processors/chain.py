@@ -135,7 +135,10 @@ def _configure(
 
 
 def _check_place(name: str, before: Sequence[str], after: Sequence[str]) -> None:
-    """An enricher that reads the findings of others stands behind them, and has one of them."""
+    """An enricher that reads the findings of others stands behind them.
+
+    ``reads``: it needs one of them; ``behind``: it goes without those that are not selected.
+    """
     if name in before:
         raise FatalError(
             say(
@@ -144,8 +147,10 @@ def _check_place(name: str, before: Sequence[str], after: Sequence[str]) -> None
             )
         )
     reads: tuple[str, ...] = getattr(ENRICHERS[name], "reads", ())
-    if reads and (not set(reads) & set(before) or set(reads) & set(after)):
-        listed = ", ".join(reads)
+    behind: tuple[str, ...] = getattr(ENRICHERS[name], "behind", ())
+    late = {*reads, *behind} & set(after)
+    if late or (reads and not set(reads) & set(before)):
+        listed = ", ".join(reads or [other for other in after if other in late])
         raise FatalError(
             say(
                 f"处理步骤 {name} 要用到 {listed} 的结果，请在设置中把它排在它们之后。",

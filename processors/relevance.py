@@ -13,14 +13,15 @@ __all__ = ["Relevance"]
 
 
 class Relevance:
-    """Drops posts that no keyword rule and no brand found, if told to; changes none.
+    """Drops posts in which no rule and no brand was found, if told to; changes none.
 
-    Stands behind ``keywords`` and ``brands``, whose findings it reads. A dropped post is named in
-    ``posts.dropped``. An inherited brand counts: a comment under a post about the brand is kept.
+    Stands behind ``keywords``, ``brands`` and ``rules``, whose findings it reads. A dropped post is
+    named in ``posts.dropped``. An inherited brand counts: a comment under a post about the brand
+    is kept.
     """
 
     #: Enrichers whose findings are read: they stand before, and one of them is there.
-    reads: ClassVar[tuple[str, ...]] = ("keywords", "brands")
+    reads: ClassVar[tuple[str, ...]] = ("keywords", "brands", "rules")
     drop_reason: ClassVar[str] = "没有命中关键词或品牌 (neither a keyword nor a brand)"
 
     class Config(ComponentConfig):

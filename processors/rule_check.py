@@ -5,6 +5,7 @@ from dataclasses import dataclass
 from datetime import UTC, datetime
 from functools import lru_cache
 
+from processors.query_advice import advice
 from processors.query_parser import QueryError, parse_query
 from processors.query_set import QuerySet
 from processors.query_tree import Comparison, FieldIs, InScope, Node, children_of
@@ -45,6 +46,10 @@ def _check(rule: Rule) -> Iterator[Problem]:
     except QueryError as error:
         yield Problem(rule.id, say(f"规则 {rule.id}：{error}", f"Rule {rule.id}: {error}"))
         return
+    for sentence in advice(rule.query, node):
+        yield Problem(
+            rule.id, say(f"规则 {rule.id}：{sentence}", f"Rule {rule.id}: {sentence}"), False
+        )
     hint = _hint() if _reads_more_than_text(node) else ""
     for wanted, text in _failing_examples(rule):
         shown = text[:_SHOWN] + ("…" if len(text) > _SHOWN else "")

@@ -5,14 +5,14 @@ from collections.abc import Iterable, Sequence
 from pydantic import Field
 
 from processors.fold import FOLD_VERSION
-from processors.query_parser import parse_query
 from processors.query_reference import Found
 from processors.query_set import QuerySet
 from processors.query_text import View, text_of
 from processors.query_tree import Scope
+from processors.rule_check import parsed
 from schemas.component import ComponentConfig
 from schemas.enriched import EnrichedPost, Match, Span
-from schemas.rules import RuleSet
+from schemas.rules import Origin, RuleSet
 
 __all__ = ["Rules", "match_of"]
 
@@ -20,11 +20,13 @@ __all__ = ["Rules", "match_of"]
 class Rules:
     """Adds to ``matches``: every rule whose query the post fulfils.
 
-    A match names the rule, the version of its rule set, the words that made it fire and their
-    places; of a rule that no word made fire (``platform:weibo``) there are none. What the language
-    means stands in ``query_reference.py``. Queries that ask for brands or mood need those steps
-    before this one; before them they find nothing.
+    A match names the rule, its rule set, the version of that, the words that made it fire and
+    their places; of a rule that no word made fire (``platform:weibo``) there are none. What the
+    language means stands in ``query_reference.py``. Queries that ask for brands or mood need those
+    steps before this one; without them they find nothing.
     """
+
+    behind = ("keywords", "brands", "sentiment", "sentiment_snownlp")
 
     class Config(ComponentConfig):
         """Options of the rules step."""
@@ -39,12 +41,13 @@ class Rules:
     def __init__(self, config: Config, rules: RuleSet) -> None:
         self.version = f"{FOLD_VERSION}.1/{rules.label}"
         self._max_spans = config.max_spans
-        self._rules = rules.rules
-        self._rules_version = rules.version
-        self._set = QuerySet([parse_query(rule.query) for rule in rules.rules])
+        self._origins = [rules.origin_of(rule.id) for rule in rules.rules]
+        self._set = QuerySet([parsed(rule.query) for rule in rules.rules])
 
     def enrich(self, posts: Sequence[EnrichedPost]) -> list[EnrichedPost | None]:
         """New records; query rules stand behind keyword rules, in the rule set's order."""
+        if not self._origins:
+            return list(posts)
         return [self._judged(post) for post in posts]
 
     def _judged(self, post: EnrichedPost) -> EnrichedPost:
@@ -52,16 +55,14 @@ class Rules:
         if not found:
             return post
         matches = tuple(
-            match_of(
-                post, self._rules[number].id, self._rules_version, places, max_spans=self._max_spans
-            )
+            match_of(post, self._origins[number], places, max_spans=self._max_spans)
             for number, places in found.items()
         )
         return post.replaced(matches=post.matches + matches)
 
 
 def match_of(
-    post: EnrichedPost, rule: str, version: int, places: Iterable[Found], *, max_spans: int
+    post: EnrichedPost, origin: Origin, places: Iterable[Found], *, max_spans: int
 ) -> Match:
     """The record of a rule that fired; spans in code points of the texts as received."""
     views: dict[Scope, View] = {}
@@ -76,4 +77,10 @@ def match_of(
             view = views[place.scope] = View(text_of(post, place.scope))
         start, end = view.span(place.start, place.end)
         spans[Span(field=place.scope, start=start, end=end)] = None
-    return Match(rule=rule, version=version, words=tuple(sorted(words)), spans=tuple(spans))
+    return Match(
+        rule=origin.rule,
+        version=origin.version,
+        rule_set=origin.rule_set,
+        words=tuple(sorted(words)),
+        spans=tuple(spans),
+    )

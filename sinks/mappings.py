@@ -63,6 +63,7 @@ POST: Mapping = _object(
         reposts=_COUNT, comments=_COUNT, likes=_COUNT, reads=_COUNT, rank=_COUNT, heat=_NUMBER
     ),
     region=_TERM,
+    media=_TERM,
     url=_SHOWN,
     source=_TERM,
     deleted=_FLAG,

@@ -271,6 +271,9 @@ def test_an_enricher_that_loses_a_post_stops_everything() -> None:
         (["relevance", "keywords"], {}, "relevance.*keywords, brands"),
         (["keywords", "relevance", "brands"], {}, "relevance.*keywords, brands"),
         (["tokens", "relevance"], {}, "relevance.*keywords, brands"),
+        (["keywords", "relevance", "rules"], {}, "relevance.*keywords, brands, rules"),
+        (["rules", "keywords"], {}, "rules.*keywords"),
+        (["keywords", "rules", "tokens", "sentiment"], {}, "rules.*sentiment"),
     ],
 )
 @pytest.mark.parametrize("language", ["zh", "en"])

@@ -65,6 +65,7 @@ def test_a_match_names_rule_version_words_and_places() -> None:
         Match(
             rule="rule-0",
             version=7,
+            rule_set="acme",
             words=("刹车", "异响"),
             spans=(Span(start=0, end=2), Span(start=2, end=4), Span(start=5, end=7)),
         ),

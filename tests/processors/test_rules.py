@@ -8,7 +8,7 @@ from processors.chain import build_chain
 from processors.rules import Rules
 from schemas.enriched import EnrichedPost, Match, Span
 from schemas.post import Author, Post
-from schemas.rules import Brand, KeywordRule, Rule, RuleSet
+from schemas.rules import Brand, KeywordRule, Rule, RuleSet, joined
 
 AT = datetime(2026, 1, 1, tzinfo=UTC)
 
@@ -57,6 +57,7 @@ def test_a_match_names_rule_version_words_and_places() -> None:
         Match(
             rule="r0",
             version=7,
+            rule_set="main",
             words=("刹车", "失灵"),
             spans=(
                 Span(field="text", start=2, end=5),
@@ -68,10 +69,13 @@ def test_a_match_names_rule_version_words_and_places() -> None:
         Match(
             rule="r1",
             version=7,
+            rule_set="main",
             words=("漏水",),
             spans=(Span(field="root_text", start=0, end=2),),
         ),
-        Match(rule="r2", version=7, words=("BYD",), spans=(Span(start=11, end=14),)),
+        Match(
+            rule="r2", version=7, rule_set="main", words=("BYD",), spans=(Span(start=11, end=14),)
+        ),
     )
 
 
@@ -79,8 +83,8 @@ def test_what_no_word_made_fire_has_no_words_and_an_author_no_place() -> None:
     step = Rules(Rules.Config(), rule_set("平台:微博", "作者:启澜"))
 
     assert matches(step, post("你好")) == (
-        Match(rule="r0", version=7, words=(), spans=()),
-        Match(rule="r1", version=7, words=("启澜",), spans=()),
+        Match(rule="r0", version=7, rule_set="main", words=(), spans=()),
+        Match(rule="r1", version=7, rule_set="main", words=("启澜",), spans=()),
     )
 
 
@@ -116,3 +120,17 @@ def test_without_rules_nothing_changes() -> None:
 @pytest.mark.parametrize("text", ["", "\u200b", "\ufe0f" * 3])
 def test_a_text_that_nobody_sees_is_no_trouble(text: str) -> None:
     assert matches(Rules(Rules.Config(), rule_set("刹车", "/./")), post(text, title=text)) == ()
+
+
+def test_rules_of_several_sets_fire_beside_each_other_each_under_its_own_name() -> None:
+    main = rule_set("刹车", "漏水")
+    other = main.replaced(id="pr", version=12)
+    step = Rules(Rules.Config(), joined([main, other]))
+
+    found = matches(step, post("刹车"))
+
+    assert [(match.rule_set, match.version, match.rule) for match in found] == [
+        (main.id, main.version, "r0"),
+        ("pr", 12, "r0"),
+    ]
+    assert f"{main.label}+pr@12" in step.version

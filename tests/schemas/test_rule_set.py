@@ -4,10 +4,11 @@ from typing import Any
 import pytest
 
 from schemas.errors import RejectedError
-from schemas.rules import RuleSet
+from schemas.rules import RuleSet, joined
 
 BRAND: dict[str, Any] = {"id": "lantu", "name": "岚图", "role": "own", "aliases": ["岚图", "VOYAH"]}
 WORDS: dict[str, Any] = {"id": "safety", "name": "安全", "words": ["刹车", "自燃"]}
+RULE: dict[str, Any] = {"id": "brake", "name": "刹车", "query": "刹车"}
 
 
 def parse(**changes: Any) -> RuleSet:
@@ -58,3 +59,66 @@ def test_what_makes_no_sense_is_refused_by_name(changes: dict[str, Any], named: 
 
 def test_a_brand_and_a_keyword_rule_may_share_an_id() -> None:
     parse(keywords=[WORDS | {"id": "lantu"}])
+
+
+# --- several sets as one ------------------------------------------------------------------------
+
+
+def test_one_set_alone_stays_itself() -> None:
+    rules = parse()
+
+    assert joined([rules]) is rules
+    assert rules.origin_of("safety") == ("main", 3, "safety")
+
+
+def test_sets_of_one_rule_id_are_told_apart_and_a_brand_is_listened_for_once() -> None:
+    main = parse(rules=[RULE])
+    pr = parse(
+        id="pr",
+        version=8,
+        brands=[BRAND | {"name": "别名"}, BRAND | {"id": "qilan"}],
+        rules=[RULE, RULE | {"id": "two"}],
+    )
+
+    both = joined([main, pr])
+
+    assert both.label == "main@3+pr@8"
+    assert [(brand.id, brand.name) for brand in both.brands] == [
+        ("lantu", "岚图"),
+        ("qilan", "岚图"),
+    ]
+    assert [both.origin_of(one.id) for one in both.keywords] == [
+        ("main", 3, "safety"),
+        ("pr", 8, "safety"),
+    ]
+    assert [both.origin_of(one.id) for one in both.rules] == [
+        ("main", 3, "brake"),
+        ("pr", 8, "brake"),
+        ("pr", 8, "two"),
+    ]
+
+
+# --- hours --------------------------------------------------------------------------------------
+
+
+def test_a_team_has_hours_and_channels() -> None:
+    night = {"days": ["sat", "sun"], "begin": "22:00", "end": "06:00"}
+
+    rules = parse(team="公关", hours=[night], channels=["飞书"])
+
+    assert rules.hours[0].days == ("sat", "sun")
+    assert RuleSet.from_line(rules.to_line()) == rules
+
+
+@pytest.mark.parametrize(
+    "hours",
+    [
+        {"days": ["sat"], "begin": "24:00", "end": "06:00"},
+        {"days": ["sat"], "begin": "9:00", "end": "18:00"},
+        {"days": ["周六"], "begin": "09:00", "end": "18:00"},
+        {"days": [], "begin": "09:00", "end": "18:00"},
+    ],
+)
+def test_hours_that_no_clock_shows_are_refused(hours: dict[str, Any]) -> None:
+    with pytest.raises(RejectedError, match="hours"):
+        parse(hours=[hours])
