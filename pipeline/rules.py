@@ -17,7 +17,7 @@ from pipeline.settings import Settings
 from processors.rule_check import check_rule_set
 from schemas.errors import FatalError, RejectedError
 from schemas.language import say
-from schemas.record import explain
+from schemas.rule_faults import rule_faults
 from schemas.rules import MAX_VERSION, RuleSet
 from schemas.small_file import read_toml
 from schemas.topics import TOPICS, partition_of
@@ -57,7 +57,8 @@ def read_rule_file(path: Path) -> RuleSet:
             return rules
         why = say("规则太多，一条记录放不下", "more rules than one record can hold")
     except ValidationError as error:
-        why = explain(error)[1]
+        faults = rule_faults(error, tree)
+        why = faults[0] if len(faults) == 1 else "".join(f"\n  {fault}" for fault in faults)
     except (OSError, ValueError) as error:
         why = str(error)
     raise FatalError(
