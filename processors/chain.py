@@ -17,7 +17,7 @@ from schemas.language import say
 from schemas.post import Author, Post
 from schemas.rules import RuleSet
 
-__all__ = ["Chain", "build_chain"]
+__all__ = ["Chain", "build_chain", "build_enricher"]
 
 # So many posts pass all enrichers before the next ones: what one of them folded is still
 # remembered when the next one asks (``processors/fold.py``).
@@ -103,10 +103,15 @@ def build_chain(
             raise FatalError(_unknown(say("处理步骤", "enricher"), name, ENRICHERS))
     for place, name in enumerate(names):
         _check_place(name, names[:place], names[place + 1 :])
-    return Chain({name: _build(name, options.get(name, {}), rules) for name in names})
+    return Chain({name: build_enricher(name, options.get(name, {}), rules) for name in names})
 
 
-def _build(name: str, options: Mapping[str, Any], rules: RuleSet) -> Enricher:
+def build_enricher(name: str, options: Mapping[str, Any], rules: RuleSet) -> Enricher:
+    """One enricher of a known name.
+
+    Raises:
+        FatalError: an unknown or wrong option.
+    """
     kind = ENRICHERS[name]
     enricher: Enricher = kind(_configure(name, kind.Config, options), rules)
     return enricher

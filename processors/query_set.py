@@ -18,7 +18,7 @@ from processors.fold import fold
 from processors.query_fields import counter_of, field_of
 from processors.query_gaps import gap_pattern
 from processors.query_parser import regex_of
-from processors.query_reference import Found, compares, places_of
+from processors.query_reference import Found, Verdict, compares, places_of
 from processors.query_text import LETTERS, OWN_SCOPES, SCOPE_ORDER, View, text_of
 from processors.query_tree import (
     AllOf,
@@ -98,6 +98,13 @@ class QuerySet:
                 places = found[number] = set()
                 reading.collect(query, OWN_SCOPES, places)
         return found
+
+    def verdict(self, number: int, post: EnrichedPost) -> Verdict:
+        """What each part of one query says, as ``judge`` does, in bounded time.
+
+        ``judge`` looks at every chain of places, of which a long text may have millions.
+        """
+        return _Reading(self, post).verdict(self._queries[number], OWN_SCOPES)
 
 
 class _Reading:
@@ -204,6 +211,15 @@ class _Reading:
                     number = SCOPE_ORDER.index(scope)
                     for place in self._chained(node, scope):
                         found.add(Found(number, *place))
+
+    def verdict(self, node: Node, scopes: tuple[Scope, ...]) -> Verdict:
+        """The verdict of a part of a query and of the parts below it."""
+        found: set[Found] = set()
+        if holds := self.holds(node, scopes):
+            self.collect(node, scopes, found)
+        inside = (node.scope,) if isinstance(node, InScope) else scopes
+        below = tuple(self.verdict(child, inside) for child in children_of(node))
+        return Verdict(node, holds, frozenset(found), below)
 
     # --- near -------------------------------------------------------------------------------------
 

@@ -161,6 +161,26 @@ class Search:
         ``since`` compares ``observed_at``: what Tingchao saw from then on.
         """
         query = _all([] if since is None else [_range("observed_at", gte=since)])
+        wanted = {
+            "source": False,
+            "stored_fields": "_none_",
+            "docvalue_fields": [{"field": "id"}],
+            "filter_path": "pit_id,hits.hits.fields,hits.hits._index,hits.hits.sort",
+        }
+        async for hits in self._pages(query, page, wanted):
+            for hit in hits:
+                yield hit["fields"]["id"][0], hit["_index"]
+
+    async def every_post(
+        self, *, since: datetime, page: int = 500
+    ) -> AsyncIterator[list[EnrichedPost]]:
+        """Every post of ``since`` or later, by ``event_at``; of one moment, in no order."""
+        wanted = {"filter_path": "pit_id,hits.hits._source,hits.hits.sort"}
+        async for hits in self._pages(_all([_range("event_at", gte=since)]), page, wanted):
+            yield [_record(EnrichedPost, hit) for hit in hits]
+
+    async def _pages(self, query: Query, page: int, wanted: Query) -> AsyncIterator[list[Any]]:
+        """All hits of a query, as they were when the first page was asked for."""
         with self._elasticsearch.mapped():
             opened = await self._client.open_point_in_time(
                 index=self._names.posts,
@@ -178,16 +198,12 @@ class Search:
                         size=page,
                         sort=["_shard_doc"],
                         search_after=after,
-                        source=False,
-                        stored_fields="_none_",
-                        docvalue_fields=[{"field": "id"}],
                         track_total_hits=False,
-                        filter_path="pit_id,hits.hits.fields,hits.hits._index,hits.hits.sort",
+                        **wanted,
                     )
                 pit_id = str(answer.get("pit_id", pit_id))
                 hits = answer.get("hits", {}).get("hits", [])
-                for hit in hits:
-                    yield hit["fields"]["id"][0], hit["_index"]
+                yield hits
                 if len(hits) < page:
                     return
                 after = hits[-1]["sort"]

@@ -1,4 +1,4 @@
-"""Commands that set things up: config, rules, schemas, train."""
+"""Commands that set things up: config, schemas, train."""
 
 from pathlib import Path
 from typing import Annotated, Any
@@ -9,21 +9,15 @@ from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn
 from rich.table import Table
 
 from pipeline.check import check_settings
-from pipeline.cli.common import JsonOption, app, console, print_json, settings_of, wait_for
-from pipeline.endpoints import kafka_of
-from pipeline.rules import live_rules, publish_rules, read_rule_file
+from pipeline.cli.common import JsonOption, app, console, print_json, settings_of
 from pipeline.schema_export import write_schemas
 from schemas.language import say
 
 config_app = typer.Typer(help=say("设置。", "Settings."), no_args_is_help=True)
-rules_app = typer.Typer(
-    help=say("规则：听什么。", "Rules: what to listen for."), no_args_is_help=True
-)
 train_app = typer.Typer(
     help=say("用自己的数据训练模型。", "Train models on your own data."), no_args_is_help=True
 )
 app.add_typer(config_app, name="config")
-app.add_typer(rules_app, name="rules")
 app.add_typer(train_app, name="train")
 
 
@@ -58,49 +52,6 @@ def _plain(value: Any) -> Any:
     if isinstance(value, list | tuple):
         return [_plain(item) for item in value]
     return value if isinstance(value, bool | int | float | str) else str(value)
-
-
-@rules_app.command(
-    "push",
-    help=say("发布规则文件；各角色几秒内生效。", "Publish a rule file; live within seconds."),
-)
-def rules_push(
-    context: typer.Context,
-    file: Annotated[Path, typer.Argument(help=say("规则文件（TOML）。", "Rule file (TOML)."))],
-) -> None:
-    """Publish rules."""
-    settings = settings_of(context)
-    rules = read_rule_file(file)
-    if wait_for(publish_rules(kafka_of(settings), rules)):
-        console.print(say(f"已发布 {rules.label}。", f"{rules.label} is published."))
-    else:
-        console.print(say(f"{rules.label} 已经在线。", f"{rules.label} is live already."))
-
-
-@rules_app.command("show", help=say("线上的规则。", "The live rules."))
-def rules_show(context: typer.Context, json_output: JsonOption = False) -> None:
-    """Show the live rules."""
-    settings = settings_of(context)
-    rules = wait_for(live_rules(kafka_of(settings), settings.rules.id))
-    if json_output:
-        print_json(rules)
-        return
-    if rules is None:
-        console.print(
-            say(
-                "还没有规则；用 tingchao rules push 文件 发布。",
-                "There are no rules yet; publish some with `tingchao rules push FILE`.",
-            )
-        )
-        return
-    console.print(f"{rules.label}  {rules.author}  {rules.reason}", markup=False)
-    table = Table("id", say("名称", "Name"), say("身份", "Role"), say("词", "Words"))
-    for brand in rules.brands:
-        role = say("自有" if brand.role == "own" else "竞品", brand.role)
-        table.add_row(brand.id, brand.name, role, "、".join(brand.aliases))
-    for rule in rules.keywords:
-        table.add_row(rule.id, rule.name, say("关键词", "keywords"), "、".join(rule.words))
-    console.print(table)
 
 
 @app.command(
