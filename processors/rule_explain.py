@@ -10,7 +10,7 @@ from schemas.enriched import EnrichedPost, Span
 from schemas.language import say
 from schemas.rules import KeywordRule, Rule, RuleSet
 
-__all__ = ["Explanation", "explain_rule", "rule_of"]
+__all__ = ["Explanation", "every_rule", "explain_rule", "rule_of"]
 
 _MOST_PLACES = 5
 _AROUND = 6
@@ -27,10 +27,14 @@ class Explanation:
     """What each part of the rule says, and where its words stand."""
 
 
+def every_rule(rules: RuleSet) -> list[Rule | KeywordRule]:
+    """The rules of both kinds."""
+    return [*rules.rules, *rules.keywords]
+
+
 def rule_of(rules: RuleSet, id: str) -> Rule | KeywordRule | None:
     """The rule of that id, whatever its kind."""
-    every: list[Rule | KeywordRule] = [*rules.rules, *rules.keywords]
-    return next((rule for rule in every if rule.id == id), None)
+    return next((rule for rule in every_rule(rules) if rule.id == id), None)
 
 
 def explain_rule(rule: Rule | KeywordRule, post: EnrichedPost) -> Explanation:

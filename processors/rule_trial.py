@@ -136,7 +136,9 @@ def _rules_of(rules: RuleSet) -> list[Any]:
 
 def _keep(samples: list[Sample], post: EnrichedPost, match: Match) -> None:
     if len(samples) < MAX_SAMPLES:
-        samples.append(Sample(post.id, _around(post, match.spans), match.words))
+        text = _around(post, match.spans)
+        if all(sample.text != text for sample in samples):  # copies show nothing new
+            samples.append(Sample(post.id, text, match.words))
 
 
 def _around(post: EnrichedPost, spans: Sequence[Span]) -> str:

@@ -1,4 +1,4 @@
-"""Commands for rules: check, push, show, history, diff, rollback, explain, try."""
+"""Commands for rules: check, push, show, history, diff, rollback."""
 
 import getpass
 from pathlib import Path
@@ -30,7 +30,7 @@ from schemas.errors import FatalError
 from schemas.language import say
 from schemas.rules import RuleSet
 
-__all__ = ["SetOption", "rules_app", "set_of"]
+__all__ = ["FileArgument", "SetOption", "rules_app"]
 
 rules_app = typer.Typer(
     help=say("规则：听什么。", "Rules: what to listen for."), no_args_is_help=True
@@ -47,7 +47,7 @@ SetOption = Annotated[
 ]
 
 
-def set_of(settings: Settings, chosen: str | None) -> str:
+def _set_of(settings: Settings, chosen: str | None) -> str:
     """The rule set that is meant."""
     return chosen or settings.rules.followed[0]
 
@@ -136,7 +136,7 @@ def rules_show(
 ) -> None:
     """Show the live rules."""
     settings = settings_of(context)
-    rules = wait_for(live_rules(kafka_of(settings), set_of(settings, rule_set)))
+    rules = wait_for(live_rules(kafka_of(settings), _set_of(settings, rule_set)))
     if json_output:
         print_json(rules)
         return
@@ -185,7 +185,7 @@ def rules_history(
 ) -> None:
     """List the versions."""
     settings = settings_of(context)
-    history = wait_for(rule_history(kafka_of(settings), set_of(settings, rule_set)))
+    history = wait_for(rule_history(kafka_of(settings), _set_of(settings, rule_set)))
     if json_output:
         print_json([_as_json(past) for past in history])
         return
@@ -263,7 +263,7 @@ async def _two(
 ) -> tuple[RuleSet, RuleSet]:
     """What to compare, the older first: a file is newer than what is live, a version older."""
     kafka = kafka_of(settings)
-    one = await _meant(kafka, first, set_of(settings, rule_set))
+    one = await _meant(kafka, first, _set_of(settings, rule_set))
     if second is not None:
         return one, await _meant(kafka, second, one.id)
     live = await live_rules(kafka, one.id)
@@ -320,7 +320,7 @@ def rules_rollback(
     done = wait_for(
         roll_back(
             kafka_of(settings),
-            set_of(settings, rule_set),
+            _set_of(settings, rule_set),
             version,
             author=author or _whoever(),
             reason=reason,

@@ -66,8 +66,11 @@ def test_what_the_new_version_adds_and_loses_is_told_with_examples() -> None:
 
 
 def test_samples_are_few_and_cut_around_the_word() -> None:
-    found = trial(rule_set(a="失灵"), None, *[post("前" * 500 + "失灵" + "后" * 500)] * 50)
+    long = [f"{'前' * 500}失灵{number}{'后' * 500}" for number in (1, 1, *range(50))]
 
+    found = trial(rule_set(a="失灵"), None, *map(post, long))
+
+    assert len({one.text for one in found.rules["a"].samples}) == 5
     assert len(found.rules["a"].samples) == len(found.rules["a"].added_samples) == 5
     shown = found.rules["a"].samples[0].text
     assert "失灵" in shown and len(shown) < 100
