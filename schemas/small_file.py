@@ -46,7 +46,16 @@ def read_toml(path: Path, most_bytes: int = MAX_SMALL_BYTES) -> tuple[dict[str, 
             sentence.
     """
     content = read_small(path, most_bytes)
-    text = content.decode("utf-8-sig")
+    try:
+        text = content.decode("utf-8-sig")
+    except UnicodeDecodeError as error:
+        place = error.start + 1
+        raise ValueError(
+            say(
+                f"第 {place} 个字节起不是 UTF-8，请用编辑器另存为 UTF-8",
+                f"from byte {place} on it is no UTF-8; save it as UTF-8",
+            )
+        ) from None
     # tomllib walks the whole key again for each of its parts: 50,000 of them take half a minute.
     if text.count(".") > _MAX_DOTS:
         dots = max(piece.count(".") for piece in _BETWEEN_KEYS.split(text))

@@ -145,7 +145,14 @@ def written_as_json(line: Line) -> dict[str, tuple[tuple[str, ...], Any]]:
         "dead-letters show": (("no-such-letter",), None),
         "dead-letters retry": (("no-such-letter",), None),
         "config show": ((), dict),
+        "rules check": ((str(line.folder / "rules.toml"),), dict),
         "rules show": ((), None),
+        "rules history": ((), list),
+        "rules diff": (("1",), None),
+        "rules explain": (
+            ("--rules", str(line.folder / "rules.toml"), "--text", "漏电了"), list,
+        ),
+        "rules try": ((str(line.folder / "rules.toml"), "--days", "1"), dict),
         "schemas": (("--out", str(line.folder / "schemas")), list),
         "train sentiment": (
             (str(line.folder / "train.jsonl"), "--out", str(line.folder / "model.npz")),
@@ -182,6 +189,8 @@ def test_every_listing_has_a_human_form(line: Line) -> None:
 
     assert "posts.raw" in line.ok("topics", "show").out
     assert "云帆电器" in line.ok("rules", "show").out
+    assert "yunfan" in line.ok("rules", "history", "main", "--json").out
+    assert "两家水壶厂" in line.ok("rules", "history").out
     assert "is live already" in line.ok("rules", "push", line.folder / "rules.toml").out
     assert "No incidents" in line.ok("incidents", "list").out
     assert "No posts" in line.ok("search", "没有这样的话").out
@@ -286,7 +295,8 @@ def test_an_unknown_service_or_command_is_refused() -> None:
 @pytest.mark.parametrize(
     "arguments",
     [["status"], ["audit"], ["topics", "create"], ["topics", "show"], ["rules", "show"],
-     ["dead-letters", "list"]],
+     ["rules", "history"], ["rules", "diff", "1"], ["rules", "rollback", "1", "--reason", "x"],
+     ["rules", "explain", "--text", "x"], ["dead-letters", "list"]],
     ids=" ".join,
 )  # fmt: skip
 def test_a_broker_that_does_not_answer_is_one_sentence(arguments: list[str]) -> None:
