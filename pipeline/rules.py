@@ -107,7 +107,7 @@ def refuse_broken(rules: RuleSet) -> None:
     Raises:
         FatalError: not so; a line for each problem.
     """
-    errors = [problem.sentence for problem in check_rule_set(rules) if problem.is_error]
+    errors = [problem.sentence for problem in check_rule_set(rules, advise=False)]
     if errors:
         first = say(
             f"规则集 {rules.label} 有 {len(errors)} 处错误，不能上线：",

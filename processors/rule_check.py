@@ -31,26 +31,25 @@ class Problem:
     """A set with an error does not go live; anything else is advice."""
 
 
-def check_rule_set(rules: RuleSet) -> list[Problem]:
-    """All that is wrong with a set, in its order; whoever asks decides what to do about it.
+def check_rule_set(rules: RuleSet, *, advise: bool = True) -> list[Problem]:
+    """All that is wrong with a set, in its order; errors alone unless told to ``advise``.
 
     An example is a text: it is judged as a post that has nothing else, no brand, platform or
     counter. What did not change since the last call costs next to nothing.
     """
-    return [problem for rule in rules.rules for problem in _check(rule)]
+    return [problem for rule in rules.rules for problem in _check(rule, advise)]
 
 
-def _check(rule: Rule) -> Iterator[Problem]:
+def _check(rule: Rule, advise: bool) -> Iterator[Problem]:
     try:
         node = parsed(rule.query)
     except QueryError as error:
         yield Problem(rule.id, say(f"规则 {rule.id}：{error}", f"Rule {rule.id}: {error}"))
         return
-    for sentence in advice(rule.query, node):
+    for sentence in advice(rule.query, node) if advise else ():
         yield Problem(
             rule.id, say(f"规则 {rule.id}：{sentence}", f"Rule {rule.id}: {sentence}"), False
         )
-    hint = _hint() if _reads_more_than_text(node) else ""
     for wanted, text in _failing_examples(rule):
         shown = text[:_SHOWN] + ("…" if len(text) > _SHOWN else "")
         if wanted:
@@ -65,7 +64,7 @@ def _check(rule: Rule) -> Iterator[Problem]:
                 f'Rule {rule.id}: an example that must not match does: "{shown}"; change the '
                 "query, or must_not_match.",
             )
-        yield Problem(rule.id, sentence + hint)
+        yield Problem(rule.id, sentence + (_hint() if _reads_more_than_text(node) else ""))
 
 
 @lru_cache(maxsize=10_000)

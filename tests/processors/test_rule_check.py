@@ -101,3 +101,18 @@ def test_a_changed_rule_is_asked_anew() -> None:
     assert errors_of(before) == []
     assert len(errors_of({**before, "query": "乙"})) == 1
     assert errors_of(before) == []
+
+
+def test_advice_comes_beside_errors_unless_errors_alone_are_wanted() -> None:
+    rules = rule_set(
+        {"id": "doubt", "query": "刹车 and 失灵"},
+        {"id": "bad", "query": "刹车", "must_match": ["否"]},
+    )
+
+    told = check_rule_set(rules)
+
+    assert [(problem.rule, problem.is_error) for problem in told] == [
+        ("doubt", False),
+        ("bad", True),
+    ]
+    assert check_rule_set(rules, advise=False) == told[1:]
