@@ -209,7 +209,7 @@ async def publish_rules(kafka: Kafka, rules: RuleSet) -> bool:
 
     Raises:
         FatalError: not fit to go live; or the newest version is newer, or the same with other
-            content.
+            content; or somebody else published the same version at this moment.
     """
     refuse_broken(rules)
     newest = _newest((await rule_lines(kafka, [rules.id]))[rules.id])
@@ -234,7 +234,34 @@ async def publish_rules(kafka: Kafka, rules: RuleSet) -> bool:
         await writer.write({"rules": [Entry(partition, line, key) for key in keys]})
     finally:
         await writer.stop()
+    await _refuse_rival(kafka, rules)
     return True
+
+
+async def _refuse_rival(kafka: Kafka, rules: RuleSet) -> None:
+    """Of two who publish one version at the same moment, at least the later one hears of it.
+
+    Raises:
+        FatalError: that happened; which of the two is in use nobody can tell.
+    """
+    key = rules.label.encode()
+    async for record in kafka.read_all("rules"):
+        if record.key != key or not record.value:
+            continue
+        try:
+            other = rules_of(rules.id, record.value)
+        except RejectedError:
+            continue
+        if other != rules:
+            raise FatalError(
+                say(
+                    f"{other.author} 同时发布了另一份 {rules.label}（{other.reason}）；请看 "
+                    f"tingchao rules diff，把 version 改成 {rules.version + 1} 再发布一次。",
+                    f"{other.author} published another {rules.label} at the same moment "
+                    f"({other.reason}); see `tingchao rules diff`, set version = "
+                    f"{rules.version + 1} and push again.",
+                )
+            )
 
 
 def _newest(lines: Mapping[int, bytes]) -> RuleSet | None:

@@ -79,7 +79,13 @@ TOPICS: dict[str, Topic] = {
             cleanup="compact",
             aligned_with="signals",
         ),
-        Topic("rules", "Rule sets.", "rule set id", ("RuleSet",), cleanup="compact"),
+        Topic(
+            "rules",
+            "Rule sets: the newest version of each, and every version.",
+            "rule set id; id@version in the same partition",
+            ("RuleSet",),
+            cleanup="compact",
+        ),
         Topic(
             "sources", "How each source is doing.", "source", ("SourceStatus",), cleanup="compact"
         ),

@@ -4,6 +4,7 @@ import asyncio
 from collections.abc import Sequence
 
 import faust
+import structlog
 
 from pipeline.endpoints import kafka_of
 from pipeline.enrich import EnrichStage
@@ -19,6 +20,8 @@ from processors.chain import Chain, build_chain
 from schemas.rules import RuleSet, joined
 
 __all__ = ["faust_app"]
+
+log = structlog.get_logger()
 
 
 def faust_app(settings: Settings, guard: Guard) -> faust.App:
@@ -60,7 +63,10 @@ class _LiveChain:
 
     def _build(self, sets: Sequence[RuleSet]) -> Chain:
         enrich = self._settings.enrich
-        return build_chain(enrich.chain, enrich.options, joined(sets))
+        rules = joined(sets)
+        if rules.rules and "rules" not in enrich.chain:
+            log.warning("queries are never asked: enrich.chain lacks rules", rules=rules.label)
+        return build_chain(enrich.chain, enrich.options, rules)
 
     def _tell(self, reason: str | None) -> None:
         self._vitals.rules_refused = reason

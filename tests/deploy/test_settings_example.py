@@ -21,6 +21,7 @@ from pipeline.settings import Settings, load_settings
 from processors import ENRICHERS
 from processors.brands import Brands
 from processors.chain import build_chain
+from processors.rule_check import check_rule_set
 from processors.surge import Surge
 from schemas.incidents import AnyIncidentKind
 from sinks import CHANNELS
@@ -188,9 +189,21 @@ def test_the_example_rules_find_what_they_name() -> None:
     rules = read_rule_file(DEPLOY / "rules.example.toml")
 
     assert {brand.role for brand in rules.brands} == {"own", "competitor"}
-    assert rules.keywords
+    assert rules.keywords and rules.rules
+    assert check_rule_set(rules) == [], "nothing is wrong or doubtful"
     assert isinstance(build_chain(["keywords", "brands"], {}, rules).models, dict)
     assert Brands(Brands.Config(), rules).version.endswith(rules.label)
+
+
+def test_the_entries_that_a_rule_file_may_have_stand_in_the_example(tmp_path: Path) -> None:
+    text = (DEPLOY / "rules.example.toml").read_text(encoding="utf-8")
+    path = tmp_path / "rules.toml"
+    path.write_text(re.sub(r"^#(?=[a-z\[])", "", text, flags=re.MULTILINE), encoding="utf-8")
+
+    rules = read_rule_file(path)
+
+    assert rules.team and rules.channels and rules.hours
+    assert set(rules.rules[0].model_fields_set) == set(type(rules.rules[0]).model_fields)
 
 
 def test_both_examples_side_by_side_are_a_beginning(tmp_path: Path) -> None:

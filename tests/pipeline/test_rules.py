@@ -1,5 +1,6 @@
 """Rule sets: read from a file, published once, found again with all their versions."""
 
+import asyncio
 import json
 from pathlib import Path
 from typing import Any
@@ -248,3 +249,16 @@ async def test_a_broken_set_that_came_another_way_is_not_live_but_counts(kafka: 
         await publish_rules(kafka, rules(7))
     assert await publish_rules(kafka, rules(8)) is True
     assert await live_rules(kafka, "main") == rules(8)
+
+
+@pytest.mark.services
+async def test_of_two_who_push_one_version_at_once_one_is_told(kafka: Kafka) -> None:
+    for version in (1, 2, 3):
+        both = await asyncio.gather(
+            *(publish_rules(kafka, rules(version, reason)) for reason in ("甲", "乙")),
+            return_exceptions=True,
+        )
+
+        assert any(isinstance(one, FatalError) for one in both), both
+        assert all(isinstance(one, FatalError | bool) for one in both), both
+        assert any(str(version + 1) in str(one) for one in both)
