@@ -245,11 +245,11 @@ async def _refuse_rival(kafka: Kafka, rules: RuleSet) -> None:
         FatalError: that happened; which of the two is in use nobody can tell.
     """
     key = rules.label.encode()
-    async for record in kafka.read_all("rules"):
-        if record.key != key or not record.value:
-            continue
+    # All of them first: an error in the midst would leave the consumer open.
+    records = [record async for record in kafka.read_all("rules") if record.key == key]
+    for record in records:
         try:
-            other = rules_of(rules.id, record.value)
+            other = rules_of(rules.id, record.value or b"")
         except RejectedError:
             continue
         if other != rules:
