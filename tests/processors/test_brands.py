@@ -64,12 +64,14 @@ def test_a_tag_names_brand_role_aliases_and_places() -> None:
                 Span(start=2, end=4),
                 Span(field="title", start=0, end=6),
             ),
+            reason="name",
         ),
         BrandTag(
             brand="chenfeng",
             role="competitor",
             aliases=("晨风",),
             spans=(Span(start=5, end=7),),
+            reason="name",
         ),
     )
 
@@ -110,6 +112,7 @@ def test_a_repost_inherits_the_brands_of_its_root() -> None:
             role="competitor",
             spans=(Span(field="root_text", start=0, end=2),),
             inherited=True,
+            reason="root",
         ),
     )
 

@@ -1,0 +1,263 @@
+"""Whether a word that is also another word means the brand: 苹果 the firm or 苹果 the fruit.
+
+A sum of evidence, by weights set by hand over kinds of evidence that all brands share:
+
+- how often public text means the brand (``usual`` of ``brand_senses.toml``);
+- the words beside and near it: firms' talk, its trade, the kinds of its other senses, and the
+  rule's own ``context`` and ``against``;
+- a model code behind it (小米11, 长安CS75);
+- segmentation: a part of a longer word of jieba's dictionary is that word (现代化, 今日产量);
+- what else the post tells: other brands by name, the author's name, the thread's root.
+
+``brand_senses.toml`` is word knowledge written by hand, not learned from any data. Limits: a word
+that stands neither there nor in the rules as ``ambiguous`` always is the brand; irony and puns.
+"""
+
+import math
+import re
+import tomllib
+from collections.abc import Iterable
+from dataclasses import dataclass
+from functools import cache
+from importlib.metadata import version
+from pathlib import Path
+from typing import Any
+
+import rjieba
+from ahocorasick_rs import AhoCorasick, MatchKind
+
+from processors.fold import INVISIBLE, fold
+from schemas.rules import Alias
+
+__all__ = ["SENSE_VERSION", "BrandSense", "Sense", "Support", "Verdict", "sense_of"]
+
+#: Raised when a weight or the word knowledge changes; part of the version of the brands step.
+SENSE_VERSION = f"1-rjieba-{version('rjieba')}"
+
+#: Characters on either side that count as near; a headline is shorter.
+NEAR = 40
+#: Characters on either side that are segmented.
+_CUT = 8
+
+_USUAL = {"mostly": 2.0, "often": 0.6, "seldom": -1.2, "hardly": -2.2}
+_DECLARED = "often"
+_DECLARED_WITH_CONTEXT = "seldom"
+_BESIDE = 2.6
+_BEFORE = 1.4
+_NEAR_TRADE, _NEAR_FIRM = 1.0, 0.7
+_CODE = 1.8
+_OTHER_BESIDE, _OTHER_NEAR = -1.6, -1.1
+_TOLD = 2.5
+_INSIDE, _IN_A_NAME = -6.0, -2.5
+_COMPANY, _FAMILY, _AUTHOR, _ROOT = 1.0, 3.0, 2.0, 2.5
+_MOST_NEAR, _MOST_OTHER = 2, 3
+
+_BETWEEN = " \u3000的“”\"'‘’《》【】#·"
+_UNIT = "个名年岁月日号天万亿人次元块分秒点小时集部场第届只条头匹家套件种类%度米斤公里级强大位国"
+_MODEL_CODE = re.compile(rf"[ -]?([a-z][a-z0-9]*|[0-9]+[a-z]*(?![0-9.{_UNIT}]))")
+
+
+@dataclass(frozen=True, slots=True)
+class Talk:
+    """Words of one subject, by where they stand."""
+
+    after: tuple[str, ...]
+    before: tuple[str, ...]
+    near: frozenset[str]
+
+
+@dataclass(frozen=True, slots=True)
+class Sense:
+    """What is known of one ambiguous name."""
+
+    usual: float
+    trades: tuple[str, ...]
+    others: tuple[str, ...]
+    inside: tuple[str, ...]
+    """Longer words that hold it and are not the brand."""
+    context: tuple[str, ...] = ()
+    against: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class Support:
+    """What the rest of the post says for a brand."""
+
+    company: bool = False
+    """Another brand is named beyond doubt."""
+    family: bool = False
+    """The brand, or one above or below it, is named beyond doubt."""
+    author: bool = False
+    """The name stands in the author's name."""
+    root: bool = False
+    """The thread's root is about the brand."""
+
+
+@dataclass(frozen=True, slots=True)
+class Verdict:
+    """How strongly a place means the brand (above 0: it does), and why."""
+
+    score: float
+    reason: str
+    hopeless: bool = False
+    """It is part of another word, whatever the rest says."""
+
+    @property
+    def confidence(self) -> float:
+        """The score as a share of 1."""
+        return round(1 / (1 + math.exp(-self.score)), 2)
+
+
+def sense_of(name: Alias) -> Sense | None:
+    """What is to be weighed about a name; None where it can only be the brand."""
+    if name.ambiguous is False:
+        return None
+    told = _folded(name.context), _folded(name.against)
+    word = fold(name.word)
+    entry = _knowledge()["word"].get(word)
+    if entry is not None:
+        return Sense(
+            _USUAL[entry["usual"]],
+            tuple(entry["trade"].split()),
+            tuple(entry.get("sense", "").split()),
+            (*entry.get("inside", "").split(), *(other for other in told[1] if word in other)),
+            *told,
+        )
+    if name.ambiguous is None and not any(told):
+        return None
+    usual = _USUAL[_DECLARED_WITH_CONTEXT if name.context else _DECLARED]
+    inside = tuple(other for other in told[1] if word in other and other != word)
+    return Sense(usual, tuple(_talks("trade")), (), inside, *told)
+
+
+def _folded(words: Iterable[str]) -> tuple[str, ...]:
+    return tuple(fold(word).replace(INVISIBLE, "") for word in words)
+
+
+class BrandSense:
+    """Weighs the places of ambiguous names; one automaton over all words that are evidence."""
+
+    def __init__(self) -> None:
+        self._firm = _talk(_knowledge()["firm"])
+        self._trades = _talks("trade")
+        self._senses = _talks("sense")
+        talks = (self._firm, *self._trades.values(), *self._senses.values())
+        self._words = sorted(set().union(*(talk.near for talk in talks)))
+        self._finder = AhoCorasick(self._words, matchkind=MatchKind.LeftmostLongest)
+        self._jieba = rjieba.Jieba()
+
+    def judge(self, folded: str, start: int, end: int, sense: Sense, support: Support) -> Verdict:
+        """Weigh the name at ``[start, end)`` of a folded text."""
+        left = folded[max(0, start - NEAR) : start].rstrip(_BETWEEN)
+        right = folded[end : end + NEAR]
+        closed = right.lstrip(_BETWEEN)
+        evidence = [
+            *self._beside(left, right, closed, sense),
+            *self._near(left, right, sense),
+            *_told(left, right, sense),
+            *_of_the_post(support),
+        ]
+        inside = self._inside(folded, start, end, sense)
+        for_it = max(evidence, default=(0.0, ""))
+        score = sense.usual + inside + sum(weight for weight, _ in evidence)
+        reason = for_it[1] if for_it[0] > 0 else "usual"
+        return Verdict(score, reason, hopeless=inside <= _INSIDE)
+
+    def _beside(
+        self, left: str, right: str, closed: str, sense: Sense
+    ) -> Iterable[tuple[float, str]]:
+        """Words that touch the name, and a model code behind it."""
+        for talk in (self._firm, *(self._trades[name] for name in sense.trades)):
+            if word := _first(talk.after, closed.startswith):
+                yield _BESIDE, f"context: {word}"
+            if word := _first(talk.before, left.endswith):
+                yield _BEFORE, f"context: {word}"
+        if code := _MODEL_CODE.match(right):
+            yield _CODE, f"context: {code[1]}"
+        for name in sense.others:
+            talk = self._senses[name]
+            if right.startswith(talk.after):
+                yield _OTHER_BESIDE, name
+            if left.endswith(talk.before):
+                yield _OTHER_BESIDE, name
+
+    def _near(self, left: str, right: str, sense: Sense) -> Iterable[tuple[float, str]]:
+        """Words anywhere around, each once; more than a few add nothing."""
+        found = self._finder.find_matches_as_indexes(f"{left}\0{right}")
+        words = list(dict.fromkeys(self._words[index] for index, _, _ in found))
+        trade = frozenset().union(*(self._trades[name].near for name in sense.trades))
+        others = frozenset().union(*(self._senses[name].near for name in sense.others))
+        for near, weight, most in (
+            (trade, _NEAR_TRADE, _MOST_NEAR),
+            (self._firm.near - trade, _NEAR_FIRM, _MOST_NEAR),
+            (others, _OTHER_NEAR, _MOST_OTHER),
+        ):
+            for word in [word for word in words if word in near][:most]:
+                yield weight, f"context: {word}"
+
+    def _inside(self, folded: str, start: int, end: int, sense: Sense) -> float:
+        """What it costs to be a part of a longer word; 大众汽车 is none."""
+        begin = max(0, start - _CUT)
+        window = folded[begin : end + _CUT]
+        if self._is_part(self._jieba.cut(window, False), start - begin, end - begin, sense):
+            return _INSIDE
+        if "person" in sense.others and self._is_part(
+            self._jieba.cut(window, True), start - begin, end - begin, sense
+        ):
+            return _IN_A_NAME
+        return 0.0
+
+    def _is_part(self, words: list[str], start: int, end: int, sense: Sense) -> bool:
+        place = 0
+        for word in words:
+            after = place + len(word)
+            over = max(0, start - place), max(0, after - end)
+            if place < end and start < after and any(over):
+                talks = (self._firm, *(self._trades[name] for name in sense.trades))
+                head, tail = word[: over[0]], word[len(word) - over[1] :]
+                return not any(
+                    (not head or head.endswith(talk.before) or head in talk.near)
+                    and (not tail or tail.startswith(talk.after))
+                    for talk in talks
+                )
+            place = after
+        return False
+
+
+def _told(left: str, right: str, sense: Sense) -> Iterable[tuple[float, str]]:
+    """The rule's own words for and against."""
+    for words, weight in ((sense.context, _TOLD), (sense.against, -_TOLD)):
+        for word in words:
+            if word in left or word in right:
+                yield weight, f"context: {word}"
+
+
+def _of_the_post(support: Support) -> Iterable[tuple[float, str]]:
+    if support.family:
+        yield _FAMILY, "named"
+    if support.root:
+        yield _ROOT, "root"
+    if support.author:
+        yield _AUTHOR, "author"
+    if support.company:
+        yield _COMPANY, "other brands"
+
+
+def _first(words: tuple[str, ...], test: Any) -> str | None:
+    return next(filter(test, words), None) if test(words) else None
+
+
+@cache
+def _knowledge() -> dict[str, Any]:
+    path = Path(__file__).with_name("brand_senses.toml")
+    return tomllib.loads(fold(path.read_text(encoding="utf-8")))
+
+
+@cache
+def _talks(kind: str) -> dict[str, Talk]:
+    return {name: _talk(tree) for name, tree in _knowledge()[kind].items()}
+
+
+def _talk(tree: dict[str, str]) -> Talk:
+    after, before = (tuple(tree.get(place, "").split()) for place in ("after", "before"))
+    return Talk(after, before, frozenset(tree.get("near", "").split()))
