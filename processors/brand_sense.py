@@ -9,8 +9,9 @@ A sum of evidence, by weights set by hand over kinds of evidence that all brands
 - segmentation: a part of a longer word of jieba's dictionary is that word (现代化, 今日产量);
 - what else the post tells: other brands by name, the author's name, the thread's root.
 
-``brand_senses.toml`` is word knowledge written by hand, not learned from any data. Limits: a word
-that stands neither there nor in the rules as ``ambiguous`` always is the brand; irony and puns.
+``brand_senses.toml`` is word knowledge written by hand, not learned from any data. A name without
+an entry there is weighed against all kinds of sense if the rules declare it ambiguous or jieba's
+dictionary holds it as a common word; any other always is the brand. Limits: irony and puns.
 """
 
 import math
@@ -23,7 +24,6 @@ from importlib.metadata import version
 from pathlib import Path
 from typing import Any
 
-import rjieba
 from ahocorasick_rs import AhoCorasick, MatchKind
 
 from processors.fold import INVISIBLE, fold
@@ -40,8 +40,11 @@ NEAR = 40
 _CUT = 8
 
 _USUAL = {"mostly": 2.0, "often": 0.6, "half": -0.3, "seldom": -1.2, "hardly": -2.2, "rarely": -4.0}
-_DECLARED = "often"
-_DECLARED_WITH_CONTEXT = "seldom"
+#: Of names without an entry there: declared in the rules, or just common words.
+_DECLARED, _COMMON = "often", "mostly"
+_LONGEST_COMMON = 3
+#: Jieba's tags of words that are no names: nouns, verbs, adjectives, places, times, idioms ...
+_WORD_KINDS = frozenset("n v a vn vd an ad d i l t s f z r m q ns b j".split())
 _BESIDE = 2.6
 _BEFORE = 1.4
 _NEAR_TRADE, _NEAR_FIRM = 1.0, 0.7
@@ -113,26 +116,51 @@ def sense_of(name: Alias) -> Sense | None:
     """What is to be weighed about a name; None where it can only be the brand."""
     if name.ambiguous is False:
         return None
-    told = _folded(name.context), _folded(name.against)
+    context, against = _folded(name.context), _folded(name.against)
     word = fold(name.word)
+    inside = tuple(other for other in against if word in other and other != word)
     entry = _knowledge()["word"].get(word)
     if entry is not None:
-        return Sense(
-            _USUAL[entry["usual"]],
-            tuple(entry["trade"].split()),
-            tuple(entry.get("sense", "").split()),
-            (*entry.get("inside", "").split(), *(other for other in told[1] if word in other)),
-            *told,
-        )
-    if name.ambiguous is None and not any(told):
+        usual, trades = entry["usual"], tuple(entry["trade"].split())
+        others = tuple(entry.get("sense", "").split())
+        inside += tuple(entry.get("inside", "").split())
+    elif name.ambiguous or context or against or _is_common(word):
+        # What kinds of sense it has is unknown: whatever speaks of any of them counts.
+        usual = _DECLARED if name.ambiguous or context or against else _COMMON
+        trades, others = tuple(_talks("trade")), tuple(_talks("sense"))
+    else:
         return None
-    usual = _USUAL[_DECLARED_WITH_CONTEXT if name.context else _DECLARED]
-    inside = tuple(other for other in told[1] if word in other and other != word)
-    return Sense(usual, tuple(_talks("trade")), (), inside, *told)
+    return Sense(_USUAL[usual], trades, others, inside, context, against)
+
+
+def _is_common(word: str) -> bool:
+    """Whether jieba's dictionary holds a short Chinese word as something else than a name."""
+    if not 1 < len(word) <= _LONGEST_COMMON or word in _knowledge()["names"]["only"].split():
+        return False
+    tagged = _jieba().tag(word, False) if _jieba().has_word(word) else []
+    return len(tagged) == 1 and tagged[0][1] in _WORD_KINDS
+
+
+@cache
+def _jieba() -> Any:
+    import rjieba  # its dictionary takes 0.1 s, and rules without such names never need it
+
+    return rjieba.Jieba()
 
 
 def _folded(words: Iterable[str]) -> tuple[str, ...]:
     return tuple(fold(word).replace(INVISIBLE, "") for word in words)
+
+
+@dataclass(frozen=True, slots=True)
+class _Talks:
+    """All talk that counts for names of some trades and kinds of other sense."""
+
+    firm: Talk
+    trade: Talk
+    other: Talk
+    far_firm: frozenset[str]
+    """What firms are near to, but not this trade."""
 
 
 class BrandSense:
@@ -140,65 +168,51 @@ class BrandSense:
 
     def __init__(self) -> None:
         self._firm = _talk(_knowledge()["firm"])
-        self._trades = _talks("trade")
-        self._senses = _talks("sense")
-        talks = (self._firm, *self._trades.values(), *self._senses.values())
+        talks = (self._firm, *_talks("trade").values(), *_talks("sense").values())
         self._words = sorted(set().union(*(talk.near for talk in talks)))
         self._finder = AhoCorasick(self._words, matchkind=MatchKind.LeftmostLongest)
-        self._jieba = rjieba.Jieba()
+        self._jieba = _jieba()
+        self._known: dict[tuple[tuple[str, ...], tuple[str, ...]], _Talks] = {}
 
     def judge(self, folded: str, start: int, end: int, sense: Sense, support: Support) -> Verdict:
         """Weigh the name at ``[start, end)`` of a folded text."""
+        talks = self._talks_of(sense)
         left = folded[max(0, start - NEAR) : start].rstrip(_BETWEEN)
         right = folded[end : end + NEAR]
-        closed = right.lstrip(_BETWEEN)
         evidence = [
-            *self._beside(left, right, closed, sense),
-            *self._near(left, right, sense),
+            *_beside(left, right, talks, counted="word" in sense.others),
+            *self._near(left, right, talks),
             *_told(left, right, sense),
             *_of_the_post(support),
         ]
-        inside = self._inside(folded, start, end, sense)
-        for_it = max(evidence, default=(0.0, ""))
+        inside = self._inside(folded, start, end, sense, talks)
+        strongest = max(evidence, default=(0.0, ""))
         score = sense.usual + inside + sum(weight for weight, _ in evidence)
-        reason = for_it[1] if for_it[0] > 0 else "usual"
+        reason = strongest[1] if strongest[0] > 0 else "usual"
         return Verdict(score, reason, hopeless=inside <= _INSIDE)
 
-    def _beside(
-        self, left: str, right: str, closed: str, sense: Sense
-    ) -> Iterable[tuple[float, str]]:
-        """Words that touch the name, and a model code behind it."""
-        for talk in (self._firm, *(self._trades[name] for name in sense.trades)):
-            if word := _first(talk.after, closed.startswith):
-                yield _BESIDE, f"context: {word}"
-            if word := _first(talk.before, left.endswith):
-                yield _BEFORE, f"context: {word}"
-        if code := _MODEL_CODE.match(right):
-            yield _CODE, f"context: {code[1]}"
-        if "word" in sense.others and _COUNT.match(right):
-            yield _OTHER_BESIDE, "count"
-        for name in sense.others:
-            talk = self._senses[name]
-            if right.startswith(talk.after):
-                yield _OTHER_BESIDE, name
-            if left.endswith(talk.before):
-                yield _OTHER_BESIDE, name
+    def _talks_of(self, sense: Sense) -> _Talks:
+        key = sense.trades, sense.others
+        talks = self._known.get(key)
+        if talks is None:
+            trade, other = (_joined(*pair) for pair in zip(("trade", "sense"), key, strict=True))
+            talks = _Talks(self._firm, trade, other, self._firm.near - trade.near)
+            self._known[key] = talks
+        return talks
 
-    def _near(self, left: str, right: str, sense: Sense) -> Iterable[tuple[float, str]]:
+    def _near(self, left: str, right: str, talks: _Talks) -> Iterable[tuple[float, str]]:
         """Words anywhere around, each once; more than a few add nothing."""
         found = self._finder.find_matches_as_indexes(f"{left}\0{right}")
         words = list(dict.fromkeys(self._words[index] for index, _, _ in found))
-        trade = frozenset().union(*(self._trades[name].near for name in sense.trades))
-        others = frozenset().union(*(self._senses[name].near for name in sense.others))
         for near, weight, most in (
-            (trade, _NEAR_TRADE, _MOST_NEAR),
-            (self._firm.near - trade, _NEAR_FIRM, _MOST_NEAR),
-            (others, _OTHER_NEAR, _MOST_OTHER),
+            (talks.trade.near, _NEAR_TRADE, _MOST_NEAR),
+            (talks.far_firm, _NEAR_FIRM, _MOST_NEAR),
+            (talks.other.near, _OTHER_NEAR, _MOST_OTHER),
         ):
             for word in [word for word in words if word in near][:most]:
                 yield weight, f"context: {word}"
 
-    def _inside(self, folded: str, start: int, end: int, sense: Sense) -> float:
+    def _inside(self, folded: str, start: int, end: int, sense: Sense, talks: _Talks) -> float:
         """What it costs to be a part of other words; 大众汽车 is none."""
         begin = max(0, start - _CUT)
         window = folded[begin : end + _CUT]
@@ -209,18 +223,36 @@ class BrandSense:
             joins = "person" in sense.others
             joined = joins and _overhang(self._jieba.cut(window, True), start, end)[0]
             return _PERHAPS_INSIDE if joined else 0.0
-        if whole and self._is_phrase(head, tail, sense):
+        if whole and _is_phrase(head, tail, talks):
             return 0.0
         # 今日|产量 are two words over 日产; of 对华|为, only one is.
         return _INSIDE if whole or (head and tail) else _PERHAPS_INSIDE
 
-    def _is_phrase(self, head: str, tail: str, sense: Sense) -> bool:
-        """Whether the longer word is the brand with what is said of it."""
-        talks = (self._firm, *(self._trades[name] for name in sense.trades))
-        return any(
-            (not head or head.endswith(talk.before)) and (not tail or tail.startswith(talk.after))
-            for talk in talks
-        )
+
+def _is_phrase(head: str, tail: str, talks: _Talks) -> bool:
+    """Whether a longer word is the brand with what is said of it."""
+    return any(
+        (not head or head.endswith(talk.before)) and (not tail or tail.startswith(talk.after))
+        for talk in (talks.firm, talks.trade)
+    )
+
+
+def _beside(left: str, right: str, talks: _Talks, counted: bool) -> Iterable[tuple[float, str]]:
+    """Words that touch the name, and a model code behind it."""
+    closed = right.lstrip(_BETWEEN)
+    for talk in (talks.firm, talks.trade):
+        if word := _first(talk.after, closed.startswith):
+            yield _BESIDE, f"context: {word}"
+        if word := _first(talk.before, left.endswith):
+            yield _BEFORE, f"context: {word}"
+    if code := _MODEL_CODE.match(right):
+        yield _CODE, f"context: {code[1]}"
+    if counted and _COUNT.match(right):
+        yield _OTHER_BESIDE, "count"
+    if right.startswith(talks.other.after):
+        yield _OTHER_BESIDE, "other sense"
+    if left.endswith(talks.other.before):
+        yield _OTHER_BESIDE, "other sense"
 
 
 def _overhang(words: list[str], start: int, end: int) -> tuple[str, str, bool]:
@@ -270,6 +302,13 @@ def _knowledge() -> dict[str, Any]:
 @cache
 def _talks(kind: str) -> dict[str, Talk]:
     return {name: _talk(tree) for name, tree in _knowledge()[kind].items()}
+
+
+def _joined(kind: str, names: tuple[str, ...]) -> Talk:
+    talks = [_talks(kind)[name] for name in names]
+    after = tuple(dict.fromkeys(word for talk in talks for word in talk.after))
+    before = tuple(dict.fromkeys(word for talk in talks for word in talk.before))
+    return Talk(after, before, frozenset().union(*(talk.near for talk in talks)))
 
 
 def _talk(tree: dict[str, str]) -> Talk:
