@@ -49,7 +49,7 @@ _BESIDE = 2.6
 _BEFORE = 1.4
 _NEAR_TRADE, _NEAR_FIRM = 1.0, 0.7
 _CODE = 1.8
-_OTHER_BESIDE, _OTHER_NEAR = -1.6, -1.1
+_OTHER_BESIDE, _OTHER_SIGN, _OTHER_NEAR = -1.6, -1.0, -1.1
 _TOLD = 2.5
 _INSIDE, _PERHAPS_INSIDE = -6.0, -2.5
 _COMPANY, _FAMILY, _AUTHOR, _ROOT = 1.0, 3.0, 2.0, 2.5
@@ -59,6 +59,9 @@ _BETWEEN = " \u3000的“”\"'‘’《》【】#·"
 _UNIT = "个名年岁月日号天万亿人次元块分秒点小时集部场第届只条头匹家套件种类%度米斤公里级强大位国"
 _COUNT = re.compile(rf"[0-9.]+[{_UNIT}]")
 _MODEL_CODE = re.compile(rf"[ -]?([a-z][a-z0-9]*|[0-9]+[a-z]*(?![0-9.{_UNIT}]))")
+
+
+_MIXED_CODE = re.compile(r"[a-z][0-9]|[0-9][a-z]")
 
 
 @dataclass(frozen=True, slots=True)
@@ -244,15 +247,18 @@ def _beside(left: str, right: str, talks: _Talks, counted: bool) -> Iterable[tup
         if word := _first(talk.after, closed.startswith):
             yield _BESIDE, f"context: {word}"
         if word := _first(talk.before, left.endswith):
-            yield _BEFORE, f"context: {word}"
+            # 上汽 is as telling as 汽车; 开 or 买 are less so.
+            yield _BESIDE if len(word) > 1 else _BEFORE, f"context: {word}"
     if code := _MODEL_CODE.match(right):
-        yield _CODE, f"context: {code[1]}"
+        yield _BESIDE if _MIXED_CODE.search(code[1]) else _CODE, f"context: {code[1]}"
     if counted and _COUNT.match(right):
         yield _OTHER_BESIDE, "count"
-    if right.startswith(talks.other.after):
-        yield _OTHER_BESIDE, "other sense"
-    if left.endswith(talks.other.before):
-        yield _OTHER_BESIDE, "other sense"
+    for words, test in (
+        (talks.other.after, right.startswith),
+        (talks.other.before, left.endswith),
+    ):
+        if word := _first(words, test):
+            yield _OTHER_BESIDE if len(word) > 1 else _OTHER_SIGN, "other sense"
 
 
 def _overhang(words: list[str], start: int, end: int) -> tuple[str, str, bool]:

@@ -6,7 +6,7 @@ import pytest
 from processors.brands import Brands
 from schemas.enriched import BrandTag, EnrichedPost, Span
 from schemas.post import Author
-from schemas.rules import Brand, RuleSet
+from schemas.rules import Alias, Brand, RuleSet
 
 AT = datetime(2026, 5, 1, tzinfo=UTC)
 
@@ -33,7 +33,12 @@ def brands(max_spans: int = 20, **aliases: tuple[str, ...]) -> Brands:
         reason="测试",
         changed_at=AT,
         brands=tuple(
-            Brand(id=name, name=name, role="own" if number == 0 else "competitor", aliases=of_brand)
+            Brand(
+                id=name,
+                name=name,
+                role="own" if number == 0 else "competitor",
+                aliases=tuple(Alias(word=alias, ambiguous=False) for alias in of_brand),
+            )
             for number, (name, of_brand) in enumerate(aliases.items())
         ),
     )
