@@ -50,9 +50,11 @@ def with_registries(folder: Path, tree: Tree) -> Tree:
         if mine:
             brand["role"] = "own"
         _check(brand)
-    written = tree.get("brands", [])
-    replaced = {brand.get("id") for brand in written if isinstance(brand, dict)}
     rest = {key: value for key, value in tree.items() if key not in ("include", "own")}
+    written = rest.get("brands", [])
+    if not isinstance(written, list):
+        return rest  # no rule set, as its own check says
+    replaced = {brand.get("id") for brand in written if isinstance(brand, dict)}
     return rest | {"brands": [*written, *(b for b in brands if b["id"] not in replaced)]}
 
 

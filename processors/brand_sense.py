@@ -52,7 +52,7 @@ _CODE = 1.8
 _OTHER_BESIDE, _OTHER_SIGN, _OTHER_NEAR = -1.6, -1.0, -1.1
 _TOLD = 2.5
 _INSIDE, _PERHAPS_INSIDE = -6.0, -2.5
-_COMPANY, _FAMILY, _AUTHOR, _ROOT = 1.0, 3.0, 2.0, 2.5
+_COMPANY, _FAMILY, _AUTHOR, _ROOT = 1.0, 3.0, 2.5, 2.5
 _MOST_NEAR, _MOST_OTHER = 2, 3
 
 _BETWEEN = " \u3000的“”\"'‘’《》【】#·"
@@ -95,7 +95,7 @@ class Support:
     family: bool = False
     """The brand, or one above or below it, is named beyond doubt."""
     author: bool = False
-    """The name stands in the author's name."""
+    """The author's name holds it in the brand's sense."""
     root: bool = False
     """The thread's root is about the brand."""
 

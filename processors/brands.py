@@ -171,11 +171,18 @@ class Brands:
                 support = Support(
                     company=bool(families - {family}),
                     family=family in families,
-                    author=fold(word) in author,
+                    author=self._author_means(author, fold(word), sense),
                     root=family in rooted,
                 )
                 verdict = self._judge.judge(folded, start, end, sense, support)
                 yield _Place(position, word, span, verdict)
+
+    def _author_means(self, author: str, word: str, sense: Sense) -> bool:
+        """Whether the author's name holds the name in the brand's sense: 大众汽车, not 大众影评."""
+        start = author.find(word)
+        if start < 0 or self._judge is None:
+            return False
+        return self._judge.judge(author, start, start + len(word), sense, Support()).score > 0
 
     def _add_likely(self, found: dict[int, _Found], places: list[_Place]) -> None:
         """Add what means its brand; one sure place speaks for the others of its brand."""

@@ -2,7 +2,7 @@
 
 from typing import Annotated, Literal, Self
 
-from pydantic import Field, model_validator
+from pydantic import Discriminator, Field, Tag, model_validator
 from pydantic_core import PydanticCustomError
 
 from schemas.enriched import BrandRole
@@ -32,7 +32,11 @@ class Alias(Record):
     """Words nearby that speak for another sense; one that holds the alias is never the brand."""
 
 
-Name = Word | Alias
+Name = Annotated[
+    Annotated[Word, Tag("text")] | Annotated[Alias, Tag("table")],
+    Discriminator(lambda name: "text" if isinstance(name, str) else "table"),
+]
+"""A plain text, or a table; told apart first, so that an error speaks of the right one."""
 
 
 class Brand(Record):
