@@ -15,6 +15,7 @@ import sys
 import tempfile
 from datetime import UTC, datetime
 from pathlib import Path
+from typing import Any
 
 from pipeline.rules import read_rule_file
 from processors import brand_sense
@@ -24,6 +25,7 @@ from schemas.post import Author
 from schemas.rules import Alias, Brand, RuleSet
 
 ROOT = Path(__file__).resolve().parents[1]
+SHARED = ROOT.parent / "shared"
 AT = datetime(2026, 1, 1, tzinfo=UTC)
 
 #: How the complaints' site names what the registry names otherwise.
@@ -124,8 +126,8 @@ def without_entries(rows: list[dict[str, str]]) -> list[dict[str, object]]:
     return [{"text": text, "brands": sorted(found)} for text, found in predictions.items()]
 
 
-def score(shared: Path, folder: Path, pack: str, predictions: list[dict[str, object]]) -> str:
-    """The scorer's JSON line."""
+def score(shared: Path, folder: Path, pack: str, predictions: list[dict[str, object]]) -> Any:
+    """The scorer's JSON."""
     lines = folder / "predictions.jsonl"
     lines.write_text(
         "".join(json.dumps(line, ensure_ascii=False) + "\n" for line in predictions), "utf-8"
@@ -134,27 +136,36 @@ def score(shared: Path, folder: Path, pack: str, predictions: list[dict[str, obj
     aliases.write_text(json.dumps(SITE_NAMES if pack == "complaints" else {}), "utf-8")
     scorer = shared / "tools" / "score_tags.py"
     command = [sys.executable, scorer, lines, "--pack", pack, "--alias", aliases]
-    return subprocess.run(command, capture_output=True, text=True, check=True).stdout.strip()
+    said = subprocess.run(command, capture_output=True, text=True, check=True).stdout
+    return json.loads(said.splitlines()[-1])
 
 
-def main() -> None:
-    """Measure and print."""
-    shared = Path(sys.argv[1]) if len(sys.argv) > 1 else ROOT.parent / "shared"
+def measure(shared: Path) -> dict[str, Any]:
+    """What the scorer says of each pack."""
     data = shared / "data"
-    if not (shared / "tools" / "score_tags.py").exists():
-        sys.exit(f"skipped: no packs and scorers in {shared}; give their folder")
+    lines = (data / "brand" / "hot_titles_brand_sense_dev.jsonl").read_text("utf-8")
+    rows = [json.loads(line) for line in lines.splitlines()]
+    cars = json.loads((data / "complaints" / "auto_complaints_dev.json").read_text("utf-8"))
     with tempfile.TemporaryDirectory() as name:
         folder = Path(name)
         rules = registry_rules(folder)
         brands = Brands(Brands.Config(), rules)
-        lines = (data / "brand" / "hot_titles_brand_sense_dev.jsonl").read_text("utf-8")
-        rows = [json.loads(line) for line in lines.splitlines()]
-        cars = json.loads((data / "complaints" / "auto_complaints_dev.json").read_text("utf-8"))
-        found = headlines(brands, sorted({row["text"] for row in rows}), rules)
-        print("sense:", score(shared, folder, "sense", found))
-        print("sense, no entry:", score(shared, folder, "sense", without_entries(rows)))
-        found = complaints(brands, sorted({row["text"] for row in cars}), rules)
-        print("complaints:", score(shared, folder, "complaints", found))
+        sense = headlines(brands, sorted({row["text"] for row in rows}), rules)
+        titles = complaints(brands, sorted({row["text"] for row in cars}), rules)
+        return {
+            "sense": score(shared, folder, "sense", sense),
+            "sense, no entry": score(shared, folder, "sense", without_entries(rows)),
+            "complaints": score(shared, folder, "complaints", titles),
+        }
+
+
+def main() -> None:
+    """Measure and print."""
+    shared = Path(sys.argv[1]) if len(sys.argv) > 1 else SHARED
+    if not (shared / "tools" / "score_tags.py").exists():
+        sys.exit(f"skipped: no packs and scorers in {shared}; give their folder")
+    for pack, scores in measure(shared).items():
+        print(f"{pack}: {json.dumps(scores, ensure_ascii=False)}")
 
 
 if __name__ == "__main__":

@@ -61,7 +61,7 @@ _COUNT = re.compile(rf"[0-9.]+[{_UNIT}]")
 _MODEL_CODE = re.compile(rf"[ -]?([a-z][a-z0-9]*|[0-9]+[a-z]*(?![0-9.{_UNIT}]))")
 
 
-_MIXED_CODE = re.compile(r"[a-z][0-9]|[0-9][a-z]")
+_MIXED_CODE = re.compile(r"[a-z][0-9]|[0-9][a-z]|^0[0-9]")
 
 
 @dataclass(frozen=True, slots=True)
