@@ -39,6 +39,8 @@ NEAR = 40
 #: Characters on either side that are segmented.
 _CUT = 8
 
+# Weights, as log odds, set by hand: 2 is rather sure, and what stands beside a name outweighs what
+# is only near it.
 _USUAL = {"mostly": 2.0, "often": 0.6, "half": -0.3, "seldom": -1.2, "hardly": -2.2, "rarely": -4.0}
 #: Of names without an entry there: declared in the rules, or just common words.
 _DECLARED, _COMMON = "often", "mostly"
@@ -54,6 +56,7 @@ _TOLD = 2.5
 _INSIDE, _PERHAPS_INSIDE = -6.0, -2.5
 _COMPANY, _FAMILY, _AUTHOR, _ROOT = 1.0, 3.0, 2.5, 2.5
 _MOST_NEAR, _MOST_OTHER = 2, 3
+_MOST_SCORE = 20.0
 
 _BETWEEN = " \u3000的“”\"'‘’《》【】#·"
 _UNIT = "个名年岁月日号天万亿人次元块分秒点小时集部场第届只条头匹家套件种类%度米斤公里级强大位国"
@@ -112,7 +115,7 @@ class Verdict:
     @property
     def confidence(self) -> float:
         """The score as a share of 1."""
-        return round(1 / (1 + math.exp(-self.score)), 2)
+        return round(1 / (1 + math.exp(-max(-_MOST_SCORE, min(_MOST_SCORE, self.score)))), 2)
 
 
 def sense_of(name: Alias) -> Sense | None:

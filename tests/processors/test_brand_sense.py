@@ -195,6 +195,19 @@ def test_what_the_rules_say_of_a_name_counts() -> None:
     assert not tags("拓川镇的集市", told)
 
 
+def test_many_words_against_a_name_are_only_many_words() -> None:
+    # Given a thousand words against a name, all of which stand beside it
+    beside = "".join(chr(0x4E00 + number) for number in range(40))
+    against = tuple(beside[a:b] for a in range(40) for b in range(a + 1, 41))
+    told = Alias(word="拓川", ambiguous=True, against=against)
+
+    # When another place is sure, then the tag is as sure as that place
+    text = "拓川汽车召回。" + "，" * 60 + "拓川" + beside
+    (tag,) = tags(text, told)
+
+    assert tag.confidence > 0.9
+
+
 def test_a_name_declared_unambiguous_is_always_the_brand() -> None:
     text = "奶奶种的苹果又甜又脆"
 
