@@ -10,6 +10,7 @@ from pydantic import ValidationError
 
 from pipeline.kafka import Entry, Kafka, LineWriter
 from pipeline.loop import EXIT_BUG, end_process
+from pipeline.registries import with_registries
 from pipeline.settings import Settings
 from schemas.errors import FatalError, RejectedError
 from schemas.language import say
@@ -36,14 +37,14 @@ log = structlog.get_logger()
 
 
 def read_rule_file(path: Path) -> RuleSet:
-    """Read a rule file.
+    """Read a rule file, with the brands of the registries that it includes.
 
     Raises:
         FatalError: no such file, no TOML, or no valid rule set; names file and field.
     """
     try:
         tree, _ = read_toml(path, MAX_RULES_BYTES)
-        rules = RuleSet.model_validate(tree, strict=False)
+        rules = RuleSet.model_validate(with_registries(path.parent, tree), strict=False)
         if len(rules.to_line()) <= MAX_RULES_BYTES:
             return rules
         why = say("规则太多，一条记录放不下", "more rules than one record can hold")

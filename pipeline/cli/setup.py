@@ -95,9 +95,10 @@ def rules_show(context: typer.Context, json_output: JsonOption = False) -> None:
         return
     console.print(f"{rules.label}  {rules.author}  {rules.reason}", markup=False)
     table = Table("id", say("名称", "Name"), say("身份", "Role"), say("词", "Words"))
+    role_words = {"own": "自有", "competitor": "竞品", "industry": "行业"}
     for brand in rules.brands:
-        role = say("自有" if brand.role == "own" else "竞品", brand.role)
-        table.add_row(brand.id, brand.name, role, "、".join(brand.aliases))
+        role = say(role_words[brand.role], brand.role)
+        table.add_row(brand.id, brand.name, role, "、".join(brand.words))
     for rule in rules.keywords:
         table.add_row(rule.id, rule.name, say("关键词", "keywords"), "、".join(rule.words))
     console.print(table)
