@@ -13,6 +13,7 @@ import structlog
 from pydantic import ValidationError
 
 from pipeline.kafka import Entry, Kafka, LineWriter
+from pipeline.registries import with_registries
 from pipeline.settings import Settings
 from processors.rule_check import check_rule_set
 from schemas.errors import FatalError, RejectedError
@@ -45,13 +46,14 @@ log = structlog.get_logger()
 
 
 def read_rule_file(path: Path) -> RuleSet:
-    """Read a rule file.
+    """Read a rule file, with the brands of the registries that it includes.
 
     Raises:
         FatalError: no such file, no TOML, or no valid rule set; names file and field.
     """
     try:
         tree, _ = read_toml(path, MAX_RULES_BYTES)
+        tree = with_registries(path.parent, tree)
         rules = RuleSet.model_validate(tree, strict=False)
         if len(rules.to_line()) <= MAX_RULES_BYTES:
             return rules

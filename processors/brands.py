@@ -1,29 +1,67 @@
 """Which brands a post speaks of."""
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Iterator, Sequence
+from dataclasses import dataclass, field
+from itertools import islice
 
 from pydantic import Field
 
-from processors.fold import FOLD_VERSION
-from processors.scanner import Finding, Scanner
+from processors.brand_sense import SENSE_VERSION, BrandSense, Sense, Support, Verdict, sense_of
+from processors.fold import FOLD_VERSION, fold
+from processors.scanner import Hit, Scanner, longest
 from schemas.component import ComponentConfig
-from schemas.enriched import BrandTag, EnrichedPost, TextField
-from schemas.rules import RuleSet
+from schemas.enriched import BrandTag, EnrichedPost, Span, TextField
+from schemas.rules import Alias, Brand, RuleSet
 
 __all__ = ["Brands"]
 
 _OWN_FIELDS: tuple[TextField, ...] = ("text", "title")
 _QUOTED_FIELDS: tuple[TextField, ...] = ("root_text",)
+_FIELD_ORDER: dict[TextField, int] = {"text": 0, "title": 1, "root_text": 2}
+
+#: Places of ambiguous names that are weighed in one post; one name repeated without end is bounded.
+MAX_WEIGHED = 100
+#: From here on a place is sure enough to speak for the others of its brand in the post.
+_SURE = 2.0
+
+
+@dataclass(slots=True)
+class _Found:
+    """What was found of one brand."""
+
+    words: set[str] = field(default_factory=set)
+    spans: list[Span] = field(default_factory=list)
+    confidence: float = 0.0
+    reason: str = ""
+
+
+@dataclass(slots=True)
+class _Place:
+    """An ambiguous name that is still to be weighed."""
+
+    position: int
+    word: str
+    span: Span
+    verdict: Verdict
 
 
 class Brands:
-    """Writes ``brands``: one tag per brand whose alias stands in the post or in its quoted root.
+    """Writes ``brands``: one tag per brand that the post or its quoted root names.
 
     The longest alias wins: one that lies inside a longer alias, of any brand, does not count there
     (星河 in 星河湾, when both are aliases). Aliases that overlap only in part both count, and an
-    alias that two brands share tags both. A brand that only the quoted root text names is
-    ``inherited``: its tag has the root's spans and no aliases. Aliases are compared like keywords
-    (``scanner.py``). Limit: an alias is found, not its sense; 苹果 is a fruit too.
+    alias that two brands share tags both. Aliases are compared like keywords (``scanner.py``).
+
+    An alias that is also another word (苹果, 大众) counts where the sentence means the brand
+    (``brand_sense.py``); a tag says how sure that is and why. A post that names a product, model or
+    person is tagged with the parent too, with the same places and the reason ``part``; a brand
+    passes its tag on to the brand above it, not to a company. What an entry of kind ``account``
+    writes is tagged with it (``author``).
+
+    A brand that only the quoted root text names is ``inherited``: its tag has the root's spans and
+    no aliases. One post is seen at a time and nothing is remembered, so the result is the same
+    whatever arrives first; a repost that knows its root's id but not its text inherits nothing.
+    Limit: behind the first 100 places of ambiguous names nothing more of them is found.
     """
 
     class Config(ComponentConfig):
@@ -37,18 +75,33 @@ class Brands:
         )
 
     def __init__(self, config: Config, rules: RuleSet) -> None:
-        self.version = f"{FOLD_VERSION}.1/{rules.label}"
+        self.version = f"{FOLD_VERSION}.2-{SENSE_VERSION}/{rules.label}"
         self._max_spans = config.max_spans
         self._brands = rules.brands
-        self._scanner = Scanner(brand.aliases for brand in rules.brands)
+        self._above = _parents(rules.brands)
+        self._family = _families(rules.brands)
+        self._models = [frozenset(map(_word, brand.models)) for brand in rules.brands]
+        self._accounts = _accounts(rules.brands)
+        self._senses: dict[tuple[int, str], Sense] = {}
+        for position, brand in enumerate(rules.brands):
+            for name in brand.names:
+                if sense := sense_of(name):
+                    self._senses[position, name.word] = sense
+        self._judge = BrandSense() if self._senses else None
+        others = tuple({word for sense in self._senses.values() for word in sense.inside})
+        self._scanner = Scanner([*(brand.words for brand in rules.brands), others])
 
     def enrich(self, posts: Sequence[EnrichedPost]) -> list[EnrichedPost | None]:
         """New records with ``brands`` in the rule set's order."""
         return [post.replaced(brands=self._tags(post)) for post in posts]
 
     def _tags(self, post: EnrichedPost) -> tuple[BrandTag, ...]:
-        named = self._find(post, _OWN_FIELDS)
-        quoted = self._find(post, _QUOTED_FIELDS)
+        quoted = self._find(post, _QUOTED_FIELDS, {}) if post.root_text else {}
+        named = self._find(post, _OWN_FIELDS, quoted)
+        for position in self._accounts.get(fold(post.author.name or ""), ()):
+            named.setdefault(position, _Found(confidence=1.0, reason="author"))
+        self._pass_on(named)
+        self._pass_on(quoted)
         return tuple(
             self._tag(position, named[position])
             if position in named
@@ -56,15 +109,165 @@ class Brands:
             for position in sorted(named.keys() | quoted.keys())
         )
 
-    def _find(self, post: EnrichedPost, fields: tuple[TextField, ...]) -> dict[int, Finding]:
-        return self._scanner.find(post, fields, max_spans=self._max_spans, longest_only=True)
+    def _find(
+        self, post: EnrichedPost, fields: tuple[TextField, ...], root: dict[int, _Found]
+    ) -> dict[int, _Found]:
+        """What is named in the fields, by the brand's position; ``root``: what the root names."""
+        found: dict[int, _Found] = {}
+        unsure: list[tuple[TextField, Hit]] = []
+        for name in fields:
+            text: str | None = getattr(post, name)
+            if not text:
+                continue
+            for hit in longest(self._scanner.scan(text)):
+                start, end, owners = hit
+                span: Span | None = None
+                for position, word in owners:
+                    if position == len(self._brands):
+                        continue  # a longer word that holds a name
+                    if (position, word) in self._senses:
+                        if len(unsure) < MAX_WEIGHED and not (unsure and unsure[-1][1] is hit):
+                            unsure.append((name, hit))
+                        continue
+                    of_brand = found.get(position)
+                    if of_brand is None:
+                        of_brand = found[position] = _Found(confidence=1.0)
+                    of_brand.words.add(word)
+                    if not of_brand.reason or word not in self._models[position]:
+                        of_brand.reason = self._reason(position, word)
+                    spans = of_brand.spans
+                    if len(spans) == self._max_spans or (spans and spans[-1] is span):
+                        continue  # full, or two words of one brand that fold alike (BYD, byd)
+                    if span is None:
+                        span = Span(field=name, start=start, end=end)
+                    spans.append(span)
+        if unsure:
+            self._add_likely(found, list(self._weighed(post, unsure, found, root)))
+        return found
 
-    def _tag(self, position: int, finding: Finding, *, inherited: bool = False) -> BrandTag:
+    def _reason(self, position: int, word: str) -> str:
+        return f"model: {word}" if word in self._models[position] else "name"
+
+    def _weighed(
+        self,
+        post: EnrichedPost,
+        unsure: Iterable[tuple[TextField, Hit]],
+        found: dict[int, _Found],
+        root: dict[int, _Found],
+    ) -> Iterator[_Place]:
+        """Each ambiguous name with its verdict."""
+        assert self._judge is not None  # there are senses
+        author = fold(post.author.name or "")
+        families = {self._family[position] for position in found}
+        rooted = {self._family[position] for position in root}
+        for name, (start, end, owners) in unsure:
+            folded = fold(getattr(post, name))
+            span = Span(field=name, start=start, end=end)
+            for position, word in owners:
+                sense = self._senses.get((position, word))
+                if sense is None:
+                    continue
+                family = self._family[position]
+                support = Support(
+                    company=bool(families - {family}),
+                    family=family in families,
+                    author=self._author_means(author, fold(word), sense),
+                    root=family in rooted,
+                )
+                verdict = self._judge.judge(folded, start, end, sense, support)
+                yield _Place(position, word, span, verdict)
+
+    def _author_means(self, author: str, word: str, sense: Sense) -> bool:
+        """Whether the author's name holds the name in the brand's sense: 大众汽车, not 大众影评."""
+        start = author.find(word)
+        if start < 0 or self._judge is None:
+            return False
+        return self._judge.judge(author, start, start + len(word), sense, Support()).score > 0
+
+    def _add_likely(self, found: dict[int, _Found], places: list[_Place]) -> None:
+        """Add what means its brand; one sure place speaks for the others of its brand."""
+        sure = {place.position for place in places if place.verdict.score >= _SURE}
+        for place in places:
+            verdict, position = place.verdict, place.position
+            if verdict.hopeless or (verdict.score <= 0 and position not in sure):
+                continue
+            of_brand = found.setdefault(position, _Found())
+            if verdict.confidence > of_brand.confidence:
+                of_brand.confidence = verdict.confidence
+                of_brand.reason = verdict.reason
+            of_brand.words.add(place.word)
+            of_brand.spans = _first_spans([*of_brand.spans, place.span], self._max_spans)
+
+    def _pass_on(self, found: dict[int, _Found]) -> None:
+        """Add what stands above: a post about the model is about the brand."""
+        for position in sorted(found):
+            part = found[position]
+            above = self._above[position]
+            while above is not None:
+                whole = found.get(above)
+                if whole is None:
+                    whole = found[above] = _Found(reason=f"part: {self._brands[position].id}")
+                if not whole.words:
+                    whole.confidence = max(whole.confidence, part.confidence)
+                    whole.spans = _first_spans([*whole.spans, *part.spans], self._max_spans)
+                above = self._above[above]
+
+    def _tag(self, position: int, found: _Found, *, inherited: bool = False) -> BrandTag:
         brand = self._brands[position]
         return BrandTag(
             brand=brand.id,
             role=brand.role,
-            aliases=() if inherited else tuple(sorted(finding.words)),
-            spans=tuple(finding.spans),
+            aliases=() if inherited else tuple(sorted(found.words)),
+            spans=tuple(found.spans),
             inherited=inherited,
+            confidence=found.confidence,
+            reason="root" if inherited else found.reason,
         )
+
+
+def _word(name: str | Alias) -> str:
+    return name.word if isinstance(name, Alias) else name
+
+
+def _first_spans(spans: Iterable[Span], most: int) -> list[Span]:
+    """Each once, by field, then by place."""
+    distinct = {(_FIELD_ORDER[span.field], span.start, span.end): span for span in spans}
+    return [distinct[place] for place in islice(sorted(distinct), most)]
+
+
+def _parents(brands: Sequence[Brand]) -> list[int | None]:
+    """The position of the brand that a brand's tag is passed on to."""
+    positions = {brand.id: position for position, brand in enumerate(brands)}
+    above: list[int | None] = []
+    for brand in brands:
+        parent = positions.get(brand.parent) if brand.parent else None
+        if (
+            parent is not None
+            and brand.kind in ("brand", "company")
+            and brands[parent].kind == "company"
+        ):
+            parent = None
+        above.append(parent)
+    return above
+
+
+def _families(brands: Sequence[Brand]) -> list[str]:
+    """The topmost id above each brand: names of one family speak for each other."""
+    parents = {brand.id: brand.parent for brand in brands}
+    families = []
+    for brand in brands:
+        top = brand.id
+        while above := parents[top]:
+            top = above
+        families.append(top)
+    return families
+
+
+def _accounts(brands: Sequence[Brand]) -> dict[str, list[int]]:
+    """Positions of the accounts, by folded name."""
+    accounts: dict[str, list[int]] = {}
+    for position, brand in enumerate(brands):
+        if brand.kind == "account":
+            for word in brand.words:
+                accounts.setdefault(fold(word).strip(), []).append(position)
+    return accounts

@@ -5,46 +5,37 @@ where one of its *needed* words was found: words of which at least one stands in
 query matches, chosen to be as rare as can be. Queries without such a word are looked at always.
 """
 
-import re
-from bisect import bisect_left
 from collections import defaultdict
-from collections.abc import Iterable, Iterator, Sequence
-from itertools import accumulate
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from math import prod
-from typing import Any
 
 from processors.automaton import Automaton
+from processors.character_shares import share_of
 from processors.fold import fold
-from processors.query_fields import counter_of, field_of
+from processors.query_compiled import Part, Places, compiled
 from processors.query_gaps import gap_pattern
 from processors.query_parser import regex_of
-from processors.query_reference import Found, Verdict, compares, places_of
+from processors.query_reference import Found, places_of
 from processors.query_text import LETTERS, OWN_SCOPES, SCOPE_ORDER, View, text_of
 from processors.query_tree import (
     AllOf,
     AnyOf,
     AtLeast,
-    Comparison,
-    FieldIs,
     InScope,
-    Link,
     Located,
     Near,
     Node,
-    NotNode,
     Regex,
     Scope,
     Term,
     children_of,
-    terms_of,
 )
 from schemas.enriched import EnrichedPost
 
 __all__ = ["QuerySet", "needed_words"]
 
-Places = list[tuple[int, int]]
-_Place = tuple[int, int, str]
-"""Start, end, and the word as written."""
+_Finder = Callable[[View, Sequence[int]], Places]
+"""Finds a word in a text, given where its literal begins there."""
 
 
 class QuerySet:
@@ -54,17 +45,16 @@ class QuerySet:
     """
 
     def __init__(self, queries: Sequence[Node]) -> None:
-        self._queries = queries
         self._literals: dict[str, int] = {}
-        self._waiting: list[list[int]] = []
+        self._slots: dict[tuple[Located, Scope], int] = {}
+        self.finders: list[tuple[Scope, int | None, _Finder]] = []
+        """By slot: its text, its literal (None: looked for always), and how it is found."""
+        self._parts: list[Part] = [compiled(query, self) for query in queries]
+        self._waiting: dict[int, list[int]] = defaultdict(list)
         """By literal: the queries that need it."""
         self._always: list[int] = []
-        self._gaps: dict[Term, re.Pattern[str]] = {}
-        self._regexes: dict[Regex, Any] = {}
         scopes = set(OWN_SCOPES)
         for number, query in enumerate(queries):
-            for located in terms_of(query):
-                self._prepare(located)
             needed = needed_words(query)
             if needed is None:
                 self._always.append(number)
@@ -74,226 +64,104 @@ class QuerySet:
         self._scopes = tuple(scope for scope in SCOPE_ORDER if scope in scopes)
         self._automaton = Automaton(self._literals)
 
-    def _prepare(self, located: Located) -> None:
+    def slot_of(self, located: Located, scope: Scope) -> int:
+        """The number of a word in a text."""
+        slot = self._slots.get((located, scope))
+        if slot is None:
+            slot = self._slots[located, scope] = len(self.finders)
+            self.finders.append((scope, self.literal_of(located), _finder(located)))
+        return slot
+
+    def literal_of(self, located: Located) -> int | None:
+        """The number of the literal of a word; None for a regular expression."""
         if isinstance(located, Regex):
-            self._regexes.setdefault(located, regex_of(located))
-            return
-        literal = _literal(located)
-        if literal not in self._literals:
-            self._literals[literal] = len(self._waiting)
-            self._waiting.append([])
-        if len(located.pieces) > 1 and not located.exact:
-            self._gaps.setdefault(located, gap_pattern(located))
+            return None
+        return self._literals.setdefault(_literal(located), len(self._literals))
 
     def match(self, post: EnrichedPost) -> dict[int, set[Found]]:
         """The queries that match, by their position, with the places of their words."""
         reading = _Reading(self, post)
         candidates = set(self._always)
-        for literal in reading.seen:
-            candidates.update(self._waiting[literal])
+        for scope in self._scopes:
+            for literal in reading.read(scope, self._automaton):
+                candidates.update(self._waiting.get(literal, ()))
         found: dict[int, set[Found]] = {}
         for number in sorted(candidates):
-            query = self._queries[number]
-            if reading.holds(query, OWN_SCOPES):
+            part = self._parts[number]
+            if part.holds(reading):
                 places = found[number] = set()
-                reading.collect(query, OWN_SCOPES, places)
+                part.collect(reading, places)
         return found
-
-    def verdict(self, number: int, post: EnrichedPost) -> Verdict:
-        """What each part of one query says, as ``judge`` does, in bounded time.
-
-        ``judge`` looks at every chain of places, of which a long text may have millions.
-        """
-        return _Reading(self, post).verdict(self._queries[number], OWN_SCOPES)
 
 
 class _Reading:
     """One post, and what was found in it so far."""
 
     def __init__(self, queries: QuerySet, post: EnrichedPost) -> None:
-        self._set = queries
-        self._post = post
+        self.post = post
+        self._finders = queries.finders
         self._views: dict[Scope, View] = {}
-        self._hits: dict[tuple[Scope, int], list[int]] = defaultdict(list)
-        """Where a literal begins, by scope and literal."""
-        self._places: dict[tuple[Located, Scope], Places] = {}
-        self.seen: set[int] = set()
-        for scope in queries._scopes:
-            text = text_of(post, scope)
-            if text:
-                view = self._views[scope] = View(text)
-                for literal, start, _ in queries._automaton.find(view.folded):
-                    self._hits[scope, literal].append(start)
-                    self.seen.add(literal)
+        self._hits: dict[Scope, dict[int, list[int]]] = {}
+        """Where each literal begins, by text."""
+        self._places: dict[int, Places] = {}
+        self.texts: list[int] = []
+        self.seen: set[object] = {None}
 
-    def places(self, located: Located, scope: Scope) -> Places:
-        """Where a word, phrase or regular expression stands in a text, in order."""
-        key = (located, scope)
-        known = self._places.get(key)
+    def read(self, scope: Scope, automaton: Automaton) -> Iterable[int]:
+        """Find the literals in a text; gives those that are there."""
+        text = text_of(self.post, scope)
+        if not text:
+            return ()
+        self.texts.append(SCOPE_ORDER.index(scope))
+        view = self._views[scope] = View(text)
+        hits = self._hits[scope] = {}
+        for literal, start, _ in automaton.find(view.folded):
+            starts = hits.get(literal)
+            if starts is None:
+                hits[literal] = [start]
+            else:
+                starts.append(start)
+        self.seen.update(hits)
+        return hits
+
+    def view(self, scope: Scope) -> View | None:
+        """The text of a scope; None where it is empty."""
+        return self._views.get(scope)
+
+    def places(self, slot: int) -> Places:
+        """Where the word of a slot stands in the slot's text, in order."""
+        known = self._places.get(slot)
         if known is None:
-            known = self._places[key] = self._find(located, scope)
+            known = self._places[slot] = self._find(slot)
         return known
 
-    def _find(self, located: Located, scope: Scope) -> Places:
+    def _find(self, slot: int) -> Places:
+        scope, literal, find = self._finders[slot]
         view = self._views.get(scope)
         if view is None:
-            return []
-        if isinstance(located, Regex):
-            spans = [
-                view.visible(*found.span())
-                for found in self._set._regexes[located].finditer(view.text)
-            ]
-            return [(start, end) for start, end in spans if end > start]
-        starts = self._hits.get((scope, self._set._literals[_literal(located)]))
-        if not starts:
-            return []
-        if len(located.pieces) > 1 and located.exact:
-            return places_of(located, view)
-        if len(located.pieces) > 1:
-            return [found.span() for found in self._set._gaps[located].finditer(view.folded)]
-        return _whole_words(located, view, starts)
-
-    # --- what holds -------------------------------------------------------------------------------
-
-    def holds(self, node: Node, scopes: tuple[Scope, ...]) -> bool:
-        """Whether a part of a query holds."""
-        match node:
-            case Term() | Regex():
-                return any(self.places(node, scope) for scope in scopes)
-            case AllOf(children):
-                return all(self.holds(child, scopes) for child in children)
-            case AnyOf(children):
-                return any(self.holds(child, scopes) for child in children)
-            case NotNode(child):
-                return not self.holds(child, scopes)
-            case InScope(scope, child):
-                return self.holds(child, (scope,))
-            case AtLeast(count, children):
-                return self._count(children, scopes, count) >= count
-            case Near():
-                return any(self._chained(node, scope) for scope in scopes)
-            case FieldIs(name, value):
-                field = field_of(name)
-                assert field is not None
-                return field.holds(self._post, value)
-            case Comparison(name):
-                counter = counter_of(name)
-                assert counter is not None
-                return compares(counter.count(self._post), node)
-
-    def _count(self, children: Iterable[Node], scopes: tuple[Scope, ...], enough: int) -> int:
-        count = 0
-        for child in children:
-            count += self.holds(child, scopes)
-            if count == enough:
-                break
-        return count
-
-    def collect(self, node: Node, scopes: tuple[Scope, ...], found: set[Found]) -> None:
-        """Add the places that make a part hold; it holds."""
-        match node:
-            case Term() | Regex():
-                for scope in scopes:
-                    number = SCOPE_ORDER.index(scope)
-                    for start, end in self.places(node, scope):
-                        found.add(Found(number, start, end, node.written))
-            case AllOf(children):
-                for child in children:
-                    self.collect(child, scopes, found)
-            case AnyOf(children) | AtLeast(_, children):
-                for child in children:
-                    if self.holds(child, scopes):
-                        self.collect(child, scopes, found)
-            case InScope(scope, child):
-                self.collect(child, (scope,), found)
-            case Near():
-                for scope in scopes:
-                    number = SCOPE_ORDER.index(scope)
-                    for place in self._chained(node, scope):
-                        found.add(Found(number, *place))
-
-    def verdict(self, node: Node, scopes: tuple[Scope, ...]) -> Verdict:
-        """The verdict of a part of a query and of the parts below it."""
-        found: set[Found] = set()
-        if holds := self.holds(node, scopes):
-            self.collect(node, scopes, found)
-        inside = (node.scope,) if isinstance(node, InScope) else scopes
-        below = tuple(self.verdict(child, inside) for child in children_of(node))
-        return Verdict(node, holds, frozenset(found), below)
-
-    # --- near -------------------------------------------------------------------------------------
-
-    def _chained(self, node: Near, scope: Scope) -> list[_Place]:
-        """The places that are part of a whole chain.
-
-        Forward: what can be reached from the first operand, link by link; backward: of that, what
-        leads on to the last.
-        """
-        view = self._views.get(scope)
-        if view is None:
-            return []
-        reached: list[list[_Place]] = []
-        for number, operand in enumerate(node.operands):
-            places = [
-                (start, end, one.written)
-                for one in operand
-                for start, end in self.places(one, scope)
-            ]
-            if number:
-                link = node.links[number - 1]
-                linked = _Linked(reached[-1], link, view, before=True, behind=not link.ordered)
-                places = [place for place in places if linked(place)]
-            if not places:
-                return []
-            reached.append(places)
-        for number in reversed(range(len(reached) - 1)):
-            link = node.links[number]
-            linked = _Linked(reached[number + 1], link, view, before=not link.ordered, behind=True)
-            reached[number] = [place for place in reached[number] if linked(place)]
-        return [place for places in reached for place in places]
+            return ()
+        if literal is None:
+            return find(view, ())
+        starts = self._hits[scope].get(literal)
+        return find(view, starts) if starts else ()
 
 
-class _Linked:
-    """Asks whether a place has a neighbour among others, by bisection.
-
-    Those may stand before it, or behind it, or either.
-    """
-
-    def __init__(
-        self, others: Sequence[_Place], link: Link, view: View, *, before: bool, behind: bool
-    ) -> None:
-        self._link = link
-        self._view = view
-        self._before, self._behind = before, behind
-        in_order = sorted(others)
-        self._starts = [place[0] for place in in_order]
-        self._ends = sorted(place[1] for place in others)
-        # From each start on: the first end, to ask for a place that lies between two bounds.
-        first_ends = accumulate((place[1] for place in reversed(in_order)), min)
-        self._first_ends = list(first_ends)[::-1]
-
-    def __call__(self, place: _Place) -> bool:
-        start, end, _ = place
-        most = self._link.most
-        if most is None:
-            begin, _ = self._view.sentence(end - 1)
-            _, close = self._view.sentence(start)
-            return (self._before and self._between(begin, start)) or (
-                self._behind and self._between(end, close)
-            )
-        return (self._before and _any_in(self._ends, start - most, start)) or (
-            self._behind and _any_in(self._starts, end, end + most)
-        )
-
-    def _between(self, start: int, end: int) -> bool:
-        """Whether one of the others lies in [start, end)."""
-        at = bisect_left(self._starts, start)
-        return at < len(self._starts) and self._first_ends[at] <= end
-
-
-def _any_in(numbers: Sequence[int], low: int, high: int) -> bool:
-    at = bisect_left(numbers, low)
-    return at < len(numbers) and numbers[at] <= high
+def _finder(located: Located) -> _Finder:
+    """How a word, phrase or regular expression is found."""
+    if isinstance(located, Regex):
+        regex = regex_of(located)
+        return lambda view, _: [
+            (start, end)
+            for found in regex.finditer(view.text)
+            for start, end in (view.visible(*found.span()),)
+            if end > start  # else nobody sees it
+        ]
+    if len(located.pieces) == 1:
+        return lambda view, starts: _whole_words(located, view, starts)
+    if located.exact:
+        return lambda view, _: places_of(located, view)
+    pattern = gap_pattern(located)
+    return lambda view, _: [found.span() for found in pattern.finditer(view.folded)]
 
 
 def _whole_words(term: Term, view: View, starts: Iterable[int]) -> list[tuple[int, int]]:
@@ -366,11 +234,8 @@ def _rarest(choices: Iterable[frozenset[Term] | None]) -> frozenset[Term] | None
 
 
 def _commonness(words: frozenset[Term]) -> float:
-    """Roughly how many posts have one of the words: a guess from their length alone.
-
-    One Chinese character stands in some 2 of 100 places, one Latin letter in 10 of 100.
-    """
-    return sum(prod(0.1 if sign in LETTERS else 0.02 for sign in _literal(word)) for word in words)
+    """Roughly how many places of a text have one of the words."""
+    return sum(prod(map(share_of, _literal(word))) for word in words)
 
 
 def _scopes_of(node: Node) -> Iterator[Scope]:

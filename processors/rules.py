@@ -16,6 +16,10 @@ from schemas.rules import Origin, RuleSet
 
 __all__ = ["Rules", "match_of"]
 
+# Copied, not made anew: what we found ourselves needs no validation, which costs more than finding.
+_SPAN = Span(start=0, end=1)
+_MATCH = Match(rule="", version=0, words=(), spans=())
+
 
 class Rules:
     """Adds to ``matches``: every rule whose query the post fulfils.
@@ -66,7 +70,7 @@ def match_of(
 ) -> Match:
     """The record of a rule that fired; spans in code points of the texts as received."""
     views: dict[Scope, View] = {}
-    spans: dict[Span, None] = {}
+    spans: dict[tuple[Scope, int, int], None] = {}
     words = set()
     for place in sorted(places):
         words.add(place.written)
@@ -76,11 +80,11 @@ def match_of(
         if view is None:
             view = views[place.scope] = View(text_of(post, place.scope))
         start, end = view.span(place.start, place.end)
-        spans[Span(field=place.scope, start=start, end=end)] = None
-    return Match(
+        spans[place.scope, start, end] = None
+    return _MATCH.replaced(
         rule=origin.rule,
         version=origin.version,
         rule_set=origin.rule_set,
         words=tuple(sorted(words)),
-        spans=tuple(spans),
+        spans=tuple(_SPAN.replaced(field=field, start=a, end=b) for field, a, b in spans),
     )

@@ -7,7 +7,7 @@ from processors.automaton import Automaton
 from processors.fold import INVISIBLE, fold
 from schemas.enriched import EnrichedPost, Span, TextField
 
-__all__ = ["Finding", "Scanner"]
+__all__ = ["Finding", "Hit", "Scanner", "longest"]
 
 Owner = tuple[int, str]
 """Position of the list that holds a word, and the word as it is written there."""
@@ -75,7 +75,6 @@ class Scanner:
         fields: Iterable[TextField],
         *,
         max_spans: int,
-        longest_only: bool = False,
     ) -> dict[int, Finding]:
         """What was found of each list, by the list's position; spans by field, then by place.
 
@@ -87,8 +86,7 @@ class Scanner:
             text: str | None = getattr(post, name)
             if not text:
                 continue
-            hits = self.scan(text)
-            for start, end, owners in _longest(hits) if longest_only else hits:
+            for start, end, owners in self.scan(text):
                 span: Span | None = None
                 for position, word in owners:
                     finding = found.get(position)
@@ -108,7 +106,7 @@ def _by_place(hit: Hit) -> tuple[int, int]:
     return hit[0], -hit[1]
 
 
-def _longest(hits: list[Hit]) -> list[Hit]:
+def longest(hits: list[Hit]) -> list[Hit]:
     """The hits that lie in no longer one; both by start, the longest first."""
     kept: list[Hit] = []
     reach = 0

@@ -74,7 +74,7 @@ class Tokens:
 
 def _user_words(rules: RuleSet) -> list[str]:
     """Aliases and keywords of the rules, folded, in the rules' order, each once."""
-    named = [alias for brand in rules.brands for alias in brand.aliases]
+    named = [alias for brand in rules.brands for alias in brand.words]
     named += [word for rule in rules.keywords for word in rule.words]
     folded = dict.fromkeys(fold(word).replace(INVISIBLE, "").strip() for word in named)
     return [word for word in folded if len(word) > 1]

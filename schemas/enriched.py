@@ -21,7 +21,7 @@ __all__ = [
 ]
 
 TextField = Literal["text", "title", "root_text"]
-BrandRole = Literal["own", "competitor"]
+BrandRole = Literal["own", "competitor", "industry"]
 Mood = Literal["negative", "neutral", "positive"]
 Share = Annotated[float, Field(ge=0, le=1)]
 
@@ -57,6 +57,11 @@ class BrandTag(Record):
     spans: tuple[Span, ...] = ()
     inherited: bool = False
     """The name stands only in the quoted root text."""
+    confidence: Share = 1.0
+    """How sure it is that the brand is meant, not a namesake."""
+    reason: str | None = None
+    """Why: ``name``, ``model: 途观``, ``context: 发布会``, ``usual``, ``part: model-y``, ``author``
+    or ``root``."""
 
 
 class Sentiment(Record):

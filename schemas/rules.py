@@ -3,7 +3,7 @@
 from collections.abc import Sequence
 from typing import Annotated, Literal, NamedTuple, Self
 
-from pydantic import Field, model_validator
+from pydantic import Discriminator, Field, Tag, model_validator
 from pydantic_core import PydanticCustomError
 
 from schemas.enriched import BrandRole
@@ -12,7 +12,9 @@ from schemas.record import PlainText, Record, UtcTime
 __all__ = [
     "MAX_QUERY",
     "MAX_VERSION",
+    "Alias",
     "Brand",
+    "BrandKind",
     "Hours",
     "JoinedRules",
     "KeywordRule",
@@ -30,14 +32,58 @@ Word = Annotated[PlainText, Field(min_length=1, max_length=64)]
 Example = Annotated[PlainText, Field(min_length=1, max_length=2_000)]
 
 
+BrandKind = Literal["company", "brand", "product", "model", "person", "account"]
+
+
+class Alias(Record):
+    """A way people write a brand, and what tells it from its namesakes."""
+
+    word: Word
+    ambiguous: bool | None = None
+    """Whether it is also another word; left out, as the built-in word knowledge says."""
+    context: tuple[Word, ...] = ()
+    """Words nearby that speak for the brand."""
+    against: tuple[Word, ...] = ()
+    """Words nearby that speak for another sense; one that holds the alias is never the brand."""
+
+
+Name = Annotated[
+    Annotated[Word, Tag("text")] | Annotated[Alias, Tag("table")],
+    Discriminator(lambda name: "text" if isinstance(name, str) else "table"),
+]
+"""A plain text, or a table; told apart first, so that an error speaks of the right one."""
+
+
 class Brand(Record):
-    """A company or product line to listen for."""
+    """Whom or what to listen for: a brand, a company, a product, a person, an account."""
 
     id: Slug
     name: PlainText
     role: BrandRole
-    aliases: Annotated[tuple[Word, ...], Field(min_length=1)]
-    """Every way people write it: names, models, nicknames, codes."""
+    kind: BrandKind = "brand"
+    parent: Slug | None = None
+    """The entry above it. A post about a product, model or person is about the parent too, and one
+    about a brand is about the brand above it; a company above brands is tagged by its own names
+    only."""
+    aliases: Annotated[tuple[Name, ...], Field(min_length=1)]
+    """Every way people write it: names, nicknames, misspellings, codes."""
+    models: tuple[Name, ...] = ()
+    """Its products by name, where none of them needs an entry of its own."""
+
+    @property
+    def names(self) -> tuple[Alias, ...]:
+        """Aliases, then models, each as a table."""
+        return tuple(
+            name if isinstance(name, Alias) else Alias(word=name)
+            for name in (*self.aliases, *self.models)
+        )
+
+    @property
+    def words(self) -> tuple[str, ...]:
+        """Aliases, then models, as they are written."""
+        return tuple(
+            name.word if isinstance(name, Alias) else name for name in (*self.aliases, *self.models)
+        )
 
 
 class KeywordRule(Record):
@@ -126,6 +172,30 @@ class RuleSet(Record):
                         {"what": what, "id": id},
                     )
                 seen.add(id)
+        return self
+
+    @model_validator(mode="after")
+    def _parents_lead_up(self) -> Self:
+        parents = {brand.id: brand.parent for brand in self.brands}
+        for brand in self.brands:
+            seen = {brand.id}
+            above = brand.parent
+            while above is not None:
+                if above not in parents:
+                    raise PydanticCustomError(
+                        "unknown_parent",
+                        "no brand has the id '{parent}', the parent of '{id}'; add it or "
+                        "leave the parent out",
+                        {"parent": above, "id": brand.id},
+                    )
+                if above in seen:
+                    raise PydanticCustomError(
+                        "parent_cycle",
+                        "the parents of brand '{id}' lead back to '{parent}'; take one parent away",
+                        {"parent": above, "id": brand.id},
+                    )
+                seen.add(above)
+                above = parents[above]
         return self
 
     @property

@@ -74,7 +74,15 @@ POST: Mapping = _object(
     # A brand's role is the same in every post and a rule's version follows from its set, so the
     # flat arrays of a plain object lose nothing that is searched.
     matches=_object(rule=_TERM, version=_COUNT, rule_set=_TERM, words=_TERM, spans=_OPAQUE),
-    brands=_object(brand=_TERM, role=_TERM, aliases=_COLUMN, spans=_OPAQUE, inherited=_FLAG),
+    brands=_object(
+        brand=_TERM,
+        role=_TERM,
+        aliases=_COLUMN,
+        spans=_OPAQUE,
+        inherited=_FLAG,
+        confidence=_SHOWN_NUMBER,
+        reason=_SHOWN,
+    ),
     sentiment=_object(label=_TERM, negative=_SHARE, neutral=_SHOWN_NUMBER, positive=_SHARE),
     emotions=_object(label=_TERM, score=_SHOWN_NUMBER),
     # "Battery: negative" is a pair: flat arrays would also find a praised battery beside a bad

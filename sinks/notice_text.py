@@ -8,6 +8,7 @@ terminal or turn a sentence around, are taken out.
 from collections.abc import Iterator, Mapping
 from zoneinfo import ZoneInfo
 
+from schemas.enriched import BrandRole
 from schemas.incident import Evidence, Incident, Numbers, Quote, TimelineEntry
 from schemas.incidents import AnyIncident
 from schemas.language import say
@@ -55,6 +56,11 @@ _PLATFORMS: dict[str, Pair] = {
     "forum": ("论坛", "forums"),
     "news": ("新闻", "news"),
     "rss": ("订阅源", "feeds"),
+}
+_ROLES: dict[BrandRole, Pair] = {
+    "own": ("自有品牌", "own brand"),
+    "competitor": ("竞品", "competitor"),
+    "industry": ("行业", "industry"),
 }
 _MOODS: dict[str, Pair] = {
     "negative": ("负面", "negative"),
@@ -119,7 +125,7 @@ def platform_name(platform: str, own: Mapping[str, str] = _NO_NAMES) -> str:
 def _lines(
     incident: Incident, brand: str, zone: ZoneInfo, names: Mapping[str, str], *, full: bool
 ) -> Iterator[str]:
-    role = say("自有品牌", "own brand") if incident.role == "own" else say("竞品", "competitor")
+    role = say(*_ROLES[incident.role])
     kind, state = say(*KINDS[incident.kind]), say(*STATES[incident.state])
     severity = severity_word(incident.severity)
     yield say(

@@ -147,15 +147,17 @@ def rules_show(
     console.print(f"{rules.label}{team}  {rules.author}  {rules.reason}", markup=False)
     table = Table("id", say("名称", "Name"), say("身份", "Role"), say("词或查询", "Words or query"))
     for brand in rules.brands:
-        role = {"own": "自有", "competitor": "竞品"}.get(brand.role, brand.role)
-        words = "、".join(str(alias) for alias in brand.aliases)
-        table.add_row(brand.id, brand.name, say(role, brand.role), words)
+        role = say(_ROLES[brand.role], brand.role)
+        table.add_row(brand.id, brand.name, role, "、".join(brand.words))
     for words_rule in rules.keywords:
         words = "、".join(words_rule.words)
         table.add_row(words_rule.id, words_rule.name, say("关键词", "keywords"), words)
     for rule in rules.rules:
         table.add_row(rule.id, rule.name, say("规则", "rule"), rule.query)
     console.print(table)
+
+
+_ROLES = {"own": "自有", "competitor": "竞品", "industry": "行业"}
 
 
 def _none_yet() -> str:

@@ -6,7 +6,7 @@ import pytest
 from processors.brands import Brands
 from schemas.enriched import BrandTag, EnrichedPost, Span
 from schemas.post import Author
-from schemas.rules import Brand, RuleSet
+from schemas.rules import Alias, Brand, RuleSet
 
 AT = datetime(2026, 5, 1, tzinfo=UTC)
 
@@ -33,7 +33,12 @@ def brands(max_spans: int = 20, **aliases: tuple[str, ...]) -> Brands:
         reason="测试",
         changed_at=AT,
         brands=tuple(
-            Brand(id=name, name=name, role="own" if number == 0 else "competitor", aliases=of_brand)
+            Brand(
+                id=name,
+                name=name,
+                role="own" if number == 0 else "competitor",
+                aliases=tuple(Alias(word=alias, ambiguous=False) for alias in of_brand),
+            )
             for number, (name, of_brand) in enumerate(aliases.items())
         ),
     )
@@ -64,12 +69,14 @@ def test_a_tag_names_brand_role_aliases_and_places() -> None:
                 Span(start=2, end=4),
                 Span(field="title", start=0, end=6),
             ),
+            reason="name",
         ),
         BrandTag(
             brand="chenfeng",
             role="competitor",
             aliases=("晨风",),
             spans=(Span(start=5, end=7),),
+            reason="name",
         ),
     )
 
@@ -110,6 +117,7 @@ def test_a_repost_inherits_the_brands_of_its_root() -> None:
             role="competitor",
             spans=(Span(field="root_text", start=0, end=2),),
             inherited=True,
+            reason="root",
         ),
     )
 
@@ -145,3 +153,118 @@ def test_records_given_stay_as_they_were() -> None:
 
     assert [tag.brand for tag in tags(given)] == ["xinghe"]
     assert given.to_line() == before
+
+
+def family(*entries: dict[str, Any]) -> Brands:
+    rules = {
+        "id": "acme",
+        "version": 7,
+        "author": "王",
+        "reason": "测试",
+        "changed_at": AT,
+        "brands": [{"role": "own", "name": entry["id"], **entry} for entry in entries],
+    }
+    return Brands(Brands.Config(), RuleSet.model_validate(rules, strict=False))
+
+
+QILAN = family(
+    {"id": "group", "kind": "company", "aliases": ["启澜集团"]},
+    {"id": "qilan", "parent": "group", "aliases": ["启澜"], "models": ["踏云", "QL6"]},
+    {"id": "joint", "parent": "qilan", "aliases": ["东启启澜"]},
+    {"id": "ql8", "kind": "model", "parent": "joint", "aliases": ["QL8"]},
+    {"id": "boss", "kind": "person", "parent": "group", "aliases": ["王启岚"]},
+    {"id": "paper", "kind": "account", "role": "industry", "aliases": ["车评周刊"]},
+)
+
+
+@pytest.mark.parametrize(
+    ("text", "expected"),
+    [
+        ("踏云异响", {"qilan": "model: 踏云"}),
+        ("启澜踏云异响", {"qilan": "name"}),
+        ("踏云，启澜的", {"qilan": "name"}),
+        # a model is its brand's, a brand is the brand's above it, but not the company's
+        ("QL8异响", {"qilan": "part: ql8", "joint": "part: ql8", "ql8": "name"}),
+        ("东启启澜降价", {"qilan": "part: joint", "joint": "name"}),
+        # a person speaks for the firm, also where it is a company
+        ("王启岚致歉", {"group": "part: boss", "boss": "name"}),
+        ("启澜集团年报", {"group": "name"}),
+    ],
+)
+def test_a_tag_is_passed_on_to_the_parent(text: str, expected: dict[str, str]) -> None:
+    assert {tag.brand: tag.reason for tag in tags(post(text), QILAN)} == expected
+
+
+def test_a_tag_passed_on_has_the_places_of_the_part_and_no_alias() -> None:
+    whole = next(tag for tag in tags(post("新的QL8"), QILAN) if tag.brand == "qilan")
+
+    assert (whole.aliases, whole.spans) == ((), (Span(start=2, end=5),))
+
+
+def test_what_an_account_writes_is_tagged_with_it() -> None:
+    of = post("今天没有新闻").replaced(author=Author(id="u9", name="车评周刊"))
+
+    assert [(tag.brand, tag.role, tag.reason) for tag in tags(of, QILAN)] == [
+        ("paper", "industry", "author")
+    ]
+
+
+APPLE = family({"id": "apple", "aliases": ["苹果"], "models": ["iPhone"]})
+PEAR = family({"id": "car", "aliases": ["大众"]})
+
+
+def test_a_model_beside_it_speaks_for_an_ambiguous_name() -> None:
+    assert tags(post("吃苹果，看iPhone"), APPLE)[0].aliases == ("iPhone", "苹果")
+    assert tags(post("吃苹果，看月亮"), APPLE) == ()
+
+
+def test_the_root_speaks_for_an_ambiguous_name() -> None:
+    # Given a repost whose own words alone say nothing
+    alone, repost = post("大众还好"), post("大众还好", root_text="大众汽车召回", root_id="weibo:0")
+
+    # When both are tagged, then the root decides what the word means
+    assert tags(alone, PEAR) == ()
+    assert [(tag.aliases, tag.inherited) for tag in tags(repost, PEAR)] == [(("大众",), False)]
+
+
+def test_an_author_of_that_name_speaks_for_an_ambiguous_name() -> None:
+    said = post("大众来了")
+
+    assert tags(said, PEAR) == ()
+    assert tags(said.replaced(author=Author(id="u1", name="大众汽车中国")), PEAR)
+    assert tags(said.replaced(author=Author(id="u1", name="大众影评")), PEAR) == ()
+
+
+def test_one_sure_place_speaks_for_the_others() -> None:
+    text = "大众汽车召回了两万辆。" + "，" * 60 + "大众还好"
+
+    (tag,) = tags(post(text), PEAR)
+
+    assert len(tag.spans) == 2
+
+
+def test_a_longer_word_is_no_brand_whatever_the_rest_says() -> None:
+    (tag,) = tags(post("大众汽车召回，大众点评上说的"), PEAR)
+
+    assert tag.spans == (Span(start=0, end=2),)
+
+
+def test_places_of_ambiguous_names_are_bounded() -> None:
+    (tag,) = tags(post("苹果手机" * 25_000), APPLE)
+
+    assert len(tag.spans) == 20
+
+
+def test_the_order_of_posts_changes_nothing() -> None:
+    # Given a root, a repost that carries it, and one that knows its id only
+    root = post("大众汽车召回")
+    repost = post("转", root_text="大众汽车召回", root_id="weibo:0")
+    bare = post("转", root_text=None, root_id="weibo:0")
+
+    # When they arrive in two orders
+    forth = PEAR.enrich([root, repost, bare])
+    back = PEAR.enrich([bare, repost, root])[::-1]
+
+    # Then each has the same tags; without the root's text nothing is inherited
+    assert forth == back
+    assert [len(each.brands) for each in forth if each] == [1, 1, 0]

@@ -1,8 +1,14 @@
 """Why a rule fires, or does not."""
 
+from hypothesis import given, settings
+
+from processors.query_parser import parse_query
+from processors.query_reference import judge
 from processors.rule_check import plain_post
-from processors.rule_explain import explain_rule, rule_of
+from processors.rule_explain import explain_rule, rule_of, verdict_of
+from schemas.enriched import EnrichedPost
 from schemas.rules import KeywordRule, Rule, RuleSet
+from tests.processors.query_cases import posts, queries
 
 RULE = Rule(id="brake", name="刹车", query="刹车 NEAR/3 失灵 NOT 演习")
 WORDS = KeywordRule(id="words", name="词", words=("异响", "自燃", "QL6"))
@@ -59,3 +65,13 @@ def test_a_rule_is_found_by_its_id_whatever_its_kind() -> None:
     assert rule_of(rules, "brake") == RULE
     assert rule_of(rules, "words") == WORDS
     assert rule_of(rules, "none") is None
+
+
+@settings(max_examples=500, deadline=None)
+@given(queries, posts())
+def test_the_verdicts_shown_are_those_of_the_obvious_matcher(
+    query: str, post: EnrichedPost
+) -> None:
+    tree = parse_query(query)
+
+    assert verdict_of(tree, post) == judge(tree, post)

@@ -43,6 +43,21 @@ def test_a_rule_set_names_itself_with_its_version() -> None:
         ({"brands": [BRAND | {"aliases": ["a\u0000"]}]}, "aliases"),
         ({"brands": [BRAND | {"id": "岚图"}]}, "id"),
         ({"brands": [BRAND | {"role": "friend"}]}, "role"),
+        ({"brands": [BRAND | {"kind": "boat"}]}, "kind"),
+        ({"brands": [BRAND | {"aliases": [{"word": ""}]}]}, "aliases"),
+        ({"brands": [BRAND | {"aliases": [{"word": "a", "contexts": ["b"]}]}]}, "contexts"),
+        ({"brands": [BRAND | {"parent": "dongfeng"}]}, "'dongfeng', the parent of 'lantu'"),
+        ({"brands": [BRAND | {"parent": "lantu"}]}, "parents of brand 'lantu'"),
+        (
+            {
+                "brands": [
+                    BRAND | {"parent": "a"},
+                    BRAND | {"id": "a", "parent": "b"},
+                    BRAND | {"id": "b", "parent": "a"},
+                ]
+            },
+            "parents of brand",
+        ),
         ({"keywords": [WORDS | {"words": []}]}, "words"),
         ({"version": 0}, "version"),
         ({"id": "Main Rules"}, "id"),
@@ -59,6 +74,20 @@ def test_what_makes_no_sense_is_refused_by_name(changes: dict[str, Any], named: 
 
 def test_a_brand_and_a_keyword_rule_may_share_an_id() -> None:
     parse(keywords=[WORDS | {"id": "lantu"}])
+
+
+def test_names_are_texts_or_tables() -> None:
+    alias = {"word": "理想", "ambiguous": True, "context": ["新车"], "against": ["人生"]}
+    (brand,) = parse(brands=[BRAND | {"aliases": ["岚图", alias], "models": ["FREE"]}]).brands
+
+    assert brand.words == ("岚图", "理想", "FREE")
+    assert [name.ambiguous for name in brand.names] == [None, True, None]
+
+
+def test_a_long_chain_of_parents_is_no_cycle() -> None:
+    chain = [BRAND | {"id": f"b{number}", "parent": f"b{number + 1}"} for number in range(50)]
+
+    assert len(parse(brands=[*chain, BRAND | {"id": "b50"}]).brands) == 51
 
 
 # --- several sets as one ------------------------------------------------------------------------

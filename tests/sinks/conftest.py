@@ -51,7 +51,12 @@ def make_post() -> MakePost:
             ),
             "brands": (
                 BrandTag(
-                    brand="seagull", role="own", aliases=("海鸥",), spans=(Span(start=0, end=2),)
+                    brand="seagull",
+                    role="own",
+                    aliases=("海鸥",),
+                    spans=(Span(start=0, end=2),),
+                    confidence=0.9,
+                    reason="context: 手机",
                 ),
             ),
             "sentiment": Sentiment(label="negative", negative=0.8, neutral=0.15, positive=0.05),

@@ -202,3 +202,10 @@ def test_every_word_of_the_vocabulary_has_a_text(
         assert describe(make_incident(**change), "海鸥", full=True)
     for reason in get_args(NoticeReason):
         assert title(make_notice(reason=reason))
+
+
+@pytest.mark.parametrize(
+    ("role", "named"), [("own", "自有品牌"), ("competitor", "竞品"), ("industry", "行业")]
+)
+def test_whose_brand_it_is_is_said(make_incident: MakeIncident, role: str, named: str) -> None:
+    assert f"海鸥（{named}）" in describe(make_incident(role=role), brand_name="海鸥")
