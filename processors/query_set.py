@@ -157,31 +157,36 @@ def _finder(located: Located) -> _Finder:
             if end > start  # else nobody sees it
         ]
     if len(located.pieces) == 1:
-        return lambda view, starts: _whole_words(located, view, starts)
+        return _whole_words(located)
     if located.exact:
         return lambda view, _: places_of(located, view)
     pattern = gap_pattern(located)
     return lambda view, _: [found.span() for found in pattern.finditer(view.folded)]
 
 
-def _whole_words(term: Term, view: View, starts: Iterable[int]) -> list[tuple[int, int]]:
-    """Those of the places that do not lie inside a longer Latin word."""
-    piece = term.pieces[0]
-    assert isinstance(piece, str)
-    folded = view.folded
-    literal = _literal(term)
+def _whole_words(term: Term) -> _Finder:
+    """Finds those of the places that do not lie inside a longer Latin word."""
+    piece = str(term.pieces[0])
+    literal, length = _literal(term), len(piece)
     bound_before, bound_behind = literal[0] in LETTERS, literal[-1] in LETTERS
-    places = []
-    for start in starts:
-        end = start + len(piece)
-        if bound_before and start and folded[start - 1] in LETTERS:
-            continue
-        if bound_behind and end < len(folded) and folded[end] in LETTERS:
-            continue
-        if term.exact and view.written[start:end] != piece:
-            continue
-        places.append((start, end))
-    return places
+
+    def find(view: View, starts: Sequence[int]) -> Places:
+        folded = view.folded
+        places = []
+        for start in starts:
+            end = start + length
+            if bound_before and start and folded[start - 1] in LETTERS:
+                continue
+            if bound_behind and end < len(folded) and folded[end] in LETTERS:
+                continue
+            if term.exact and view.written[start:end] != piece:
+                continue
+            places.append((start, end))
+        return places
+
+    if term.exact or bound_before or bound_behind:
+        return find
+    return lambda _, starts: [(start, start + length) for start in starts]
 
 
 # --- what is needed -------------------------------------------------------------------------------
