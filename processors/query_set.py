@@ -53,6 +53,8 @@ class QuerySet:
         self._waiting: dict[int, list[int]] = defaultdict(list)
         """By literal: the queries that need it."""
         self._always: list[int] = []
+        self._clauses: list[list[frozenset[int]]] = []
+        """By query: literals of which each set has one in every post that it matches."""
         scopes = set(OWN_SCOPES)
         for number, query in enumerate(queries):
             needed = needed_words(query)
@@ -60,6 +62,13 @@ class QuerySet:
                 self._always.append(number)
             for term in needed or ():
                 self._waiting[self._literals[_literal(term)]].append(number)
+            self._clauses.append(
+                [
+                    frozenset(self._literals[_literal(term)] for term in clause)
+                    for clause in dict.fromkeys(_clauses(query))
+                    if clause != needed  # it is what made the query a candidate
+                ]
+            )
             scopes.update(_scopes_of(query))
         self._scopes = tuple(scope for scope in SCOPE_ORDER if scope in scopes)
         self._automaton = Automaton(self._literals)
@@ -87,11 +96,18 @@ class QuerySet:
                 candidates.update(self._waiting.get(literal, ()))
         found: dict[int, set[Found]] = {}
         for number in sorted(candidates):
-            part = self._parts[number]
-            if part.holds(reading):
-                places = found[number] = set()
-                part.collect(reading, places)
+            for clause in self._clauses[number]:
+                if clause.isdisjoint(reading.seen):
+                    break
+            else:
+                self._check(number, reading, found)
         return found
+
+    def _check(self, number: int, reading: "_Reading", found: dict[int, set[Found]]) -> None:
+        part = self._parts[number]
+        if part.holds(reading):
+            places = found[number] = set()
+            part.collect(reading, places)
 
 
 class _Reading:
@@ -196,6 +212,23 @@ def _literal(term: Term) -> str:
     """The longest piece, folded: where it is not, the word is not."""
     pieces = [fold(piece) for piece in term.pieces if isinstance(piece, str)]
     return max(pieces, key=len)
+
+
+def _clauses(node: Node) -> Iterator[frozenset[Term]]:
+    """Sets of words of which each has one in every post that the query matches."""
+    match node:
+        case AllOf(children):
+            for child in children:
+                yield from _clauses(child)
+        case InScope(_, child):
+            yield from _clauses(child)
+        case Near(operands):
+            for operand in operands:
+                if (words := _either(map(needed_words, operand))) is not None:
+                    yield words
+        case _:
+            if (words := needed_words(node)) is not None:
+                yield words
 
 
 def needed_words(node: Node) -> frozenset[Term] | None:
