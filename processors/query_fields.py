@@ -84,10 +84,10 @@ _PLATFORMS = {
 _MOODS = {"negative": "负面 消极", "neutral": "中性 中立", "positive": "正面 积极"}
 _YES_NO = {"yes": "yes", "是": "yes", "true": "yes", "no": "no", "否": "no", "false": "no"}
 _PARTS: dict[str, Callable[[EnrichedPost], bool]] = {
-    "image": lambda post: "image" in post.media,
-    "video": lambda post: "video" in post.media,
-    "audio": lambda post: "audio" in post.media,
-    "file": lambda post: "file" in post.media,
+    "image": lambda post: "image" in (post.media or ()),
+    "video": lambda post: "video" in (post.media or ()),
+    "audio": lambda post: "audio" in (post.media or ()),
+    "file": lambda post: "file" in (post.media or ()),
     "url": lambda post: post.url is not None,
     "title": lambda post: bool(post.title),
     "root": lambda post: bool(post.root_text),

@@ -53,6 +53,8 @@ class QuerySet:
         self._waiting: dict[int, list[int]] = defaultdict(list)
         """By literal: the queries that need it."""
         self._always: list[int] = []
+        self._clauses: list[list[frozenset[int]]] = []
+        """By query: literals of which each set has one in every post that it matches."""
         scopes = set(OWN_SCOPES)
         for number, query in enumerate(queries):
             needed = needed_words(query)
@@ -60,6 +62,13 @@ class QuerySet:
                 self._always.append(number)
             for term in needed or ():
                 self._waiting[self._literals[_literal(term)]].append(number)
+            self._clauses.append(
+                [
+                    frozenset(self._literals[_literal(term)] for term in clause)
+                    for clause in dict.fromkeys(_clauses(query))
+                    if clause != needed  # it is what made the query a candidate
+                ]
+            )
             scopes.update(_scopes_of(query))
         self._scopes = tuple(scope for scope in SCOPE_ORDER if scope in scopes)
         self._automaton = Automaton(self._literals)
@@ -87,11 +96,18 @@ class QuerySet:
                 candidates.update(self._waiting.get(literal, ()))
         found: dict[int, set[Found]] = {}
         for number in sorted(candidates):
-            part = self._parts[number]
-            if part.holds(reading):
-                places = found[number] = set()
-                part.collect(reading, places)
+            for clause in self._clauses[number]:
+                if clause.isdisjoint(reading.seen):
+                    break
+            else:
+                self._check(number, reading, found)
         return found
+
+    def _check(self, number: int, reading: "_Reading", found: dict[int, set[Found]]) -> None:
+        part = self._parts[number]
+        if part.holds(reading):
+            places = found[number] = set()
+            part.collect(reading, places)
 
 
 class _Reading:
@@ -157,31 +173,36 @@ def _finder(located: Located) -> _Finder:
             if end > start  # else nobody sees it
         ]
     if len(located.pieces) == 1:
-        return lambda view, starts: _whole_words(located, view, starts)
+        return _whole_words(located)
     if located.exact:
         return lambda view, _: places_of(located, view)
     pattern = gap_pattern(located)
     return lambda view, _: [found.span() for found in pattern.finditer(view.folded)]
 
 
-def _whole_words(term: Term, view: View, starts: Iterable[int]) -> list[tuple[int, int]]:
-    """Those of the places that do not lie inside a longer Latin word."""
-    piece = term.pieces[0]
-    assert isinstance(piece, str)
-    folded = view.folded
-    literal = _literal(term)
+def _whole_words(term: Term) -> _Finder:
+    """Finds those of the places that do not lie inside a longer Latin word."""
+    piece = str(term.pieces[0])
+    literal, length = _literal(term), len(piece)
     bound_before, bound_behind = literal[0] in LETTERS, literal[-1] in LETTERS
-    places = []
-    for start in starts:
-        end = start + len(piece)
-        if bound_before and start and folded[start - 1] in LETTERS:
-            continue
-        if bound_behind and end < len(folded) and folded[end] in LETTERS:
-            continue
-        if term.exact and view.written[start:end] != piece:
-            continue
-        places.append((start, end))
-    return places
+
+    def find(view: View, starts: Sequence[int]) -> Places:
+        folded = view.folded
+        places = []
+        for start in starts:
+            end = start + length
+            if bound_before and start and folded[start - 1] in LETTERS:
+                continue
+            if bound_behind and end < len(folded) and folded[end] in LETTERS:
+                continue
+            if term.exact and view.written[start:end] != piece:
+                continue
+            places.append((start, end))
+        return places
+
+    if term.exact or bound_before or bound_behind:
+        return find
+    return lambda _, starts: [(start, start + length) for start in starts]
 
 
 # --- what is needed -------------------------------------------------------------------------------
@@ -191,6 +212,23 @@ def _literal(term: Term) -> str:
     """The longest piece, folded: where it is not, the word is not."""
     pieces = [fold(piece) for piece in term.pieces if isinstance(piece, str)]
     return max(pieces, key=len)
+
+
+def _clauses(node: Node) -> Iterator[frozenset[Term]]:
+    """Sets of words of which each has one in every post that the query matches."""
+    match node:
+        case AllOf(children):
+            for child in children:
+                yield from _clauses(child)
+        case InScope(_, child):
+            yield from _clauses(child)
+        case Near(operands):
+            for operand in operands:
+                if (words := _either(map(needed_words, operand))) is not None:
+                    yield words
+        case _:
+            if (words := needed_words(node)) is not None:
+                yield words
 
 
 def needed_words(node: Node) -> frozenset[Term] | None:

@@ -101,7 +101,7 @@ class PostDraft(Record):
     """The root's text where the platform quotes it."""
     engagement: Engagement | None = None
     region: Annotated[PlainText, Field(max_length=100)] | None = None
-    media: Annotated[tuple[Medium, ...], Field(max_length=4)] = ()
+    media: Annotated[tuple[Medium, ...], Field(min_length=1, max_length=4)] | None = None
     """What it shows besides text; only the kinds, never where they lie."""
     url: WebAddress | None = None
     source: Annotated[str, Field(min_length=1, max_length=100, pattern=r"^[^\x00]*$")]

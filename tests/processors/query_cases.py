@@ -120,7 +120,7 @@ def posts(draw: st.DrawFn) -> EnrichedPost:
         engagement=draw(st.sampled_from([None, Engagement(reposts=3), Engagement(heat=2.5)])),
         region=draw(st.sampled_from([None, "中国上海", "北京"])),
         url=draw(st.sampled_from([None, "https://example.com/a"])),
-        media=draw(st.sampled_from([(), ("image",)])),
+        media=draw(st.sampled_from([None, ("image",)])),
         published_at=AT,
         observed_at=AT,
         source="demo",
