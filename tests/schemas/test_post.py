@@ -194,8 +194,7 @@ def test_a_line_is_this_and_stays_this() -> None:
         == (
             '{"id":"weibo:4711","platform":"weibo","kind":"post",'
             '"text":"新车刹车异响，售后不理人","author":{"id":"u1","name":"小林"},'
-            '"published_at":"2026-03-05T04:00:00Z","media":[],"source":"weibo-main",'
-            '"deleted":false,'
+            '"published_at":"2026-03-05T04:00:00Z","source":"weibo-main","deleted":false,'
             '"observed_at":"2026-03-05T04:00:00Z","event_at":"2026-03-05T04:00:00Z",'
             '"event_clamped":false,"revision":1772683200000}'
         ).encode()
