@@ -16,7 +16,7 @@ from pydantic import SecretStr, ValidationError
 from connectors.wechat_crypto import keyed_hash
 from schemas.errors import RejectedError
 from schemas.language import say
-from schemas.post import Author, PostDraft
+from schemas.post import Author, Medium, PostDraft
 from schemas.record import explain
 
 __all__ = [
@@ -169,6 +169,7 @@ def to_draft(pushed: Pushed, source: str, id_secret: SecretStr, now: datetime) -
             parent_id=article,
             root_id=article,
             url=link if _WEB.fullmatch(link) else None,
+            media=_MEDIA.get(pushed.type),
             source=source,
         )
     except ValidationError as error:
@@ -211,6 +212,13 @@ _WORDS: dict[str, Callable[[Mapping[str, str]], str]] = {
     "shortvideo": lambda fields: "[视频]",
     "location": _place,
     "link": _link,
+}
+
+_MEDIA: dict[str, tuple[Medium]] = {
+    "image": ("image",),
+    "voice": ("audio",),
+    "video": ("video",),
+    "shortvideo": ("video",),
 }
 
 

@@ -94,6 +94,7 @@ def read_status(
             "root_text": _root_text(root),
             "engagement": _engagement(status, "attitudes_count"),
             "region": _region(status, user),
+            "media": ("image",) if any(status.get(name) for name in _PICTURES) else None,
             "url": _address(author.id, status, native),
             "source": source,
             "deleted": gone,

@@ -1,7 +1,7 @@
 """Which content words a post uses."""
 
 import re
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from functools import cache
 from importlib.metadata import version
 from pathlib import Path
@@ -11,6 +11,8 @@ from pydantic import Field
 
 from processors.fold import FOLD_VERSION, INVISIBLE, fold
 from processors.noise import without_noise
+from processors.query_tree import Term, terms_of
+from processors.rule_check import parsed
 from schemas.component import ComponentConfig
 from schemas.enriched import EnrichedPost
 from schemas.rules import RuleSet
@@ -25,9 +27,9 @@ class Tokens:
 
     Cut by rjieba (jieba-rs), folded, so that BYD and ｂｙｄ are one word to count. Content words
     have at least two characters, one of them a letter; numbers (also 三十), addresses, @names,
-    emoticon codes and stop words (``stop_words.txt``) are none. Brand aliases and keywords of the
-    rules join jieba's dictionary and are never stop words. Limit: a user word with a space or
-    punctuation inside is cut there, because jieba cuts there first.
+    emoticon codes and stop words (``stop_words.txt``) are none. Brand aliases, keywords and the
+    words of queries join jieba's dictionary; aliases and keywords are never stop words. Limit: a
+    user word with a space or punctuation inside is cut there, because jieba cuts there first.
     """
 
     class Config(ComponentConfig):
@@ -50,7 +52,7 @@ class Tokens:
         self._find_new_words = config.find_new_words
         self._jieba = rjieba.Jieba()  # its own dictionary: user words stay in this instance
         user_words = _user_words(rules)
-        for word in user_words:
+        for word in (*user_words, *_query_words(rules)):
             self._jieba.add_word(word, None, None)
         self._stop_words = _stop_words().difference(user_words)
 
@@ -76,7 +78,21 @@ def _user_words(rules: RuleSet) -> list[str]:
     """Aliases and keywords of the rules, folded, in the rules' order, each once."""
     named = [alias for brand in rules.brands for alias in brand.words]
     named += [word for rule in rules.keywords for word in rule.words]
-    folded = dict.fromkeys(fold(word).replace(INVISIBLE, "").strip() for word in named)
+    return _folded(named)
+
+
+def _query_words(rules: RuleSet) -> list[str]:
+    """The words of queries without wildcards, likewise; those of NOT too."""
+    return _folded(
+        located.written
+        for rule in rules.rules
+        for located in terms_of(parsed(rule.query))
+        if isinstance(located, Term) and len(located.pieces) == 1
+    )
+
+
+def _folded(words: Iterable[str]) -> list[str]:
+    folded = dict.fromkeys(fold(word).replace(INVISIBLE, "").strip() for word in words)
     return [word for word in folded if len(word) > 1]
 
 

@@ -103,6 +103,7 @@ def test_where_a_link_leads_is_kept_and_where_a_picture_is_not() -> None:
     assert (link.url, len(link.title or "")) == ("https://a.cn/1", 1_000)
     assert draft(MsgType="link", PicUrl="http://a.cn/p").url is None
     assert draft(MsgType="image", PicUrl="http://a.cn/p").url is None
+    assert draft(MsgType="image", PicUrl="http://a.cn/p").media == ("image",)
     assert draft(MsgType="image", Url="http://a.cn/p").url is None
     assert draft(MsgType="link", Url="javascript:alert(1)").url is None
 

@@ -215,6 +215,8 @@ def test_a_long_text_of_no_known_shape_leaves_the_short_one(given: Any) -> None:
 
 def test_a_post_of_pictures_only_has_the_platforms_words() -> None:
     assert read(text="", pic_ids=["a"]).text == "分享图片"
+    assert read(text="看", pic_ids=["a"]).media == ("image",)
+    assert read(text="看", pic_ids=[]).media is None
     assert read(text="").text == ""
 
 

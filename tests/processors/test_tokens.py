@@ -12,7 +12,7 @@ from processors.fold import fold
 from processors.tokens import Tokens
 from schemas.enriched import EnrichedPost
 from schemas.post import Author
-from schemas.rules import Brand, KeywordRule, RuleSet
+from schemas.rules import Brand, KeywordRule, Rule, RuleSet
 
 AT = datetime(2026, 5, 1, tzinfo=UTC)
 
@@ -163,3 +163,22 @@ def test_stop_words_are_written_as_they_are_compared() -> None:
     for word in listed.split():
         assert fold(word) == word
         assert len(word) > 1
+
+
+def test_the_words_of_queries_are_cut_as_one_and_stop_words_stay_stop_words() -> None:
+    text = "今天碰星慢充桩坏了可以退吗"
+    rule = Rule(id="r", name="r", query="碰星慢充桩 AND (坏 OR 可以) -退*款")
+    rules = RuleSet(
+        id="main",
+        version=1,
+        author="a",
+        reason="r",
+        changed_at=datetime(2026, 1, 1, tzinfo=UTC),
+        rules=(rule,),
+    )
+
+    assert "碰星慢充桩" not in words(text, enricher=tokens())
+    found = words(text, enricher=Tokens(Tokens.Config(), rules))
+
+    assert "碰星慢充桩" in found
+    assert "可以" not in found
