@@ -68,6 +68,17 @@ def _what(fault: Any) -> str:
                 f"有两条{kinds.get(what, what)}的 id 都是 {id}，请改掉一个",
                 f"two entries of kind {what} have the id '{id}', change one",
             )
+        case "unknown_parent":
+            return say(
+                f"品牌 {context['id']} 的 parent 是 {context['parent']}，而没有这个 id 的品牌；"
+                "请补上，或去掉 parent",
+                str(fault["msg"]),
+            )
+        case "parent_cycle":
+            return say(
+                f"品牌 {context['id']} 的上级绕回了 {context['parent']}；请去掉其中一个 parent",
+                str(fault["msg"]),
+            )
         case "string_pattern_mismatch" if fault["loc"][-1:] == ("id",):
             return say(
                 "id 只能用小写字母、数字、_ 和 -，并以字母或数字开头",
