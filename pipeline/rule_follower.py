@@ -1,7 +1,9 @@
 """Workers follow the rule sets: a change is used within about a second, without a restart."""
 
 import asyncio
-from collections.abc import Awaitable, Callable, Sequence
+import gc
+from collections.abc import Awaitable, Callable, Iterator, Sequence
+from contextlib import contextmanager
 
 import structlog
 from aiokafka.errors import KafkaError
@@ -19,7 +21,7 @@ from pipeline.rules import (
 from schemas.errors import FatalError, RejectedError
 from schemas.rules import RuleSet
 
-__all__ = ["RuleFollower"]
+__all__ = ["RuleFollower", "uncollected"]
 
 #: Versions of a set that a worker looks back through when the newest are broken.
 KEPT_VERSIONS = 50
@@ -31,6 +33,22 @@ def _end_if_failed(task: asyncio.Task[None]) -> None:
     """Rules that stay old for ever would look like calm: better a fresh process."""
     if not task.cancelled() and (error := task.exception()) is not None:
         end_process(EXIT_BUG, f"following the rules: {type(error).__name__}: {error}")
+
+
+@contextmanager
+def uncollected() -> Iterator[None]:
+    """Leave Python's garbage collector out for a moment.
+
+    Thousands of rules are millions of objects, and none of them is garbage: it would look at all of
+    them again and again, two thirds of the time, and hold up every other thread meanwhile.
+    """
+    was_on = gc.isenabled()
+    gc.disable()
+    try:
+        yield
+    finally:
+        if was_on:
+            gc.enable()
 
 
 class RuleFollower:
@@ -61,12 +79,13 @@ class RuleFollower:
     async def start(self) -> None:
         """Use what is live (or no rules), then follow."""
         lines = await rule_lines(self._kafka, self._current, most=KEPT_VERSIONS)
-        for rule_set in self._current:
-            # In a thread, as below: thousands of queries take seconds to read.
-            rules, refused = await asyncio.to_thread(newest_fit, rule_set, lines[rule_set])
-            self._current[rule_set] = rules or self._current[rule_set]
-            self._note(rule_set, refused)
-        await self._use(tuple(self._current.values()))
+        with uncollected():
+            for rule_set in self._current:
+                # In a thread, as below: thousands of queries take seconds to read.
+                rules, refused = await asyncio.to_thread(newest_fit, rule_set, lines[rule_set])
+                self._current[rule_set] = rules or self._current[rule_set]
+                self._note(rule_set, refused)
+            await self._use(tuple(self._current.values()))
         self._task = asyncio.create_task(self._follow())
         self._task.add_done_callback(_end_if_failed)
 
@@ -108,8 +127,9 @@ class RuleFollower:
             if newest == current:  # and it stands behind whatever was refused before
                 self._note(rule_set, None)
                 return
-            await asyncio.to_thread(refuse_broken, newest)
-            await self._use(tuple((self._current | {rule_set: newest}).values()))
+            with uncollected():
+                await asyncio.to_thread(refuse_broken, newest)
+                await self._use(tuple((self._current | {rule_set: newest}).values()))
         except (FatalError, RejectedError, ValueError) as error:
             log.error("rule set refused", rule_set=rule_set, reason=str(error))
             self._note(rule_set, str(error))

@@ -210,8 +210,9 @@ def _whole_words(term: Term) -> _Finder:
 
 def _literal(term: Term) -> str:
     """The longest piece, folded: where it is not, the word is not."""
-    pieces = [fold(piece) for piece in term.pieces if isinstance(piece, str)]
-    return max(pieces, key=len)
+    pieces = [piece for piece in term.pieces if isinstance(piece, str)]
+    longest = pieces[0] if len(pieces) == 1 else max(pieces, key=len)
+    return fold(longest) if term.exact else longest  # the others are folded already
 
 
 def _clauses(node: Node) -> Iterator[frozenset[Term]]:

@@ -1,6 +1,7 @@
 """Workers follow the rule sets."""
 
 import asyncio
+import gc
 import json
 from collections.abc import Sequence
 from typing import Any
@@ -8,7 +9,7 @@ from typing import Any
 import pytest
 
 from pipeline.kafka import Entry, Kafka, LineWriter
-from pipeline.rule_follower import RuleFollower
+from pipeline.rule_follower import RuleFollower, uncollected
 from pipeline.rules import publish_rules
 from pipeline.settings import KafkaSettings
 from schemas.rules import RuleSet
@@ -182,3 +183,15 @@ async def test_several_sets_are_followed_as_one(kafka: Kafka) -> None:
 
     assert used == ["main@3+pr@1", "main@3+pr@5", "main@4+pr@5"]
     assert "pr@6" in (used.told[-1] or ""), "still refused"
+
+
+@pytest.mark.parametrize("was_on", [True, False])
+def test_the_collector_is_left_as_it_was(was_on: bool) -> None:
+    (gc.enable if was_on else gc.disable)()
+    try:
+        with pytest.raises(ValueError), uncollected():
+            assert not gc.isenabled()
+            raise ValueError
+        assert gc.isenabled() is was_on
+    finally:
+        gc.enable()
