@@ -114,13 +114,13 @@ def compiled(node: Node, words: Words, scopes: tuple[Scope, ...] = OWN_SCOPES) -
 class _Word:
     def __init__(self, node: Located, words: Words, scopes: tuple[Scope, ...]) -> None:
         self._written = node.written
-        self._literal = words.literal_of(node)
+        self.literal = words.literal_of(node)
         self._slots = [
             words.slot_of(node, scope) if scope in scopes else None for scope in SCOPE_ORDER
         ]
 
     def holds(self, reading: Reading) -> bool:
-        if self._literal not in reading.seen:
+        if self.literal not in reading.seen:
             return False
         for number in reading.texts:
             slot = self._slots[number]
@@ -154,8 +154,13 @@ class _AtLeast:
     def __init__(self, parts: list[Part], count: int) -> None:
         self._parts = parts
         self._count = count
+        literals = {part.literal for part in parts if isinstance(part, _Word)} - {None}
+        # Of different words, each with its own literal, no more can hold than literals were seen.
+        self._literals = frozenset(literals) if len(literals) == len(parts) else None
 
     def holds(self, reading: Reading) -> bool:
+        if self._literals is not None and len(self._literals & reading.seen) < self._count:
+            return False
         count = 0
         for part in self._parts:
             count += part.holds(reading)

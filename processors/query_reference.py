@@ -18,6 +18,7 @@ at every place for every word, one by one, and keeps what each part of the query
 
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
+from typing import NamedTuple
 
 from processors.query_fields import counter_of, field_of
 from processors.query_parser import regex_of
@@ -52,8 +53,7 @@ from schemas.enriched import EnrichedPost
 __all__ = ["Found", "Verdict", "compares", "judge", "places_of"]
 
 
-@dataclass(frozen=True, order=True)
-class Found:
+class Found(NamedTuple):
     """One place of one word: [start, end) in visible characters of the scope's text."""
 
     scope_number: int

@@ -58,18 +58,26 @@ class Rules:
         found = self._set.match(post)
         if not found:
             return post
+        views: dict[Scope, View] = {}
         matches = tuple(
-            match_of(post, self._origins[number], places, max_spans=self._max_spans)
+            match_of(post, self._origins[number], places, views, max_spans=self._max_spans)
             for number, places in found.items()
         )
         return post.replaced(matches=post.matches + matches)
 
 
 def match_of(
-    post: EnrichedPost, origin: Origin, places: Iterable[Found], *, max_spans: int
+    post: EnrichedPost,
+    origin: Origin,
+    places: Iterable[Found],
+    views: dict[Scope, View],
+    *,
+    max_spans: int,
 ) -> Match:
-    """The record of a rule that fired; spans in code points of the texts as received."""
-    views: dict[Scope, View] = {}
+    """The record of a rule that fired; spans in code points of the texts as received.
+
+    ``views`` keeps the post's texts for its next match.
+    """
     spans: dict[tuple[Scope, int, int], None] = {}
     words = set()
     for place in sorted(places):
