@@ -540,7 +540,7 @@ async def test_what_is_held_of_a_huge_answer_is_bounded(source: Source, reply: R
 
 @pytest.mark.parametrize("keep", [0, 20, 10_000], ids=["silence", "head", "body"])
 async def test_a_server_that_drips_is_given_up(keep: int, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setitem(Web.__init__.__kwdefaults__, "timeout_seconds", 0.2)
+    monkeypatch.setitem(Web.__init__.__kwdefaults__, "timeout_seconds", 1.5)
     slow = page(b" " * 9_000, headers={"content-length": "99999", "x": "x" * 1_500})
     drip = dripping(slow, keep) if keep else silent
 
