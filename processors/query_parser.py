@@ -5,14 +5,14 @@ from collections.abc import Iterable
 from difflib import get_close_matches
 from functools import cache
 from pathlib import Path
-from typing import Any, NoReturn
+from typing import Any
 
 import re2
 from lark import Lark, Token, Transformer, v_args
 from lark.exceptions import UnexpectedCharacters, UnexpectedToken, VisitError
 from lark.tree import Meta
 
-from processors.fold import INVISIBLE, fold
+from processors.query_error import QueryError, check_pairs, explain_refusal
 from processors.query_fields import (
     COUNTERS,
     FIELDS,
@@ -22,7 +22,6 @@ from processors.query_fields import (
     plain_value,
 )
 from processors.query_tree import (
-    MAX_STAR,
     AllOf,
     AnyOf,
     AtLeast,
@@ -39,39 +38,19 @@ from processors.query_tree import (
     Term,
     terms_of,
 )
-from schemas.language import say
+from processors.query_words import phrase_pieces, regex_of, word_pieces
 
-__all__ = ["MAX_DEPTH", "MAX_DISTANCE", "MAX_TERMS", "QueryError", "parse_query", "regex_of"]
+__all__ = ["MAX_DISTANCE", "MAX_TERMS", "parse_query"]
 
 #: Characters of a query; longer ones are lists of words, which keyword rules are for.
 MAX_LENGTH = 10_000
 #: Words, phrases and regular expressions of a query.
 MAX_TERMS = 1_000
-#: Parentheses inside parentheses.
-MAX_DEPTH = 50
 #: Characters between two words that are near each other.
 MAX_DISTANCE = 1_000
-#: Wildcards in one word: each may multiply the ways to read a text.
-MAX_GAPS = 3
-#: Of memory for one compiled regular expression; RE2 refuses what needs more.
-REGEX_BYTES = 1024 * 1024
 
 # One sign for one, so that places stay: signs of the language as Chinese input methods write them.
 _SIGNS = str.maketrans("（），：｜＆～＜＞＝－／＂　", '(),:|&~<>=-/" ')
-_BLANK = r"[\p{Z}\t-\r\x{85}]"
-
-
-class QueryError(ValueError):
-    """A query that means nothing.
-
-    ``position`` is the place of the first character that is wrong, counted from 1 as people do.
-    """
-
-    def __init__(self, place: int, zh: str, en: str) -> None:
-        self.position = place + 1
-        super().__init__(
-            say(f"第 {self.position} 个字：{zh}", f"At character {self.position}: {en}")
-        )
 
 
 def parse_query(query: str) -> Node:
@@ -88,13 +67,13 @@ def parse_query(query: str) -> Node:
             "a keyword list.",
         )
     signs = query.translate(_SIGNS)
-    _check_pairs(signs)
+    check_pairs(signs)
     try:
         tree = _Builder(query).transform(_grammar().parse(signs))
     except VisitError as error:
         raise error.orig_exc from None
     except (UnexpectedToken, UnexpectedCharacters) as error:
-        _explain(query, error)
+        explain_refusal(query, error)
     assert isinstance(tree, Node)
     if (count := sum(1 for _ in terms_of(tree))) > MAX_TERMS:
         raise QueryError(
@@ -110,112 +89,6 @@ def parse_query(query: str) -> Node:
 def _grammar() -> Lark:
     grammar = Path(__file__).with_name("query_grammar.lark").read_text(encoding="utf-8")
     return Lark(grammar, parser="lalr", lexer="basic", propagate_positions=True, regex=False)
-
-
-# --- what no grammar says well --------------------------------------------------------------------
-
-
-def _check_pairs(signs: str) -> None:
-    """Quotation marks, slashes and parentheses that miss their other half, and too many of them."""
-    open_at: list[int] = []
-    place = 0
-    while place < len(signs):
-        sign = signs[place]
-        begins = place == 0 or signs[place - 1] in ' \t\n(,|&-:~"”」'
-        if sign in '"“「':
-            place = _closed(signs, place, {'"': '"', "“": "”", "「": "」"}[sign])
-        elif sign == "/" and begins:
-            place = _closed(signs, place, "/")
-        elif sign in "”」":
-            raise QueryError(
-                place,
-                f"这个 {sign} 前面没有左引号；请补上或删去。",
-                f"this {sign} closes no quotation mark; add one before it or remove it.",
-            )
-        elif sign == "(":
-            open_at.append(place)
-            if len(open_at) > MAX_DEPTH:
-                raise QueryError(
-                    place,
-                    f"括号套了 {MAX_DEPTH} 层以上；请拆成几条规则。",
-                    f"more than {MAX_DEPTH} parentheses inside each other; split the rule.",
-                )
-        elif sign == ")":
-            if not open_at:
-                raise QueryError(
-                    place,
-                    "多了一个右括号；请删去，或在前面补左括号。",
-                    "a closing parenthesis too many; remove it, or open one before it.",
-                )
-            open_at.pop()
-        place += 1
-    if open_at:
-        raise QueryError(
-            open_at[-1],
-            "这个左括号缺右括号；请在组的末尾补“)”。",
-            "this parenthesis is never closed; write ')' where the group ends.",
-        )
-
-
-def _closed(signs: str, begin: int, close: str) -> int:
-    place = begin + 1
-    while place < len(signs) and signs[place] != close:
-        place += 2 if signs[place] == "\\" and close in '"/' else 1
-    if place >= len(signs):
-        if close == "/":
-            raise QueryError(
-                begin,
-                "以 / 开头的是正则表达式，缺结尾的 /；要找斜杠请写进引号。",
-                "a regular expression begins here and never ends: write / at its end; to look for "
-                "a slash, put it in quotation marks.",
-            )
-        raise QueryError(
-            begin,
-            f"这个引号没有结束；请补 {close}。",
-            f"this quotation mark is never closed; add {close}.",
-        )
-    return place
-
-
-def _explain(query: str, error: Exception) -> NoReturn:
-    """The sentence for what the grammar refused."""
-    if isinstance(error, UnexpectedCharacters):
-        place = int(error.pos_in_stream or 0)
-        sign = query[place]
-        raise QueryError(
-            place,
-            f"这里不能写 {sign}；要找这个符号，请连同词写进引号。",
-            f"{sign} has no meaning here; to look for it, put it in quotation marks with its word.",
-        ) from None
-    assert isinstance(error, UnexpectedToken)
-    token = error.token
-    place = len(query.rstrip()) if token.type == "$END" else int(token.start_pos or 0)
-    if token.type == "$END":
-        if not query.strip():
-            raise QueryError(0, "查询是空的；请写至少一个词。", "the query is empty; write a word.")
-        raise QueryError(
-            place,
-            "查询到这里就断了，后面缺词；请补上，或删去最后的运算符。",
-            "the query breaks off here; add a word, or remove the last operator.",
-        ) from None
-    if token.type == "COMMA":
-        raise QueryError(
-            place,
-            "逗号只用在“至少/2(甲, 乙, 丙)”里；“或者”请写 OR 或 |。",
-            "a comma belongs only in ATLEAST/2(a, b, c); for a choice write OR or |.",
-        ) from None
-    if token.type in {"NEAR", "ORDERED", "SENTENCE"}:
-        raise QueryError(
-            place,
-            f"{token} 的两边都要有词，它前面缺一个；请补上。",
-            f"{token} needs a word on either side; the one before it is missing.",
-        ) from None
-    raise QueryError(
-        place,
-        f"“{token}”前面缺词；请补上，或删去多余的运算符。要找这个符号本身请写进引号。",
-        f"a word is missing before {str(token)!r}; add it, or remove the operator that is too "
-        "many. To look for the sign itself, put it in quotation marks.",
-    ) from None
 
 
 # --- the tree -------------------------------------------------------------------------------------
@@ -321,7 +194,7 @@ class _Builder(Transformer[Token, Node]):
         exact = len(parts) > 1
         if token.type == "PHRASE":
             inner = re.sub(r"\\(.)", r"\1", written[1:-1]) if written[0] in '"＂' else written[1:-1]
-            return self._term(inner, _phrase(inner, exact), exact, place)
+            return self._term(inner, phrase_pieces(inner, exact), exact, place)
         if re.fullmatch(r"(?:O?NEAR|近|先后|ATLEAST|至少)/?\d*", written):
             raise QueryError(
                 begin,
@@ -330,7 +203,7 @@ class _Builder(Transformer[Token, Node]):
                 f"write {written!r} as NEAR/5, ONEAR/5 or ATLEAST/2(...); to look for the word "
                 "itself, put it in quotation marks.",
             )
-        return self._term(written, _word(written, exact, begin), exact, place)
+        return self._term(written, word_pieces(written, exact, begin), exact, place)
 
     def _term(self, written: str, pieces: tuple[str | Gap, ...], exact: bool, place: Place) -> Term:
         if not any(isinstance(piece, str) for piece in pieces):
@@ -435,66 +308,3 @@ _UNITS = {"": 1, "k": 1_000, "w": 10_000, "万": 10_000, "千": 1_000, "亿": 10
 def _number(written: str) -> float | None:
     found = re.fullmatch(r"(\d{1,12}(?:\.\d{1,6})?)([kw万千亿]?)", plain_value(written))
     return float(found[1]) * _UNITS[found[2]] if found else None
-
-
-# --- words ----------------------------------------------------------------------------------------
-
-
-def _plain(text: str, exact: bool) -> str:
-    if exact:  # as written, but for what nobody sees
-        return "".join(sign for sign in text if fold(sign) != INVISIBLE)
-    return fold(text).replace(INVISIBLE, "")
-
-
-def _phrase(inner: str, exact: bool) -> tuple[str | Gap, ...]:
-    """The words of a phrase; a blank in it is any number of blanks in a text."""
-    pieces: list[str | Gap] = []
-    for word in re.split(r"\s+", _plain(inner, exact).strip()):
-        if pieces:
-            pieces.append(Gap(1, None, "blank"))
-        if word:
-            pieces.append(word)
-    return tuple(pieces)
-
-
-def _word(written: str, exact: bool, begin: int) -> tuple[str | Gap, ...]:
-    """The pieces of a word with wildcards."""
-    pieces: list[str | Gap] = []
-    parts = [part for part in re.split(r"([*＊]|[?？]+)", written) if part]
-    for number, part in enumerate(parts):
-        if part[0] not in "*＊?？":
-            if piece := _plain(part, exact):
-                pieces.append(piece)
-            continue
-        if pieces and isinstance(pieces[-1], Gap):
-            raise QueryError(
-                begin,
-                "通配符 * 和 ? 不能挨着写。",
-                "the wildcards * and ? can't stand side by side.",
-            )
-        if part[0] in "?？":
-            pieces.append(Gap(len(part), len(part), "any"))
-        elif number in (0, len(parts) - 1):
-            pieces.append(Gap(0, None, "letters"))
-        else:
-            pieces.append(Gap(0, MAX_STAR, "any"))
-    if sum(isinstance(piece, Gap) for piece in pieces) > MAX_GAPS:
-        raise QueryError(
-            begin,
-            f"一个词里最多 {MAX_GAPS} 处通配符；请改用 NEAR 或正则。",
-            f"at most {MAX_GAPS} wildcards in a word; use NEAR or a regular expression.",
-        )
-    return tuple(pieces)
-
-
-def regex_of(node: Regex) -> Any:
-    """The compiled expression: linear time, whatever the pattern.
-
-    Raises:
-        re2.error: no regular expression of RE2, or one that needs too much memory.
-    """
-    options = re2.Options()
-    options.max_mem = REGEX_BYTES
-    options.log_errors = False
-    options.case_sensitive = not node.ignore_case
-    return re2.compile(node.pattern, options)

@@ -21,7 +21,6 @@ from dataclasses import dataclass
 from typing import NamedTuple
 
 from processors.query_fields import counter_of, field_of
-from processors.query_parser import regex_of
 from processors.query_text import (
     LETTERS,
     OWN_SCOPES,
@@ -48,6 +47,7 @@ from processors.query_tree import (
     Scope,
     Term,
 )
+from processors.query_words import regex_of
 from schemas.enriched import EnrichedPost
 
 __all__ = ["Found", "Verdict", "compares", "judge", "places_of"]

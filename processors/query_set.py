@@ -14,7 +14,6 @@ from processors.character_shares import share_of
 from processors.fold import fold
 from processors.query_compiled import Part, Places, compiled
 from processors.query_gaps import gap_pattern
-from processors.query_parser import regex_of
 from processors.query_reference import Found, places_of
 from processors.query_text import LETTERS, OWN_SCOPES, SCOPE_ORDER, View, text_of
 from processors.query_tree import (
@@ -30,6 +29,7 @@ from processors.query_tree import (
     Term,
     children_of,
 )
+from processors.query_words import regex_of
 from schemas.enriched import EnrichedPost
 
 __all__ = ["QuerySet", "needed_words"]

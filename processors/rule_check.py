@@ -6,7 +6,8 @@ from datetime import UTC, datetime
 from functools import lru_cache
 
 from processors.query_advice import advice
-from processors.query_parser import QueryError, parse_query
+from processors.query_error import QueryError
+from processors.query_parser import parse_query
 from processors.query_set import QuerySet
 from processors.query_tree import Comparison, FieldIs, InScope, Node, children_of
 from schemas.enriched import EnrichedPost

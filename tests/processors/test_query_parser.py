@@ -6,7 +6,8 @@ from datetime import UTC, datetime
 
 import pytest
 
-from processors.query_parser import MAX_DEPTH, QueryError, parse_query
+from processors.query_error import MAX_DEPTH, QueryError
+from processors.query_parser import parse_query
 from processors.query_set import QuerySet
 from processors.query_tree import AllOf, AnyOf, Gap, NotNode, Term
 from schemas.enriched import EnrichedPost

@@ -1,0 +1,128 @@
+"""What is wrong with a query, in one sentence with its place and cure."""
+
+from typing import NoReturn
+
+from lark.exceptions import UnexpectedCharacters, UnexpectedToken
+
+from schemas.language import say
+
+__all__ = ["MAX_DEPTH", "QueryError", "check_pairs", "explain_refusal"]
+
+#: Parentheses inside parentheses.
+MAX_DEPTH = 50
+
+
+class QueryError(ValueError):
+    """A query that means nothing.
+
+    ``position`` is the place of the first character that is wrong, counted from 1 as people do.
+    """
+
+    def __init__(self, place: int, zh: str, en: str) -> None:
+        self.position = place + 1
+        super().__init__(
+            say(f"第 {self.position} 个字：{zh}", f"At character {self.position}: {en}")
+        )
+
+
+def check_pairs(signs: str) -> None:
+    """Quotation marks, slashes and parentheses that miss their other half, and too many of them."""
+    open_at: list[int] = []
+    place = 0
+    while place < len(signs):
+        sign = signs[place]
+        begins = place == 0 or signs[place - 1] in ' \t\n(,|&-:~"”」'
+        if sign in '"“「':
+            place = _closed(signs, place, {'"': '"', "“": "”", "「": "」"}[sign])
+        elif sign == "/" and begins:
+            place = _closed(signs, place, "/")
+        elif sign in "”」":
+            raise QueryError(
+                place,
+                f"这个 {sign} 前面没有左引号；请补上或删去。",
+                f"this {sign} closes no quotation mark; add one before it or remove it.",
+            )
+        elif sign == "(":
+            open_at.append(place)
+            if len(open_at) > MAX_DEPTH:
+                raise QueryError(
+                    place,
+                    f"括号套了 {MAX_DEPTH} 层以上；请拆成几条规则。",
+                    f"more than {MAX_DEPTH} parentheses inside each other; split the rule.",
+                )
+        elif sign == ")":
+            if not open_at:
+                raise QueryError(
+                    place,
+                    "多了一个右括号；请删去，或在前面补左括号。",
+                    "a closing parenthesis too many; remove it, or open one before it.",
+                )
+            open_at.pop()
+        place += 1
+    if open_at:
+        raise QueryError(
+            open_at[-1],
+            "这个左括号缺右括号；请在组的末尾补“)”。",
+            "this parenthesis is never closed; write ')' where the group ends.",
+        )
+
+
+def _closed(signs: str, begin: int, close: str) -> int:
+    place = begin + 1
+    while place < len(signs) and signs[place] != close:
+        place += 2 if signs[place] == "\\" and close in '"/' else 1
+    if place >= len(signs):
+        if close == "/":
+            raise QueryError(
+                begin,
+                "以 / 开头的是正则表达式，缺结尾的 /；要找斜杠请写进引号。",
+                "a regular expression begins here and never ends: write / at its end; to look for "
+                "a slash, put it in quotation marks.",
+            )
+        raise QueryError(
+            begin,
+            f"这个引号没有结束；请补 {close}。",
+            f"this quotation mark is never closed; add {close}.",
+        )
+    return place
+
+
+def explain_refusal(query: str, error: Exception) -> NoReturn:
+    """The sentence for what the grammar refused."""
+    if isinstance(error, UnexpectedCharacters):
+        place = int(error.pos_in_stream or 0)
+        sign = query[place]
+        raise QueryError(
+            place,
+            f"这里不能写 {sign}；要找这个符号，请连同词写进引号。",
+            f"{sign} has no meaning here; to look for it, put it in quotation marks with its word.",
+        ) from None
+    assert isinstance(error, UnexpectedToken)
+    token = error.token
+    place = len(query.rstrip()) if token.type == "$END" else int(token.start_pos or 0)
+    if token.type == "$END":
+        if not query.strip():
+            raise QueryError(0, "查询是空的；请写至少一个词。", "the query is empty; write a word.")
+        raise QueryError(
+            place,
+            "查询到这里就断了，后面缺词；请补上，或删去最后的运算符。",
+            "the query breaks off here; add a word, or remove the last operator.",
+        ) from None
+    if token.type == "COMMA":
+        raise QueryError(
+            place,
+            "逗号只用在“至少/2(甲, 乙, 丙)”里；“或者”请写 OR 或 |。",
+            "a comma belongs only in ATLEAST/2(a, b, c); for a choice write OR or |.",
+        ) from None
+    if token.type in {"NEAR", "ORDERED", "SENTENCE"}:
+        raise QueryError(
+            place,
+            f"{token} 的两边都要有词，它前面缺一个；请补上。",
+            f"{token} needs a word on either side; the one before it is missing.",
+        ) from None
+    raise QueryError(
+        place,
+        f"“{token}”前面缺词；请补上，或删去多余的运算符。要找这个符号本身请写进引号。",
+        f"a word is missing before {str(token)!r}; add it, or remove the operator that is too "
+        "many. To look for the sign itself, put it in quotation marks.",
+    ) from None
