@@ -33,7 +33,7 @@ __all__ = ["Part", "Places", "Reading", "Words", "compiled"]
 
 Places = Sequence[tuple[int, int]]
 _Place = tuple[int, int, str]
-"""Start, end, and the word as written."""
+"""Start, end, and what a match names."""
 
 
 class Words(Protocol):
@@ -113,7 +113,7 @@ def compiled(node: Node, words: Words, scopes: tuple[Scope, ...] = OWN_SCOPES) -
 
 class _Word:
     def __init__(self, node: Located, words: Words, scopes: tuple[Scope, ...]) -> None:
-        self._written = node.written
+        self._named = node.named
         self.literal = words.literal_of(node)
         self._slots = [
             words.slot_of(node, scope) if scope in scopes else None for scope in SCOPE_ORDER
@@ -132,7 +132,7 @@ class _Word:
         for number in reading.texts:
             slot = self._slots[number]
             for start, end in reading.places(slot) if slot is not None else ():
-                found.add(Found(number, start, end, self._written))
+                found.add(Found(number, start, end, self._named))
 
 
 class _All:
@@ -210,7 +210,7 @@ class _Near:
             (
                 scope,
                 [
-                    [(words.slot_of(one, scope), one.written) for one in some]
+                    [(words.slot_of(one, scope), one.named) for one in some]
                     for some in node.operands
                 ],
             )
@@ -235,8 +235,8 @@ class _Near:
         choices: list[list[_Place]] = []
         for operand in operands:
             places = [
-                (start, end, written)
-                for slot, written in operand
+                (start, end, named)
+                for slot, named in operand
                 for start, end in reading.places(slot)
             ]
             if not places:

@@ -59,7 +59,8 @@ class Found(NamedTuple):
     scope_number: int
     start: int
     end: int
-    written: str
+    named: str
+    """The word as the query writes it; empty for a pattern."""
 
     @property
     def scope(self) -> Scope:
@@ -90,7 +91,7 @@ def _judge(
     match node:
         case Term() | Regex():
             found = frozenset(
-                Found(SCOPE_ORDER.index(scope), start, end, node.written)
+                Found(SCOPE_ORDER.index(scope), start, end, node.named)
                 for scope in scopes
                 for start, end in places_of(node, views[scope])
             )
@@ -225,7 +226,7 @@ def _lengths(gap: Gap, folded: str, start: int) -> Iterator[int]:
 def _chains(node: Near, view: View) -> Iterator[tuple[tuple[int, int, str], ...]]:
     """Every chain of places, one for each operand."""
     choices = [
-        [(start, end, one.written) for one in operand for start, end in places_of(one, view)]
+        [(start, end, one.named) for one in operand for start, end in places_of(one, view)]
         for operand in node.operands
     ]
 

@@ -58,11 +58,17 @@ class Term:
     """
 
     written: str
-    """As in the query, without quotation marks: what a match names."""
+    """As in the query, without quotation marks."""
     pieces: tuple[str | Gap, ...]
     """Folded, unless ``exact``; no invisible characters."""
     exact: bool = False
     place: Place = field(default=Place(0, 0), compare=False)
+
+    @property
+    def named(self) -> str:
+        """What a match names; empty for a pattern, of which the text found says more."""
+        wild = any(isinstance(piece, Gap) and piece.kind != "blank" for piece in self.pieces)
+        return "" if wild else self.written
 
 
 @dataclass(frozen=True, slots=True)
@@ -75,8 +81,13 @@ class Regex:
 
     @property
     def written(self) -> str:
-        """What a match names."""
+        """As in the query."""
         return f"/{self.pattern}/{'i' if self.ignore_case else ''}"
+
+    @property
+    def named(self) -> str:
+        """A match names the text found."""
+        return ""
 
 
 Located = Term | Regex

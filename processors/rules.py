@@ -16,6 +16,9 @@ from schemas.rules import Origin, RuleSet
 
 __all__ = ["Rules", "match_of"]
 
+#: Characters of a text found by a pattern that a match names.
+MAX_NAMED = 64
+
 # Copied, not made anew: what we found ourselves needs no validation, which costs more than finding.
 _SPAN = Span(start=0, end=1)
 _MATCH = Match(rule="", version=0, words=(), spans=())
@@ -24,10 +27,11 @@ _MATCH = Match(rule="", version=0, words=(), spans=())
 class Rules:
     """Adds to ``matches``: every rule whose query the post fulfils.
 
-    A match names the rule, its rule set, the version of that, the words that made it fire and
-    their places; of a rule that no word made fire (``platform:weibo``) there are none. What the
-    language means stands in ``query_reference.py``. Queries that ask for brands or mood need those
-    steps before this one; without them they find nothing.
+    A match names the rule, its rule set, the version of that, the words that made it fire (of a
+    pattern: the texts found) and their places; of a rule that no word made fire
+    (``platform:weibo``) there are none. What the language means stands in ``query_reference.py``.
+    Queries that ask for brands or mood need those steps before this one; without them they find
+    nothing.
     """
 
     behind = ("keywords", "brands", "sentiment", "sentiment_snownlp")
@@ -81,14 +85,18 @@ def match_of(
     spans: dict[tuple[Scope, int, int], None] = {}
     words = set()
     for place in sorted(places):
-        words.add(place.written)
-        if place.scope == "author" or len(spans) == max_spans:
+        if place.named:
+            words.add(place.named)
+        if len(spans) == max_spans:
             continue
         view = views.get(place.scope)
         if view is None:
             view = views[place.scope] = View(text_of(post, place.scope))
         start, end = view.span(place.start, place.end)
-        spans[place.scope, start, end] = None
+        if not place.named:
+            words.add(view.written[place.start : place.end][:MAX_NAMED])
+        if place.scope != "author":
+            spans[place.scope, start, end] = None
     return _MATCH.replaced(
         rule=origin.rule,
         version=origin.version,

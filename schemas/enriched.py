@@ -43,7 +43,7 @@ class Match(Record):
     rule_set: str | None = None
     """Id of that set; none in records from before there were several."""
     words: tuple[str, ...]
-    """The rule's words that were found, sorted."""
+    """The words that made it fire, sorted; of a pattern, what it found."""
     spans: tuple[Span, ...]
 
 

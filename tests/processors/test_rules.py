@@ -88,6 +88,16 @@ def test_what_no_word_made_fire_has_no_words_and_an_author_no_place() -> None:
     )
 
 
+def test_a_pattern_names_what_it_found() -> None:
+    step = Rules(Rules.Config(max_spans=4), rule_set('/刹车.{0,3}失灵/ OR 客服*理 OR "model y"'))
+    text = "刹车又失灵，客服不​理，客服没人理，Model  Y " + "客服1理，" * 9
+
+    [match] = matches(step, post(text))
+
+    assert match.words == ("model y", "刹车又失灵", "客服不理", "客服没人理")
+    assert len(match.spans) == 4
+
+
 def test_places_are_kept_up_to_a_limit_and_words_all() -> None:
     step = Rules(Rules.Config(max_spans=3), rule_set("坏 OR 漏水"))
 
