@@ -11,7 +11,16 @@ from zoneinfo import ZoneInfo
 
 from schemas.language import say
 
-__all__ = ["as_count", "as_flag", "as_number", "as_text", "as_word", "time_reader", "time_zone"]
+__all__ = [
+    "as_count",
+    "as_flag",
+    "as_media",
+    "as_number",
+    "as_text",
+    "as_word",
+    "time_reader",
+    "time_zone",
+]
 
 # With the plus sign that spreadsheets write: without it, 1e234567 may be an honest hexadecimal id.
 _SCIENTIFIC = re.compile(r"\d(?:\.\d+)?[eE]\+\d+")
@@ -89,6 +98,28 @@ def as_flag(value: object) -> bool:
     if word not in _FLAGS:
         raise ValueError(say("不是“是/否”", "not a yes or no"))
     return _FLAGS[word]
+
+
+_MEDIA = {
+    **dict.fromkeys(("image", "picture", "photo", "图片"), "image"),
+    **dict.fromkeys(("video", "视频"), "video"),
+    **dict.fromkeys(("audio", "voice", "音频", "语音"), "audio"),
+    **dict.fromkeys(("file", "attachment", "附件", "文件"), "file"),
+}
+
+
+def as_media(value: object) -> tuple[str, ...]:
+    """What a post shows besides text, as one word or several with commas between."""
+    words = [word for word in re.split(r"[,，、;；|\s]+", as_text(value).strip().lower()) if word]
+    unknown = [word for word in words if word not in _MEDIA]
+    if unknown or not words:
+        raise ValueError(
+            say(
+                "不是 image、video、audio 或 file（图片、视频、音频、附件）",
+                "none of image, video, audio, file",
+            )
+        )
+    return tuple(dict.fromkeys(_MEDIA[word] for word in words))
 
 
 def time_zone(name: str) -> tzinfo:

@@ -4,7 +4,7 @@ import hashlib
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
-from connectors.cells import as_count, as_flag, as_number, as_text, as_word
+from connectors.cells import as_count, as_flag, as_media, as_number, as_text, as_word
 from connectors.rows import Cells
 from schemas.errors import RejectedError
 from schemas.language import say
@@ -46,6 +46,7 @@ FIELDS: dict[str, Convert] = {
     "engagement.rank": as_count,
     "engagement.heat": as_number,
     "region": as_word,
+    "media": as_media,
     "url": as_word,
     "deleted": as_flag,
 }

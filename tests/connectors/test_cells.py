@@ -6,6 +6,7 @@ import pytest
 from connectors.cells import (
     as_count,
     as_flag,
+    as_media,
     as_number,
     as_text,
     as_word,
@@ -30,6 +31,8 @@ SHANGHAI = time_zone("Asia/Shanghai")
         (as_count, 9_007_199_254_740_993, 9_007_199_254_740_993),
         (as_number, "15784854484.8", 15784854484.8),
         (as_flag, "是", True),
+        (as_media, "图片", ("image",)),
+        (as_media, " Video，image, 视频 ", ("video", "image")),
         (as_flag, False, False),
         (as_flag, 1, True),
     ],
@@ -56,6 +59,8 @@ def test_a_cell_becomes_its_value(
         (as_number, "nan"),
         (as_number, 10**400),
         (as_flag, "也许"),
+        (as_media, "海报"),
+        (as_media, ""),
         (as_flag, None),
     ],
 )
