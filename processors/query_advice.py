@@ -161,6 +161,19 @@ def _slips(query: str, node: Node) -> Iterator[str]:
                 f"At character {place}: {term.written!r} is one word; to exclude, leave a blank "
                 "before '-', for both write AND.",
             )
+        if sign := re.search("[、；;。！!…]", term.written):
+            yield say(
+                f"第 {place} 个字：“{term.written}”连同标点“{sign[0]}”当作一个词；"
+                "想写“或者”请写 OR，想连标点一起找请写进引号。",
+                f"At character {place}: {term.written!r} is one word with its punctuation; for a "
+                "choice write OR, to look for the punctuation too use quotation marks.",
+            )
+        if term.written[-1] in "?？" and "\u4e00" <= term.written[-2:-1] <= "\u9fff":
+            yield say(
+                f"第 {place} 个字：“{term.written}”末尾的问号代表任意一个字；要找问号请写进引号。",
+                f"At character {place}: the question mark of {term.written!r} stands for any "
+                "character; to look for a question mark use quotation marks.",
+            )
         if re.search(r"[A-Za-z0-9]&[A-Za-z0-9]", term.written):
             yield say(
                 f"第 {place} 个字：“{term.written}”当作一个词（如 H&M）；想都要请写 AND。",

@@ -11,6 +11,8 @@ __all__ = ["MAX_DEPTH", "QueryError", "check_pairs", "explain_refusal"]
 #: Parentheses inside parentheses.
 MAX_DEPTH = 50
 
+_COUNTED = ("NEAR", "近", "先后", "ATLEAST", "至少")
+
 
 class QueryError(ValueError):
     """A query that means nothing.
@@ -72,6 +74,12 @@ def _closed(signs: str, begin: int, close: str) -> int:
     while place < len(signs) and signs[place] != close:
         place += 2 if signs[place] == "\\" and close in '"/' else 1
     if place >= len(signs):
+        if close == "/" and signs[:begin].rstrip().endswith(_COUNTED):
+            raise QueryError(
+                begin,
+                "/ 和前面的词之间不能有空格，请写成 NEAR/5 这样。",
+                "no blank may stand before this /; write it as in NEAR/5.",
+            )
         if close == "/":
             raise QueryError(
                 begin,
