@@ -17,16 +17,17 @@ PIECE = 1_024
 class Automaton:
     """Finds words, overlapping ones included.
 
-    Limit: behind the first 50,000 places of a text nothing more is found.
+    Limit: behind the first ``most`` places of a text nothing more is found.
     """
 
-    def __init__(self, words: Collection[str]) -> None:
+    def __init__(self, words: Collection[str], most: int = MAX_PLACES) -> None:
+        self._most = most
         self._reach = max(map(len, words), default=1) - 1
         self._automaton = AhoCorasick(words, implementation=Implementation.ContiguousNFA)
 
     def find(self, text: str) -> Iterator[tuple[int, int, int]]:
         """``(number of the word, start, end)`` of each place, each once."""
-        return islice(self._all(text), MAX_PLACES)
+        return islice(self._all(text), self._most)
 
     def _all(self, text: str) -> Iterator[tuple[int, int, int]]:
         find = self._automaton.find_matches_as_indexes

@@ -29,10 +29,15 @@ from processors.query_tree import (
 )
 from schemas.enriched import EnrichedPost
 
-__all__ = ["Part", "Places", "Reading", "Words", "compiled"]
+__all__ = ["Part", "Place", "Places", "Reading", "Words", "compiled"]
+
+#: Places of one word in one text that a match keeps.
+MAX_KEPT = 200
+#: Places of one word in one text that near chains look at.
+MAX_NEAR = 2_000
 
 Places = Sequence[tuple[int, int]]
-_Place = tuple[int, int, str]
+Place = tuple[int, int, str]
 """Start, end, and what a match names."""
 
 
@@ -54,6 +59,8 @@ class Reading(Protocol):
     post: EnrichedPost
     texts: list[int]
     """The texts that it has, by their number in ``SCOPE_ORDER``."""
+    chains: dict[tuple[int, Scope], list[Place]]
+    """What near chains found, by part and text: asked once, and told once more."""
     seen: set[object]
     """Literals that stand in one of its texts, and None: of which nobody can tell."""
 
@@ -131,7 +138,7 @@ class _Word:
     def collect(self, reading: Reading, found: set[Found]) -> None:
         for number in reading.texts:
             slot = self._slots[number]
-            for start, end in reading.places(slot) if slot is not None else ():
+            for start, end in reading.places(slot)[:MAX_KEPT] if slot is not None else ():
                 found.add(Found(number, start, end, self._named))
 
 
@@ -231,13 +238,22 @@ class _Near:
 
     def _chained(
         self, reading: Reading, scope: Scope, operands: list[list[tuple[int, str]]]
-    ) -> list[_Place]:
-        choices: list[list[_Place]] = []
+    ) -> list[Place]:
+        key = (id(self), scope)
+        known = reading.chains.get(key)
+        if known is None:
+            known = reading.chains[key] = self._chains(reading, scope, operands)
+        return known
+
+    def _chains(
+        self, reading: Reading, scope: Scope, operands: list[list[tuple[int, str]]]
+    ) -> list[Place]:
+        choices: list[list[Place]] = []
         for operand in operands:
             places = [
                 (start, end, named)
                 for slot, named in operand
-                for start, end in reading.places(slot)
+                for start, end in reading.places(slot)[:MAX_NEAR]
             ]
             if not places:
                 return []
@@ -252,7 +268,7 @@ class _Near:
         for number, link in reversed(list(enumerate(self._links))):
             linked = _Linked(choices[number + 1], link, view, before=not link.ordered, behind=True)
             choices[number] = [place for place in choices[number] if linked(place)]
-        return [place for places in choices for place in places]
+        return [place for places in choices for place in places[:MAX_KEPT]]
 
 
 class _Linked:
@@ -262,7 +278,7 @@ class _Linked:
     """
 
     def __init__(
-        self, others: Sequence[_Place], link: Link, view: View, *, before: bool, behind: bool
+        self, others: Sequence[Place], link: Link, view: View, *, before: bool, behind: bool
     ) -> None:
         self._link = link
         self._view = view
@@ -274,7 +290,7 @@ class _Linked:
         first_ends = accumulate((place[1] for place in reversed(in_order)), min)
         self._first_ends = list(first_ends)[::-1]
 
-    def __call__(self, place: _Place) -> bool:
+    def __call__(self, place: Place) -> bool:
         start, end, _ = place
         most = self._link.most
         if most is None:

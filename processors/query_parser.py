@@ -48,9 +48,13 @@ MAX_LENGTH = 10_000
 MAX_TERMS = 1_000
 #: Characters between two words that are near each other.
 MAX_DISTANCE = 1_000
+#: Links of a near chain.
+MAX_LINKS = 8
 
 # One sign for one, so that places stay: signs of the language as Chinese input methods write them.
-_SIGNS = str.maketrans("（），：｜＆～＜＞＝－／＂　", '(),:|&~<>=-/" ')
+_SIGNS = str.maketrans("（），：｜＆～＜＞＝－／＂　", '(),:|&~<>=-/" ') | {
+    ord("Ａ") + n: ord("A") + n for n in range(26)
+}
 
 
 def parse_query(query: str) -> Node:
@@ -142,6 +146,12 @@ class _Builder(Transformer[Token, Node]):
         return Link(most, ordered=kind in {"ONEAR", "先后"})
 
     def near(self, meta: Meta, parts: list[Any]) -> Node:
+        if len(parts) > 2 * MAX_LINKS + 1:
+            raise QueryError(
+                meta.start_pos,
+                f"一串 NEAR 最多连 {MAX_LINKS} 次；请拆成几条规则。",
+                f"at most {MAX_LINKS} links in a chain of NEAR; split the rule.",
+            )
         operands = tuple(self._choice(part) for part in parts[::2])
         return Near(operands, tuple(parts[1::2]), _at(meta))
 
@@ -164,6 +174,12 @@ class _Builder(Transformer[Token, Node]):
         ignore_case = written.endswith("i")
         pattern = written[1 : -2 if ignore_case else -1].replace("\\/", "/")
         node = Regex(pattern, ignore_case, _at(meta))
+        if re.search(r"(?<!\\)(?:\\\\)*\\C", pattern):
+            raise QueryError(
+                meta.start_pos,
+                r"正则里不能用 \C（它会切开一个字）；任意一个字请写“.”。",
+                r"\C is not allowed, it would cut a character in two; any character is '.'.",
+            )
         try:
             empty = regex_of(node).search("") is not None
         except re2.error as error:
@@ -202,6 +218,13 @@ class _Builder(Transformer[Token, Node]):
                 "要找这个词本身请写进引号。",
                 f"write {written!r} as NEAR/5, ONEAR/5 or ATLEAST/2(...); to look for the word "
                 "itself, put it in quotation marks.",
+            )
+        if exact and re.search("[*＊?？]", written):
+            raise QueryError(
+                begin,
+                "~ 后面的词按原样找，不能带通配符；要找这些符号本身请写进引号。",
+                "a word behind ~ is compared as it is written and takes no wildcards; to look for "
+                "the signs themselves use quotation marks.",
             )
         return self._term(written, word_pieces(written, exact, begin), exact, place)
 

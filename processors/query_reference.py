@@ -10,7 +10,7 @@ at every place for every word, one by one, and keeps what each part of the query
 - A word with gaps (wildcards, blanks of a phrase) is found from left to right, no place inside
   another: a gap inside takes as little as it can, one at the edge of the word the whole rest of
   the Latin word.
-- A *regular expression* sees the text as received, from left to right.
+- A *regular expression* sees the text as received, from left to right, its first 20,000 characters.
 - *Near*: a chain of places in one text, each linked to the next: no character of one belongs to
   the other, and at most n visible characters lie between them; or both are in one sentence.
 - The words of NOT are never part of a match.
@@ -47,7 +47,7 @@ from processors.query_tree import (
     Scope,
     Term,
 )
-from processors.query_words import regex_of
+from processors.query_words import regex_of, regex_places
 from schemas.enriched import EnrichedPost
 
 __all__ = ["Found", "Verdict", "compares", "judge", "places_of"]
@@ -160,8 +160,7 @@ def compares(count: float | None, node: Comparison) -> bool:
 def places_of(located: Located, view: View) -> list[tuple[int, int]]:
     """Where a word, phrase or regular expression stands, in order."""
     if isinstance(located, Regex):
-        places = [view.visible(*found.span()) for found in regex_of(located).finditer(view.text)]
-        return [(start, end) for start, end in places if end > start]
+        return regex_places(regex_of(located), view)
     if len(located.pieces) == 1:
         return [
             (start, end) for start in range(len(view.folded)) for end in _ends(located, view, start)

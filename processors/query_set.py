@@ -12,9 +12,9 @@ from math import prod
 from processors.automaton import Automaton
 from processors.character_shares import share_of
 from processors.fold import fold
-from processors.query_compiled import Part, Places, compiled
-from processors.query_gaps import gap_pattern
-from processors.query_reference import Found, places_of
+from processors.query_compiled import Part, Place, Places, compiled
+from processors.query_gaps import gap_finder
+from processors.query_reference import Found
 from processors.query_text import LETTERS, OWN_SCOPES, SCOPE_ORDER, View, text_of
 from processors.query_tree import (
     AllOf,
@@ -29,10 +29,14 @@ from processors.query_tree import (
     Term,
     children_of,
 )
-from processors.query_words import regex_of
+from processors.query_words import regex_of, regex_places
 from schemas.enriched import EnrichedPost
 
 __all__ = ["QuerySet", "needed_words"]
+
+#: Places of words that are looked at in one text, of all queries together: no honest text has so
+#: many, and the rules of one team must not use up what another team's need.
+MAX_HITS = 1_000_000
 
 _Finder = Callable[[View, Sequence[int]], Places]
 """Finds a word in a text, given where its literal begins there."""
@@ -71,7 +75,7 @@ class QuerySet:
             )
             scopes.update(_scopes_of(query))
         self._scopes = tuple(scope for scope in SCOPE_ORDER if scope in scopes)
-        self._automaton = Automaton(self._literals)
+        self._automaton = Automaton(self._literals, MAX_HITS)
 
     def slot_of(self, located: Located, scope: Scope) -> int:
         """The number of a word in a text."""
@@ -122,6 +126,7 @@ class _Reading:
         self._places: dict[int, Places] = {}
         self.texts: list[int] = []
         self.seen: set[object] = {None}
+        self.chains: dict[tuple[int, Scope], list[Place]] = {}
 
     def read(self, scope: Scope, automaton: Automaton) -> Iterable[int]:
         """Find the literals in a text; gives those that are there."""
@@ -166,18 +171,11 @@ def _finder(located: Located) -> _Finder:
     """How a word, phrase or regular expression is found."""
     if isinstance(located, Regex):
         regex = regex_of(located)
-        return lambda view, _: [
-            (start, end)
-            for found in regex.finditer(view.text)
-            for start, end in (view.visible(*found.span()),)
-            if end > start  # else nobody sees it
-        ]
+        return lambda view, _: regex_places(regex, view)
     if len(located.pieces) == 1:
         return _whole_words(located)
-    if located.exact:
-        return lambda view, _: places_of(located, view)
-    pattern = gap_pattern(located)
-    return lambda view, _: [found.span() for found in pattern.finditer(view.folded)]
+    find = gap_finder(located)
+    return lambda view, _: find(view)
 
 
 def _whole_words(term: Term) -> _Finder:

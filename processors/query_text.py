@@ -13,7 +13,15 @@ from processors.fold import INVISIBLE, fold
 from processors.query_tree import Scope
 from schemas.enriched import EnrichedPost
 
-__all__ = ["LETTERS", "OWN_SCOPES", "SCOPE_ORDER", "View", "is_blank", "is_filling", "text_of"]
+__all__ = [
+    "LETTERS",
+    "OWN_SCOPES",
+    "SCOPE_ORDER",
+    "View",
+    "is_blank",
+    "is_filling",
+    "text_of",
+]
 
 #: After folding: a word that begins or ends with one of these needs a boundary there.
 LETTERS: Final = frozenset("abcdefghijklmnopqrstuvwxyz0123456789")
@@ -21,7 +29,7 @@ SCOPE_ORDER: Final[tuple[Scope, ...]] = ("text", "title", "root_text", "author")
 #: Where a word is looked for when the query does not say.
 OWN_SCOPES: Final[tuple[Scope, ...]] = ("text", "title", "root_text")
 
-_SENTENCE_ENDS: Final = frozenset("。!?;…\n\r")
+_SENTENCE_ENDS: Final = frozenset("。!?;…\n\r\v\f\x85\u2028\u2029")
 
 
 def text_of(post: EnrichedPost, scope: Scope) -> str:
@@ -83,16 +91,21 @@ class View:
     def sentence_of(self, place: int) -> int:
         """The number of the sentence that a visible character belongs to.
 
-        A sentence ends behind 。！？；… or a line break, and behind a full stop before a blank.
+        A sentence ends behind 。！？；… or a line break, and behind a full stop before a blank; not
+        behind the question mark of an address (``x?y=1``).
         """
         return bisect_right(self._sentence_ends, place)
 
     @cached_property
     def _sentence_ends(self) -> list[int]:
-        text = self.folded
+        text = f" {self.folded} "
         return [
-            place + 1
+            place
             for place, sign in enumerate(text)
-            if sign in _SENTENCE_ENDS
-            or (sign == "." and (place + 1 == len(text) or is_blank(text[place + 1])))
+            if (sign in _SENTENCE_ENDS and not _in_address(text, place))
+            or (sign == "." and is_blank(text[place + 1]))
         ]
+
+
+def _in_address(text: str, place: int) -> bool:
+    return text[place] in "?!;" and text[place - 1] in LETTERS and text[place + 1] in LETTERS

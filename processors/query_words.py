@@ -7,12 +7,15 @@ import re2
 
 from processors.fold import INVISIBLE, fold
 from processors.query_error import QueryError
+from processors.query_text import View
 from processors.query_tree import MAX_STAR, Gap, Regex
 
-__all__ = ["phrase_pieces", "regex_of", "word_pieces"]
+__all__ = ["phrase_pieces", "regex_of", "regex_places", "word_pieces"]
 
 #: Wildcards in one word: each may multiply the ways to read a text.
 MAX_GAPS = 3
+#: A regular expression looks no further into a text: RE2 is linear, but not cheap.
+REGEX_TEXT = 20_000
 #: Of memory for one compiled regular expression; RE2 refuses what needs more.
 REGEX_BYTES = 1024 * 1024
 
@@ -49,6 +52,12 @@ def word_pieces(written: str, exact: bool, begin: int) -> tuple[str | Gap, ...]:
                 "通配符 * 和 ? 不能挨着写。",
                 "the wildcards * and ? can't stand side by side.",
             )
+        if len(part) > MAX_STAR:
+            raise QueryError(
+                begin,
+                f"连续的 ? 最多 {MAX_STAR} 个；请改用 NEAR 或正则。",
+                f"at most {MAX_STAR} question marks in a row; use NEAR or a regular expression.",
+            )
         if part[0] in "?？":
             pieces.append(Gap(len(part), len(part), "any"))
         elif number in (0, len(parts) - 1):
@@ -75,3 +84,19 @@ def regex_of(node: Regex) -> Any:
     options.log_errors = False
     options.case_sensitive = not node.ignore_case
     return re2.compile(node.pattern, options)
+
+
+def regex_places(regex: Any, view: View) -> list[tuple[int, int]]:
+    """Where a compiled expression matches, in visible characters; what nobody sees is left out.
+
+    In a longer text than it looks at, nothing is found at the end of that: the next character
+    might have made another match of it, or none.
+    """
+    text = view.text[:REGEX_TEXT]
+    cut = len(view.text) > REGEX_TEXT
+    places = []
+    for found in regex.finditer(text):
+        start, end = view.visible(*found.span())
+        if end > start and not (cut and found.end() == REGEX_TEXT):
+            places.append((start, end))
+    return places
