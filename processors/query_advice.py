@@ -1,21 +1,19 @@
 """What the grammar accepts and is wrong all the same: never fires, always does, costs much."""
 
-import re
 from collections.abc import Iterator
 from datetime import UTC, datetime
 
 from processors.query_reference import judge
 from processors.query_set import needed_words
+from processors.query_slips import slips
 from processors.query_tree import (
     AllOf,
     AnyOf,
     Comparison,
     FieldIs,
-    Gap,
     Node,
     NotNode,
     Regex,
-    Term,
     children_of,
     terms_of,
 )
@@ -42,7 +40,7 @@ _SINGLE = {"platform", "kind", "source", "author.id", "verified", "sentiment"}
 
 def advice(query: str, node: Node) -> list[str]:
     """Warnings about a query, each one sentence that names what to do; none for a good one."""
-    return [*_never(node), *_always(node), *_costly(node), *_slips(query, node)]
+    return [*_never(node), *_always(node), *_costly(node), *slips(query, node)]
 
 
 # --- never ----------------------------------------------------------------------------------------
@@ -135,68 +133,6 @@ def _costly(node: Node) -> Iterator[str]:
                 f"It is triggered by the single character {term.written!r}, which many posts "
                 "have; use a longer word, or add another.",
             )
-
-
-# --- slips ----------------------------------------------------------------------------------------
-
-_LOWER = {"and": "AND", "or": "OR", "not": "NOT", "near": "NEAR/5", "与": "AND", "和": "AND"}
-
-
-def _slips(query: str, node: Node) -> Iterator[str]:
-    for term in terms_of(node):
-        if not isinstance(term, Term) or query[term.place.start : term.place.start + 1] in '"“「＂':
-            continue
-        place = term.place.start + 1
-        if (meant := _LOWER.get(term.written)) is not None:
-            yield say(
-                f"第 {place} 个字：“{term.written}”会当作要找的词；想写运算符请写 {meant}，"
-                "想找这个词请写进引号。",
-                f"At character {place}: {term.written!r} is taken as a word to look for; for the "
-                f"operator write {meant}, for the word use quotation marks.",
-            )
-        if re.search(r"[\u4e00-\u9fff][-+][\u4e00-\u9fff]", term.written):
-            yield say(
-                f"第 {place} 个字：“{term.written}”整个当作一个词；想排除请在 - 前空一格，"
-                "想都要请写 AND。",
-                f"At character {place}: {term.written!r} is one word; to exclude, leave a blank "
-                "before '-', for both write AND.",
-            )
-        if sign := re.search("[、；;。！!…]", term.written):
-            yield say(
-                f"第 {place} 个字：“{term.written}”连同标点“{sign[0]}”当作一个词；"
-                "想写“或者”请写 OR，想连标点一起找请写进引号。",
-                f"At character {place}: {term.written!r} is one word with its punctuation; for a "
-                "choice write OR, to look for the punctuation too use quotation marks.",
-            )
-        if term.written[-1] in "?？" and "\u4e00" <= term.written[-2:-1] <= "\u9fff":
-            yield say(
-                f"第 {place} 个字：“{term.written}”末尾的问号代表任意一个字；要找问号请写进引号。",
-                f"At character {place}: the question mark of {term.written!r} stands for any "
-                "character; to look for a question mark use quotation marks.",
-            )
-        if re.search(r"[A-Za-z0-9]&[A-Za-z0-9]", term.written):
-            yield say(
-                f"第 {place} 个字：“{term.written}”当作一个词（如 H&M）；想都要请写 AND。",
-                f"At character {place}: {term.written!r} is one word (as in H&M); for both write "
-                "AND.",
-            )
-        yield from _idle_star(term, place)
-
-
-def _idle_star(term: Term, place: int) -> Iterator[str]:
-    """``*`` at the edge of a word stands for Latin letters and digits only."""
-    first, last = term.pieces[0], term.pieces[-1]
-    beside = [
-        *([term.pieces[1]] if isinstance(first, Gap) and first.kind == "letters" else []),
-        *([term.pieces[-2]] if isinstance(last, Gap) and last.kind == "letters" else []),
-    ]
-    if any(isinstance(piece, str) and "\u4e00" <= piece[0] <= "\u9fff" for piece in beside):
-        yield say(
-            f"第 {place} 个字：“{term.written}”首尾的 * 只代表英文字母和数字，对汉字不起作用；"
-            "请去掉，汉字词本来就按出现即命中。",
-            f"At character {place}: * at the edge of {term.written!r} stands for Latin letters "
-            "and digits only; remove it, Chinese words are found inside longer ones anyway.",
-        )
 
 
 def _parts(node: Node) -> Iterator[Node]:

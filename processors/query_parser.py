@@ -212,11 +212,12 @@ class _Builder(Transformer[Token, Node]):
             inner = re.sub(r"\\(.)", r"\1", written[1:-1]) if written[0] in '"＂' else written[1:-1]
             return self._term(inner, phrase_pieces(inner, exact), exact, place)
         if re.fullmatch(r"(?:O?NEAR|近|先后|ATLEAST|至少)/?\d*", written):
+            shown = written[:40]
             raise QueryError(
                 begin,
-                f"“{written}”要写成 NEAR/5、ONEAR/5（近/5、先后/5）或 ATLEAST/2(…)（至少/2(…)）；"
+                f"“{shown}”要写成 NEAR/5、ONEAR/5（近/5、先后/5）或 ATLEAST/2(…)（至少/2(…)）；"
                 "要找这个词本身请写进引号。",
-                f"write {written!r} as NEAR/5, ONEAR/5 or ATLEAST/2(...); to look for the word "
+                f"write {shown!r} as NEAR/5, ONEAR/5 or ATLEAST/2(...); to look for the word "
                 "itself, put it in quotation marks.",
             )
         if exact and re.search("[*＊?？]", written):
