@@ -100,6 +100,12 @@ def explain_refusal(query: str, error: Exception) -> NoReturn:
     if isinstance(error, UnexpectedCharacters):
         place = int(error.pos_in_stream or 0)
         sign = query[place]
+        if sign in ":：" and query[:place].lower().endswith(("http", "https")):
+            raise QueryError(
+                place,
+                "网址里有运算符号；请把整个网址写进引号。",
+                "an address has signs of the language; put the whole in quotation marks.",
+            ) from None
         raise QueryError(
             place,
             f"这里不能写 {sign}；要找这个符号，请连同词写进引号。",
@@ -116,6 +122,12 @@ def explain_refusal(query: str, error: Exception) -> NoReturn:
             "查询到这里就断了，后面缺词；请补上，或删去最后的运算符。",
             "the query breaks off here; add a word, or remove the last operator.",
         ) from None
+    if token.type == "COMMA" and query[:place][-1:].isdigit() and query[place + 1 :][:1].isdigit():
+        raise QueryError(
+            place,
+            "数里不要写逗号，请写 1000 或 1千。",
+            "write numbers without commas, as in 1000.",
+        ) from None
     if token.type == "COMMA":
         raise QueryError(
             place,
@@ -127,6 +139,23 @@ def explain_refusal(query: str, error: Exception) -> NoReturn:
             place,
             f"{token} 的两边都要有词，它前面缺一个；请补上。",
             f"{token} needs a word on either side; the one before it is missing.",
+        ) from None
+    if token.type == "COMPARISON":
+        raise QueryError(
+            place,
+            "比较号要写在数值字段和一个数之间，如 粉丝>=1万；不等于请写 NOT 粉丝=1000，"
+            "两头都有界请写两个条件。",
+            "a comparison stands between a number's name and a number, as in followers>=10000; "
+            "for 'not equal' write NOT followers=1000, for two bounds two conditions.",
+        ) from None
+    if token.type not in {"_OR", "_AND", "RPAR"}:
+        raise QueryError(
+            place,
+            f"“{token}”不能写在这里；字段和 NEAR 后面只能跟词、短语、正则或括号里的一组"
+            "（排除请写在最外面，如 NOT 标题:召回）。",
+            f"{str(token)!r} may not stand here; behind a field or NEAR come words, phrases, "
+            "regular expressions or a group of them (to exclude, write NOT before the whole, as in "
+            "NOT title:recall).",
         ) from None
     raise QueryError(
         place,

@@ -126,8 +126,9 @@ class _Builder(Transformer[Token, Node]):
         if not 1 <= count <= len(nodes):
             raise QueryError(
                 meta.start_pos,
-                f"括号里有 {len(nodes)} 项，“至少”只能写 1 到 {len(nodes)}。",
-                f"there are {len(nodes)} items, so ATLEAST takes 1 to {len(nodes)}.",
+                f"括号里用逗号隔开的有 {len(nodes)} 项，“至少”只能写 1 到 {len(nodes)}。",
+                f"there are {len(nodes)} items, with commas between, so ATLEAST takes 1 to "
+                f"{len(nodes)}.",
             )
         return AtLeast(count, tuple(nodes), _at(meta))
 
@@ -253,6 +254,12 @@ class _Builder(Transformer[Token, Node]):
         if scope is not None:
             return InScope(scope, node, place)
         field = field_of(name)
+        if field is None and counter_of(name) is not None:
+            raise QueryError(
+                place.start,
+                f"{name} 是数值，请用比较号，如 {name}>=1万。",
+                f"{name} is a number; compare it, as in {name}>=10000.",
+            )
         if field is None:
             raise _unknown_field(name, place.start)
         return self._values(field.names[0], node, place)
@@ -294,8 +301,17 @@ class _Builder(Transformer[Token, Node]):
         name, sign, written = parts
         counter = counter_of(str(name))
         if counter is None:
-            raise _unknown_field(str(name), meta.start_pos)
-        plain = {"≥": ">=", "≤": "<="}.get(str(sign), str(sign))
+            names = [one for counter in COUNTERS for one in counter.names]
+            near = _nearest(plain_value(str(name)), names)
+            raise QueryError(
+                meta.start_pos,
+                f"“{name}”不是数值字段{f'，是不是 {near}' if near else ''}；"
+                f"要找带比较号的文字请写进引号。数值字段：{'、'.join(names)}。",
+                f"{str(name)!r} is no number{f'; did you mean {near!r}' if near else ''}? To look "
+                "for text with such a sign, put it in quotation marks. Numbers: "
+                f"{', '.join(names)}.",
+            )
+        plain = {"≥": ">=", "≤": "<=", "==": "="}.get(str(sign), str(sign))
         number = _number(str(written).strip('"'))
         if number is None:
             raise QueryError(
