@@ -50,7 +50,8 @@ class Brands:
 
     The longest alias wins: one that lies inside a longer alias, of any brand, does not count there
     (星河 in 星河湾, when both are aliases). Aliases that overlap only in part both count, and an
-    alias that two brands share tags both. Aliases are compared like keywords (``scanner.py``).
+    alias that two brands share tags both. Aliases are compared as names (``scanner.py``): a digit
+    may touch a Latin one (``BMW3系``), and blanks and hyphens inside are free (``Model-Y``).
 
     An alias that is also another word (苹果, 大众) counts where the sentence means the brand
     (``brand_sense.py``); a tag says how sure that is and why. A post that names a product, model or
@@ -89,7 +90,7 @@ class Brands:
                     self._senses[position, name.word] = sense
         self._judge = BrandSense() if self._senses else None
         others = tuple({word for sense in self._senses.values() for word in sense.inside})
-        self._scanner = Scanner([*(brand.words for brand in rules.brands), others])
+        self._scanner = Scanner([*(brand.words for brand in rules.brands), others], names=True)
 
     def enrich(self, posts: Sequence[EnrichedPost]) -> list[EnrichedPost | None]:
         """New records with ``brands`` in the rule set's order."""
