@@ -4,14 +4,16 @@ A sum of evidence, by weights set by hand over kinds of evidence that all brands
 
 - how often public text means the brand (``usual`` of ``brand_senses.toml``);
 - the words beside and near it: firms' talk, its trade, the kinds of its other senses, and the
-  rule's own ``context`` and ``against``;
+  rule's own ``context`` and ``against``; a part or a product of its trade (座椅, 方便面) decides;
 - a model code behind it (小米11, 长安CS75);
 - segmentation: a part of a longer word of jieba's dictionary is that word (现代化, 今日产量);
 - what else the post tells: other brands by name, the author's name, the thread's root.
 
 ``brand_senses.toml`` is word knowledge written by hand, not learned from any data. A name without
 an entry there is weighed against all kinds of sense if the rules declare it ambiguous or jieba's
-dictionary holds it as a common word; any other always is the brand. Limits: irony and puns.
+dictionary holds it as a common word; any other always is the brand, but where segmentation cuts
+across it (东本 in 广东本地). A number of six digits is a share's code, which needs talk of shares
+nearby. Limits: irony and puns.
 """
 
 import math
@@ -29,10 +31,21 @@ from ahocorasick_rs import AhoCorasick, MatchKind
 from processors.fold import INVISIBLE, fold
 from schemas.rules import Alias
 
-__all__ = ["SENSE_VERSION", "BrandSense", "Sense", "Support", "Verdict", "sense_of"]
+__all__ = [
+    "SENSE_VERSION",
+    "BrandSense",
+    "Sense",
+    "Support",
+    "Verdict",
+    "cut_sense_of",
+    "longer_words",
+    "sense_of",
+]
 
 #: Raised when a weight or the word knowledge changes; part of the version of the brands step.
-SENSE_VERSION = f"1-rjieba-{version('rjieba')}"
+SENSE_VERSION = f"2-rjieba-{version('rjieba')}"
+
+_Overhang = tuple[str, str, bool]
 
 #: Characters on either side that count as near; a headline is shorter.
 NEAR = 40
@@ -50,6 +63,7 @@ _WORD_KINDS = frozenset("n v a vn vd an ad d i l t s f z r m q ns b j".split())
 _BESIDE = 2.6
 _BEFORE = 1.4
 _NEAR_TRADE, _NEAR_FIRM = 1.0, 0.7
+_CLEAR, _OTHER_CLEAR, _OWNED = 2.6, -2.6, 1.0
 _CODE = 1.8
 _OTHER_BESIDE, _OTHER_SIGN, _OTHER_NEAR = -1.6, -1.0, -1.1
 _TOLD = 2.5
@@ -62,9 +76,11 @@ _BETWEEN = " \u3000的“”\"'‘’《》【】#·"
 _UNIT = "个名年岁月日号天万亿人次元块分秒点小时集部场第届只条头匹家套件种类%度米斤公里级强大位国"
 _COUNT = re.compile(rf"[0-9.]+[{_UNIT}]")
 _MODEL_CODE = re.compile(rf"[ -]?([a-z][a-z0-9]*|[0-9]+[a-z]*(?![0-9.{_UNIT}]))")
-
-
 _MIXED_CODE = re.compile(r"[a-z][0-9]|[0-9][a-z]|^0[0-9]")
+#: Whoever has driven or used it for some time speaks of a product.
+_USED = re.compile(r"[开用骑戴穿]了.{1,3}[年月天][多半]?")
+_SHARE_CODE = re.compile(r"[0-9]{6}")
+_SHORT_NAME = re.compile(r"[\u4e00-\u9fff]{2,3}")
 
 
 @dataclass(frozen=True, slots=True)
@@ -74,6 +90,7 @@ class Talk:
     after: tuple[str, ...]
     before: tuple[str, ...]
     near: frozenset[str]
+    clear: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)
@@ -133,10 +150,28 @@ def sense_of(name: Alias) -> Sense | None:
     elif name.ambiguous or context or against or _is_common(word):
         # What kinds of sense it has is unknown: whatever speaks of any of them counts.
         usual = _DECLARED if name.ambiguous or context or against else _COMMON
-        trades, others = tuple(_talks("trade")), tuple(_talks("sense"))
+        trades, others = _product_trades(), tuple(_talks("sense"))
+    elif _SHARE_CODE.fullmatch(word):
+        usual, trades, others = "seldom", ("stock",), ()
     else:
         return None
     return Sense(_USUAL[usual], trades, others, inside, context, against)
+
+
+def cut_sense_of(name: Alias) -> Sense | None:
+    """What is to be weighed about a short Chinese name where segmentation cuts across it."""
+    if name.ambiguous is False or not _SHORT_NAME.fullmatch(fold(name.word)):
+        return None
+    return Sense(_USUAL[_COMMON], _product_trades(), (), ())
+
+
+def longer_words() -> tuple[str, ...]:
+    """Words that hold a name which is nothing else by itself: 稍微软."""
+    return tuple(_knowledge()["names"]["inside"].split())
+
+
+def _product_trades() -> tuple[str, ...]:
+    return tuple(trade for trade in _talks("trade") if trade != "stock")
 
 
 def _is_common(word: str) -> bool:
@@ -175,7 +210,7 @@ class BrandSense:
     def __init__(self) -> None:
         self._firm = _talk(_knowledge()["firm"])
         talks = (self._firm, *_talks("trade").values(), *_talks("sense").values())
-        self._words = sorted(set().union(*(talk.near for talk in talks)))
+        self._words = sorted(set().union(*(talk.near.union(talk.clear) for talk in talks)))
         self._finder = AhoCorasick(self._words, matchkind=MatchKind.LeftmostLongest)
         self._jieba = _jieba()
         self._known: dict[tuple[tuple[str, ...], tuple[str, ...]], _Talks] = {}
@@ -187,6 +222,8 @@ class BrandSense:
         right = folded[end : end + NEAR]
         evidence = [
             *_beside(left, right, talks, counted="word" in sense.others),
+            *_model_code(right, is_code=_SHARE_CODE.fullmatch(folded, start, end) is not None),
+            *_used(left, right),
             *self._near(left, right, talks),
             *_told(left, right, sense),
             *_of_the_post(support),
@@ -196,6 +233,16 @@ class BrandSense:
         score = sense.usual + inside + sum(weight for weight, _ in evidence)
         reason = strongest[1] if strongest[0] > 0 else "usual"
         return Verdict(score, reason, hopeless=inside <= _INSIDE)
+
+    def cuts(self, folded: str, start: int, end: int) -> bool:
+        """Whether segmentation cuts across ``[start, end)``: 东本 in 广东本地."""
+        head, tail, whole = self._overhang(folded, start, end)
+        return bool(head or tail) and not whole
+
+    def _overhang(self, folded: str, start: int, end: int, *, guess: bool = False) -> _Overhang:
+        begin = max(0, start - _CUT)
+        words = self._jieba.cut(folded[begin : end + _CUT], guess)
+        return _overhang(words, start - begin, end - begin)
 
     def _talks_of(self, sense: Sense) -> _Talks:
         key = sense.trades, sense.others
@@ -210,24 +257,24 @@ class BrandSense:
         """Words anywhere around, each once; more than a few add nothing."""
         found = self._finder.find_matches_as_indexes(f"{left}\0{right}")
         words = list(dict.fromkeys(self._words[index] for index, _, _ in found))
+        clear, other_clear = frozenset(talks.trade.clear), frozenset(talks.other.clear)
         for near, weight, most in (
-            (talks.trade.near, _NEAR_TRADE, _MOST_NEAR),
-            (talks.far_firm, _NEAR_FIRM, _MOST_NEAR),
-            (talks.other.near, _OTHER_NEAR, _MOST_OTHER),
+            (clear, _CLEAR, _MOST_NEAR),
+            (other_clear, _OTHER_CLEAR, _MOST_NEAR),
+            (talks.trade.near - clear, _NEAR_TRADE, _MOST_NEAR),
+            (talks.far_firm - clear, _NEAR_FIRM, _MOST_NEAR),
+            (talks.other.near - other_clear, _OTHER_NEAR, _MOST_OTHER),
         ):
             for word in [word for word in words if word in near][:most]:
                 yield weight, f"context: {word}"
 
     def _inside(self, folded: str, start: int, end: int, sense: Sense, talks: _Talks) -> float:
         """What it costs to be a part of other words; 大众汽车 is none."""
-        begin = max(0, start - _CUT)
-        window = folded[begin : end + _CUT]
-        start, end = start - begin, end - begin
-        head, tail, whole = _overhang(self._jieba.cut(window, False), start, end)
+        head, tail, whole = self._overhang(folded, start, end)
         if not head and not tail:
             # Only the hidden Markov model joins 李 and 小鹏; behind a name it often joins too much.
             joins = "person" in sense.others
-            joined = joins and _overhang(self._jieba.cut(window, True), start, end)[0]
+            joined = joins and self._overhang(folded, start, end, guess=True)[0]
             return _PERHAPS_INSIDE if joined else 0.0
         if whole and _is_phrase(head, tail, talks):
             return 0.0
@@ -252,8 +299,10 @@ def _beside(left: str, right: str, talks: _Talks, counted: bool) -> Iterable[tup
         if word := _first(talk.before, left.endswith):
             # 上汽 is as telling as 汽车; 开 or 买 are less so.
             yield _BESIDE if len(word) > 1 else _BEFORE, f"context: {word}"
-    if code := _MODEL_CODE.match(right):
-        yield _BESIDE if _MIXED_CODE.search(code[1]) else _CODE, f"context: {code[1]}"
+    if not _first(talks.trade.after, closed.startswith) and (
+        word := _first(talks.trade.clear, closed.startswith)
+    ):
+        yield _BESIDE, f"context: {word}"
     if counted and _COUNT.match(right):
         yield _OTHER_BESIDE, "count"
     for words, test in (
@@ -264,7 +313,22 @@ def _beside(left: str, right: str, talks: _Talks, counted: bool) -> Iterable[tup
             yield _OTHER_BESIDE if len(word) > 1 else _OTHER_SIGN, "other sense"
 
 
-def _overhang(words: list[str], start: int, end: int) -> tuple[str, str, bool]:
+def _model_code(right: str, *, is_code: bool) -> Iterable[tuple[float, str]]:
+    """A model's code behind a name, which behind another code says nothing."""
+    if not is_code and (code := _MODEL_CODE.match(right)):
+        yield _BESIDE if _MIXED_CODE.search(code[1]) else _CODE, f"context: {code[1]}"
+
+
+def _used(left: str, right: str) -> Iterable[tuple[float, str]]:
+    """That it was used for some time: 开了十年的 before it, or anywhere behind."""
+    before = list(_USED.finditer(left))
+    if before and before[-1].end() == len(left):
+        yield _BESIDE, f"context: {before[-1][0]}"
+    elif used := before or list(_USED.finditer(right)):
+        yield _OWNED, f"context: {used[0][0]}"
+
+
+def _overhang(words: list[str], start: int, end: int) -> _Overhang:
     """What the words at ``[start, end)`` have before and behind it; whether one word holds it."""
     head = tail = ""
     whole = False
@@ -317,9 +381,12 @@ def _joined(kind: str, names: tuple[str, ...]) -> Talk:
     talks = [_talks(kind)[name] for name in names]
     after = tuple(dict.fromkeys(word for talk in talks for word in talk.after))
     before = tuple(dict.fromkeys(word for talk in talks for word in talk.before))
-    return Talk(after, before, frozenset().union(*(talk.near for talk in talks)))
+    clear = tuple(dict.fromkeys(word for talk in talks for word in talk.clear))
+    return Talk(after, before, frozenset().union(*(talk.near for talk in talks)), clear)
 
 
 def _talk(tree: dict[str, str]) -> Talk:
-    after, before = (tuple(tree.get(place, "").split()) for place in ("after", "before"))
-    return Talk(after, before, frozenset(tree.get("near", "").split()))
+    after, before, near, clear = (
+        tuple(tree.get(place, "").split()) for place in ("after", "before", "near", "clear")
+    )
+    return Talk(after, before, frozenset(near), clear)

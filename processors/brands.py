@@ -6,7 +6,16 @@ from itertools import islice
 
 from pydantic import Field
 
-from processors.brand_sense import SENSE_VERSION, BrandSense, Sense, Support, Verdict, sense_of
+from processors.brand_sense import (
+    SENSE_VERSION,
+    BrandSense,
+    Sense,
+    Support,
+    Verdict,
+    cut_sense_of,
+    longer_words,
+    sense_of,
+)
 from processors.fold import FOLD_VERSION, fold
 from processors.scanner import Hit, Scanner, longest
 from schemas.component import ComponentConfig
@@ -84,13 +93,20 @@ class Brands:
         self._models = [frozenset(map(_word, brand.models)) for brand in rules.brands]
         self._accounts = _accounts(rules.brands)
         self._senses: dict[tuple[int, str], Sense] = {}
+        self._cut_senses: dict[tuple[int, str], Sense] = {}
         for position, brand in enumerate(rules.brands):
             for name in brand.names:
                 if sense := sense_of(name):
                     self._senses[position, name.word] = sense
-        self._judge = BrandSense() if self._senses else None
-        others = tuple({word for sense in self._senses.values() for word in sense.inside})
-        self._scanner = Scanner([*(brand.words for brand in rules.brands), others], names=True)
+                elif sense := cut_sense_of(name):
+                    self._cut_senses[position, name.word] = sense
+        self._judge = BrandSense() if self._senses or self._cut_senses else None
+        others = {word for sense in self._senses.values() for word in sense.inside}
+        if self._cut_senses:
+            others.update(longer_words())
+        self._scanner = Scanner(
+            [*(brand.words for brand in rules.brands), tuple(others)], names=True
+        )
 
     def enrich(self, posts: Sequence[EnrichedPost]) -> list[EnrichedPost | None]:
         """New records with ``brands`` in the rule set's order."""
@@ -120,13 +136,23 @@ class Brands:
             text: str | None = getattr(post, name)
             if not text:
                 continue
+            folded = ""
             for hit in longest(self._scanner.scan(text)):
                 start, end, owners = hit
                 span: Span | None = None
+                cut: bool | None = None
                 for position, word in owners:
                     if position == len(self._brands):
                         continue  # a longer word that holds a name
-                    if (position, word) in self._senses:
+                    key = position, word
+                    if key in self._cut_senses and not self._is_full(found.get(position), word):
+                        if cut is None:
+                            folded = folded or fold(text)
+                            cut = len(unsure) >= MAX_WEIGHED or self._is_cut(folded, start, end)
+                        unclear = cut
+                    else:
+                        unclear = key in self._senses
+                    if unclear:
                         if len(unsure) < MAX_WEIGHED and not (unsure and unsure[-1][1] is hit):
                             unsure.append((name, hit))
                         continue
@@ -145,6 +171,13 @@ class Brands:
         if unsure:
             self._add_likely(found, list(self._weighed(post, unsure, found, root)))
         return found
+
+    def _is_full(self, found: _Found | None, word: str) -> bool:
+        """Whether one more place of the word would add nothing."""
+        return found is not None and word in found.words and len(found.spans) == self._max_spans
+
+    def _is_cut(self, folded: str, start: int, end: int) -> bool:
+        return self._judge is not None and self._judge.cuts(folded, start, end)
 
     def _reason(self, position: int, word: str) -> str:
         return f"model: {word}" if word in self._models[position] else "name"
@@ -165,7 +198,8 @@ class Brands:
             folded = fold(getattr(post, name))
             span = Span(field=name, start=start, end=end)
             for position, word in owners:
-                sense = self._senses.get((position, word))
+                key = position, word
+                sense = self._senses.get(key) or self._cut_senses.get(key)
                 if sense is None:
                     continue
                 family = self._family[position]
