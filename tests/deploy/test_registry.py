@@ -9,7 +9,8 @@ import rjieba
 
 from benchmarks.brands import tags
 from pipeline.rules import read_rule_file
-from processors.brand_sense import _knowledge, sense_of
+from processors.brand_sense import sense_of
+from processors.brand_talk import knowledge
 from processors.brands import Brands
 from processors.fold import fold
 from schemas.rules import Alias, RuleSet
@@ -70,7 +71,7 @@ NAMES = frozenset(["nz", "nr", "nrt", "ns", "nt", "x"])
 
 def test_short_names_are_weighed_or_are_no_other_word(everything: RuleSet) -> None:
     cutter: Any = rjieba.Jieba()
-    only = set(_knowledge()["names"]["only"].split())
+    only = set(knowledge()["names"]["only"].split())
     unclear = []
     for brand in everything.brands:
         for name in brand.names:
@@ -88,7 +89,7 @@ def test_short_names_are_weighed_or_are_no_other_word(everything: RuleSet) -> No
 def test_common_words_are_weighed() -> None:
     for word in "苹果 小米 大众 现代 理想 滴滴 起亚 统一 长安 红旗 荣耀 光明 雪花".split():
         assert sense_of(Alias(word=word)), word
-    assert not _knowledge()["word"].keys() & set(_knowledge()["names"]["only"].split())
+    assert not knowledge()["word"].keys() & set(knowledge()["names"]["only"].split())
 
 
 def test_brands_of_a_registry_become_ours(tmp_path: Path) -> None:

@@ -3,7 +3,8 @@ from datetime import UTC, datetime
 
 import pytest
 
-from processors.brand_sense import _knowledge, sense_of
+from processors.brand_sense import sense_of
+from processors.brand_talk import knowledge
 from processors.brands import Brands
 from schemas.enriched import BrandTag, EnrichedPost
 from schemas.post import Author
@@ -126,20 +127,20 @@ def test_a_name_that_is_no_word_is_never_weighed() -> None:
     assert sense_of(Alias(word="BYD")) is None
 
 
-ENTRIES = sorted(_knowledge()["word"].items())
+ENTRIES = sorted(knowledge()["word"].items())
 
 
 @pytest.mark.parametrize(("word", "entry"), ENTRIES, ids=[word for word, _ in ENTRIES])
 def test_an_entry_makes_sense(word: str, entry: dict[str, str]) -> None:
     assert entry.keys() <= {"trade", "sense", "usual", "inside"}
-    assert entry["trade"] in _knowledge()["trade"]
-    assert set(entry.get("sense", "").split()) <= _knowledge()["sense"].keys()
+    assert entry["trade"] in knowledge()["trade"]
+    assert set(entry.get("sense", "").split()) <= knowledge()["sense"].keys()
     for longer in entry.get("inside", "").split():
         assert word in longer
         assert longer != word
 
 
 def test_no_word_is_named_twice_in_the_file() -> None:
-    for talk in (_knowledge()["firm"], *_knowledge()["trade"].values()):
+    for talk in (knowledge()["firm"], *knowledge()["trade"].values()):
         for words in talk.values():
             assert not re.search(r"[，,、]", words)
