@@ -136,7 +136,7 @@ def sense_of(name: Alias) -> Sense | None:
         usual = _DECLARED if name.ambiguous or context or against else _COMMON
         trades, others = _product_trades(), tuple(talks_of("sense"))
     elif _SHARE_CODE.fullmatch(word):
-        usual, trades, others = "seldom", ("stock",), ()
+        usual, trades, others = "hardly", ("stock",), ("number",)
     else:
         return None
     return Sense(_USUAL[usual], trades, others, inside, context, against)
