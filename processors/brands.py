@@ -86,7 +86,7 @@ class Brands:
         )
 
     def __init__(self, config: Config, rules: RuleSet) -> None:
-        self.version = f"{FOLD_VERSION}.2-{SENSE_VERSION}/{rules.label}"
+        self.version = f"{FOLD_VERSION}.3-{SENSE_VERSION}/{rules.label}"
         self._max_spans = config.max_spans
         self._brands = rules.brands
         self._above = parents(rules.brands)
