@@ -18,8 +18,9 @@ from pathlib import Path
 from typing import Any
 
 from pipeline.rules import read_rule_file
-from processors import brand_sense
+from processors.brand_talk import knowledge
 from processors.brands import Brands
+from processors.fold import fold
 from schemas.enriched import BrandTag, EnrichedPost
 from schemas.post import Author
 from schemas.rules import Alias, Brand, RuleSet
@@ -110,10 +111,10 @@ def complaints(brands: Brands, texts: list[str], rules: RuleSet) -> list[dict[st
 
 def without_entries(rows: list[dict[str, str]]) -> list[dict[str, object]]:
     """Tag each headline for its word alone, which has no entry and is declared ambiguous."""
-    knowledge = brand_sense._knowledge()["word"]
+    entries = knowledge()["word"]
     predictions: dict[str, set[str]] = {row["text"]: set() for row in rows}
     for word in sorted({row["brand"] for row in rows}):
-        entry = knowledge.pop(brand_sense.fold(word), None)
+        entry = entries.pop(fold(word), None)
         alias = Alias(word=word, ambiguous=True)
         brand = Brand(id="b", name=word, role="own", aliases=(alias,))
         rules = RuleSet(id="b", version=1, author="b", reason="b", changed_at=AT, brands=(brand,))
@@ -122,7 +123,7 @@ def without_entries(rows: list[dict[str, str]]) -> list[dict[str, object]]:
             if row["brand"] == word and tags(brands, row["text"]):
                 predictions[row["text"]].add(word)
         if entry is not None:
-            knowledge[brand_sense.fold(word)] = entry
+            entries[fold(word)] = entry
     return [{"text": text, "brands": sorted(found)} for text, found in predictions.items()]
 
 

@@ -6,12 +6,22 @@ from itertools import islice
 
 from pydantic import Field
 
-from processors.brand_sense import SENSE_VERSION, BrandSense, Sense, Support, Verdict, sense_of
+from processors.brand_sense import (
+    SENSE_VERSION,
+    BrandSense,
+    Sense,
+    Support,
+    Verdict,
+    cut_sense_of,
+    longer_words,
+    sense_of,
+)
+from processors.brand_tree import accounts, families, parents
 from processors.fold import FOLD_VERSION, fold
 from processors.scanner import Hit, Scanner, longest
 from schemas.component import ComponentConfig
 from schemas.enriched import BrandTag, EnrichedPost, Span, TextField
-from schemas.rules import Alias, Brand, RuleSet
+from schemas.rules import Alias, RuleSet
 
 __all__ = ["Brands"]
 
@@ -50,7 +60,8 @@ class Brands:
 
     The longest alias wins: one that lies inside a longer alias, of any brand, does not count there
     (星河 in 星河湾, when both are aliases). Aliases that overlap only in part both count, and an
-    alias that two brands share tags both. Aliases are compared like keywords (``scanner.py``).
+    alias that two brands share tags both. Aliases are compared as names (``scanner.py``): a digit
+    may touch a Latin one (``BMW3系``), and blanks and hyphens inside are free (``Model-Y``).
 
     An alias that is also another word (苹果, 大众) counts where the sentence means the brand
     (``brand_sense.py``); a tag says how sure that is and why. A post that names a product, model or
@@ -75,21 +86,28 @@ class Brands:
         )
 
     def __init__(self, config: Config, rules: RuleSet) -> None:
-        self.version = f"{FOLD_VERSION}.2-{SENSE_VERSION}/{rules.label}"
+        self.version = f"{FOLD_VERSION}.3-{SENSE_VERSION}/{rules.label}"
         self._max_spans = config.max_spans
         self._brands = rules.brands
-        self._above = _parents(rules.brands)
-        self._family = _families(rules.brands)
+        self._above = parents(rules.brands)
+        self._family = families(rules.brands)
         self._models = [frozenset(map(_word, brand.models)) for brand in rules.brands]
-        self._accounts = _accounts(rules.brands)
+        self._accounts = accounts(rules.brands)
         self._senses: dict[tuple[int, str], Sense] = {}
+        self._cut_senses: dict[tuple[int, str], Sense] = {}
         for position, brand in enumerate(rules.brands):
             for name in brand.names:
                 if sense := sense_of(name):
                     self._senses[position, name.word] = sense
-        self._judge = BrandSense() if self._senses else None
-        others = tuple({word for sense in self._senses.values() for word in sense.inside})
-        self._scanner = Scanner([*(brand.words for brand in rules.brands), others])
+                elif sense := cut_sense_of(name):
+                    self._cut_senses[position, name.word] = sense
+        self._judge = BrandSense() if self._senses or self._cut_senses else None
+        others = {word for sense in self._senses.values() for word in sense.inside}
+        if self._cut_senses:
+            others.update(longer_words())
+        self._scanner = Scanner(
+            [*(brand.words for brand in rules.brands), tuple(others)], names=True
+        )
 
     def enrich(self, posts: Sequence[EnrichedPost]) -> list[EnrichedPost | None]:
         """New records with ``brands`` in the rule set's order."""
@@ -119,17 +137,19 @@ class Brands:
             text: str | None = getattr(post, name)
             if not text:
                 continue
-            for hit in longest(self._scanner.scan(text)):
+            hits = longest(self._scanner.scan(text))
+            folded = fold(text) if hits else ""
+            for hit in hits:
                 start, end, owners = hit
                 span: Span | None = None
                 for position, word in owners:
                     if position == len(self._brands):
                         continue  # a longer word that holds a name
-                    if (position, word) in self._senses:
+                    of_brand = found.get(position)
+                    if self._is_unclear((position, word), of_brand, folded, start, end):
                         if len(unsure) < MAX_WEIGHED and not (unsure and unsure[-1][1] is hit):
                             unsure.append((name, hit))
                         continue
-                    of_brand = found.get(position)
                     if of_brand is None:
                         of_brand = found[position] = _Found(confidence=1.0)
                     of_brand.words.add(word)
@@ -144,6 +164,17 @@ class Brands:
         if unsure:
             self._add_likely(found, list(self._weighed(post, unsure, found, root)))
         return found
+
+    def _is_unclear(
+        self, key: tuple[int, str], of_brand: _Found | None, folded: str, start: int, end: int
+    ) -> bool:
+        """Whether a name is to be weighed here: it is another word too, or a word cuts into it."""
+        if self._judge is None or key not in self._cut_senses:
+            return key in self._senses
+        full = of_brand is not None and len(of_brand.spans) == self._max_spans
+        if full and of_brand and key[1] in of_brand.words:
+            return False  # one more place adds nothing
+        return self._judge.cuts(folded, start, end)
 
     def _reason(self, position: int, word: str) -> str:
         return f"model: {word}" if word in self._models[position] else "name"
@@ -164,7 +195,8 @@ class Brands:
             folded = fold(getattr(post, name))
             span = Span(field=name, start=start, end=end)
             for position, word in owners:
-                sense = self._senses.get((position, word))
+                key = position, word
+                sense = self._senses.get(key) or self._cut_senses.get(key)
                 if sense is None:
                     continue
                 family = self._family[position]
@@ -233,41 +265,3 @@ def _first_spans(spans: Iterable[Span], most: int) -> list[Span]:
     """Each once, by field, then by place."""
     distinct = {(_FIELD_ORDER[span.field], span.start, span.end): span for span in spans}
     return [distinct[place] for place in islice(sorted(distinct), most)]
-
-
-def _parents(brands: Sequence[Brand]) -> list[int | None]:
-    """The position of the brand that a brand's tag is passed on to."""
-    positions = {brand.id: position for position, brand in enumerate(brands)}
-    above: list[int | None] = []
-    for brand in brands:
-        parent = positions.get(brand.parent) if brand.parent else None
-        if (
-            parent is not None
-            and brand.kind in ("brand", "company")
-            and brands[parent].kind == "company"
-        ):
-            parent = None
-        above.append(parent)
-    return above
-
-
-def _families(brands: Sequence[Brand]) -> list[str]:
-    """The topmost id above each brand: names of one family speak for each other."""
-    parents = {brand.id: brand.parent for brand in brands}
-    families = []
-    for brand in brands:
-        top = brand.id
-        while above := parents[top]:
-            top = above
-        families.append(top)
-    return families
-
-
-def _accounts(brands: Sequence[Brand]) -> dict[str, list[int]]:
-    """Positions of the accounts, by folded name."""
-    accounts: dict[str, list[int]] = {}
-    for position, brand in enumerate(brands):
-        if brand.kind == "account":
-            for word in brand.words:
-                accounts.setdefault(fold(word).strip(), []).append(position)
-    return accounts

@@ -1,7 +1,9 @@
 """Finds tens of thousands of words in one pass over a text: what keywords and brands share."""
 
+import re
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field
+from itertools import product
 
 from processors.automaton import Automaton
 from processors.fold import INVISIBLE, fold
@@ -13,7 +15,16 @@ Owner = tuple[int, str]
 """Position of the list that holds a word, and the word as it is written there."""
 Hit = tuple[int, int, tuple[Owner, ...]]
 
-_LETTERS = frozenset("abcdefghijklmnopqrstuvwxyz0123456789")
+_LETTERS = frozenset("abcdefghijklmnopqrstuvwxyz")
+_LETTERS_AND_DIGITS = _LETTERS | frozenset("0123456789")
+_NONE: frozenset[str] = frozenset()
+
+_JOINT = re.compile(r"[ -]+")
+_JOINTS = ("", " ", "-", "  ")
+#: Joints of a name that are spelled one by one; each makes four times as many spellings.
+_MOST_JOINTS = 3
+#: Latin names up to here are often parts of codes (LV5), or other words once joined (UNIT).
+_SHORT_CODE, _SHORT_WORD = 2, 4
 
 
 @dataclass(slots=True)
@@ -32,17 +43,23 @@ class Scanner:
     ``BYD`` is found in ``我的BYD海豹``, not in ``ABYDOS``. All words count, also overlapping ones.
     A word that is blank or invisible as a whole is found nowhere. Limit: behind the first 50,000
     places of a text nothing more is found.
+
+    ``names``: the words are names, as people write them. A digit may touch the last letter
+    (``iPhone15``, ``BMW3系``), and a blank or hyphen inside may be either, two blanks or none
+    (``Model-Y``, ``ModelY``); a spelling that is itself a word of the lists belongs to that alone.
     """
 
-    def __init__(self, lists: Iterable[Sequence[str]]) -> None:
+    def __init__(self, lists: Iterable[Sequence[str]], *, names: bool = False) -> None:
         owners: dict[str, list[Owner]] = {}
         for position, words in enumerate(lists):
             for word in words:
                 folded = fold(word).replace(INVISIBLE, "").strip()
                 if folded:
                     owners.setdefault(folded, []).append((position, word))
+        if names:
+            _add_spellings(owners)
         self._owners = [tuple(of_word) for of_word in owners.values()]
-        self._needs_boundary = [(word[0] in _LETTERS, word[-1] in _LETTERS) for word in owners]
+        self._barred = [(_barred_before(word), _barred_after(word, names)) for word in owners]
         self._automaton = Automaton(owners)
 
     def scan(self, text: str) -> list[Hit]:
@@ -57,10 +74,10 @@ class Scanner:
             folded = folded.replace(INVISIBLE, "")
         hits = []
         for word, start, end in self._automaton.find(folded):
-            needs_before, needs_after = self._needs_boundary[word]
-            if needs_before and start and folded[start - 1] in _LETTERS:
+            before, after = self._barred[word]
+            if before and start and folded[start - 1] in before:
                 continue
-            if needs_after and end < len(folded) and folded[end] in _LETTERS:
+            if after and end < len(folded) and folded[end] in after:
                 continue
             if places is not None:
                 start, end = places[start], places[end - 1] + 1
@@ -100,6 +117,46 @@ class Scanner:
                         span = Span(field=name, start=start, end=end)
                     spans.append(span)
         return found
+
+
+def _barred_before(word: str) -> frozenset[str]:
+    """What may not stand before a word."""
+    return _LETTERS_AND_DIGITS if word[0] in _LETTERS_AND_DIGITS else _NONE
+
+
+def _barred_after(word: str, names: bool) -> frozenset[str]:
+    """What may not stand behind a word."""
+    if word[-1] not in _LETTERS_AND_DIGITS:
+        return _NONE
+    if names and word[-1] in _LETTERS and len(word) > _SHORT_CODE:
+        return _LETTERS
+    return _LETTERS_AND_DIGITS
+
+
+def _add_spellings(owners: dict[str, list[Owner]]) -> None:
+    """Let the owners of each name also own its other spellings, where nobody else does."""
+    others: dict[str, list[Owner]] = {}
+    for word, of_word in owners.items():
+        for spelling in _spellings(word):
+            if spelling not in owners:
+                others.setdefault(spelling, []).extend(of_word)
+    owners.update(others)
+
+
+def _spellings(word: str) -> set[str]:
+    """A name with other blanks and hyphens, but not short letters joined: UNI-T is no unit."""
+    parts = _JOINT.split(word)
+    joints = len(parts) - 1
+    if not joints or not all(parts):
+        return set()
+    chosen: Iterable[tuple[str, ...]] = product(_JOINTS, repeat=joints)
+    if joints > _MOST_JOINTS:
+        chosen = ((joint,) * joints for joint in _JOINTS)
+    spelled = {
+        "".join(part + joint for part, joint in zip(parts, (*of_name, ""), strict=True))
+        for of_name in chosen
+    }
+    return {name for name in spelled if len(name) > _SHORT_WORD or not _LETTERS.issuperset(name)}
 
 
 def _by_place(hit: Hit) -> tuple[int, int]:

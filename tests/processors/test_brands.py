@@ -4,6 +4,7 @@ from typing import Any
 import pytest
 
 from processors.brands import Brands
+from processors.scanner import Scanner
 from schemas.enriched import BrandTag, EnrichedPost, Span
 from schemas.post import Author
 from schemas.rules import Alias, Brand, RuleSet
@@ -98,6 +99,53 @@ def test_a_tag_names_brand_role_aliases_and_places() -> None:
 )
 def test_the_longest_alias_wins(text: str, expected: dict[str, tuple[str, ...]]) -> None:
     assert {tag.brand: tag.aliases for tag in tags(post(text))} == expected
+
+
+LATIN = brands(
+    apple=("iPhone",),
+    bmw=("BMW",),
+    tesla=("Model Y",),
+    vw=("一汽-大众",),
+    lv=("LV",),
+    changan=("UNI-T", "CS75 PLUS"),
+    mazda=("CX-5", "CX5"),
+    long=("a b-c d-e f",),
+)
+
+
+@pytest.mark.parametrize(
+    ("text", "expected"),
+    [
+        ("iPhone15发热严重", {"apple": ("iPhone",)}),
+        ("BMW3系漏油", {"bmw": ("BMW",)}),
+        ("ＢＭＷ３系漏油", {"bmw": ("BMW",)}),
+        ("iPhones，xiPhone，7iPhone", {}),
+        ("LV5的会员，LV 的包", {"lv": ("LV",)}),
+        ("Model-Y刹车失灵", {"tesla": ("Model Y",)}),
+        ("Model  Y刹车失灵", {"tesla": ("Model Y",)}),
+        ("modely刹车失灵", {"tesla": ("Model Y",)}),
+        ("model year 2026", {}),
+        ("一汽大众和一汽 大众", {"vw": ("一汽-大众",)}),
+        ("CS75plus异响", {"changan": ("CS75 PLUS",)}),
+        ("unit3，a unit", {}),
+        ("uni t异响", {"changan": ("UNI-T",)}),
+        # a spelling that is a name of its own is that name alone
+        ("CX5漏油", {"mazda": ("CX5",)}),
+        ("CX 5漏油", {"mazda": ("CX-5",)}),
+        ("abcdef", {"long": ("a b-c d-e f",)}),
+    ],
+)
+def test_latin_names_are_found_as_people_write_them(
+    text: str, expected: dict[str, tuple[str, ...]]
+) -> None:
+    assert {tag.brand: tag.aliases for tag in tags(post(text), LATIN)} == expected
+
+
+def test_keywords_keep_their_boundaries_and_blanks() -> None:
+    plain = Scanner([["iPhone", "Model Y"]])
+
+    assert plain.scan("iPhone15和Model-Y") == []
+    assert len(plain.scan("iPhone和Model Y")) == 2
 
 
 def test_an_alias_of_two_brands_tags_both() -> None:
