@@ -11,7 +11,9 @@ from schemas.enriched import EnrichedPost
 __all__ = [
     "COUNTERS",
     "FIELDS",
+    "PLATFORMS",
     "SCOPES",
+    "UNWRITTEN",
     "Counter",
     "Field",
     "counter_of",
@@ -80,7 +82,17 @@ _PLATFORMS = {
     "小红书": "xiaohongshu",
     "哔哩哔哩": "bilibili",
     "b站": "bilibili",
+    "抖音": "douyin",
+    "快手": "kuaishou",
+    "头条": "toutiao",
+    "今日头条": "toutiao",
+    "邮件": "mail",
 }
+PLATFORMS: Final = frozenset(_PLATFORMS.values()) | set(
+    "bbs discourse discuz forum misago news nodebb phpbb rss web weibo-hot xhs".split()
+)
+"""What posts usually come from; a source or a mapping may call its platform something else."""
+
 _MOODS = {"negative": "负面 消极", "neutral": "中性 中立", "positive": "正面 积极"}
 _YES_NO = {"yes": "yes", "是": "yes", "true": "yes", "no": "no", "否": "no", "false": "no"}
 _PARTS: dict[str, Callable[[EnrichedPost], bool]] = {
@@ -157,6 +169,9 @@ FIELDS: Final = (
     ),
 )
 """Every field with values."""
+
+UNWRITTEN: Final = frozenset({"intent"})
+"""Fields that no step of the chain fills yet."""
 
 COUNTERS: Final = (
     Counter(
