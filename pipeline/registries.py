@@ -6,9 +6,9 @@ from typing import Any
 from pydantic import ValidationError
 
 from schemas.language import say
-from schemas.record import explain
+from schemas.rule_faults import rule_faults
 from schemas.rules import Brand
-from schemas.small_file import read_toml
+from schemas.small_file import read_toml, unread
 
 __all__ = ["with_registries"]
 
@@ -54,7 +54,8 @@ def with_registries(folder: Path, tree: Tree) -> Tree:
     written = rest.get("brands", [])
     if not isinstance(written, list):
         return rest  # no rule set, as its own check says
-    replaced = {brand.get("id") for brand in written if isinstance(brand, dict)}
+    ids = [brand.get("id") for brand in written if isinstance(brand, dict)]
+    replaced = {id for id in ids if isinstance(id, str)}  # of any other kind: refused later
     return rest | {"brands": [*written, *(b for b in brands if b["id"] not in replaced)]}
 
 
@@ -70,8 +71,9 @@ def _brands(path: Path) -> list[Tree]:
     try:
         tree, _ = read_toml(path)
     except (OSError, ValueError) as error:
+        why = unread(error) if isinstance(error, OSError) else str(error)
         raise ValueError(
-            say(f"include 的 {path} 读不了：{error}", f"included file {path}: {error}")
+            say(f"include 的 {path} 读不了：{why}", f"included file {path}: {why}")
         ) from error
     brands = tree.get("brands")
     if tree.keys() == {"brands"} and isinstance(brands, list):
@@ -90,7 +92,7 @@ def _check(brand: Tree) -> None:
     try:
         Brand.model_validate(brand, strict=False)
     except ValidationError as error:
-        why = explain(error)[1]
+        why = "; ".join(rule_faults(error, brand))
         raise ValueError(
             say(f"所含品牌 {brand['id']}：{why}", f"included brand {brand['id']}: {why}")
         ) from error

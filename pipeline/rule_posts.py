@@ -42,8 +42,8 @@ async def indexed_posts(settings: Settings, days: float) -> AsyncIterator[list[E
 
 def recorded_posts(
     path: Path, mapping: Path | None, settings: Settings, rules: RuleSet
-) -> Iterator[tuple[list[EnrichedPost], int]]:
-    """The posts of a file as the settings' chain enriches them, and how many rows are none.
+) -> Iterator[tuple[list[EnrichedPost], list[Unreadable]]]:
+    """The posts of a file as the settings' chain enriches them, and the rows that are none.
 
     Brands are those of ``rules``. A post counts at the time that it claims.
 
@@ -55,9 +55,10 @@ def recorded_posts(
     with closing(DraftReader(path, columns, "try")) as items:
         drafts = (draft for _, draft in items if draft is not None)
         while some := list(islice(drafts, _TOGETHER)):
+            bad = [draft for draft in some if isinstance(draft, Unreadable)]
             good = [draft for draft in some if not isinstance(draft, Unreadable)]
             posts = [Post(**dict(draft), observed_at=draft.published_at) for draft in good]
-            yield enriched(chain, posts), len(some) - len(good)
+            yield enriched(chain, posts), bad
 
 
 def all_but_rules(settings: Settings, rules: RuleSet) -> Chain:

@@ -20,7 +20,7 @@ from schemas.errors import FatalError, RejectedError
 from schemas.language import say
 from schemas.rule_faults import rule_faults
 from schemas.rules import MAX_VERSION, RuleSet
-from schemas.small_file import read_toml
+from schemas.small_file import read_toml, unread
 from schemas.topics import TOPICS, partition_of
 
 __all__ = [
@@ -61,7 +61,9 @@ def read_rule_file(path: Path) -> RuleSet:
     except ValidationError as error:
         faults = rule_faults(error, tree)
         why = faults[0] if len(faults) == 1 else "".join(f"\n  {fault}" for fault in faults)
-    except (OSError, ValueError) as error:
+    except OSError as error:
+        why = unread(error)
+    except ValueError as error:
         why = str(error)
     raise FatalError(
         say(f"规则文件 {path} 用不了：{why}。", f"Rule file {path} is invalid: {why}.")
@@ -192,7 +194,8 @@ def newest_fit(rule_set: str, lines: Mapping[int, bytes]) -> tuple[RuleSet | Non
             rules = rules_of(rule_set, lines[version])
             refuse_broken(rules)
             return rules, refused
-        except (RejectedError, FatalError) as error:
+        # Whatever a newer version is, an older one may be good: workers have to start.
+        except (RejectedError, FatalError, ValueError) as error:
             label = f"{rule_set}@{version}"
             log.error("rule set refused", rules=label, reason=str(error))
             refused = refused or f"{label}: {error}"

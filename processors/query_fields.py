@@ -11,7 +11,10 @@ from schemas.enriched import EnrichedPost
 __all__ = [
     "COUNTERS",
     "FIELDS",
+    "PARTS",
+    "PLATFORMS",
     "SCOPES",
+    "UNWRITTEN",
     "Counter",
     "Field",
     "counter_of",
@@ -80,10 +83,20 @@ _PLATFORMS = {
     "小红书": "xiaohongshu",
     "哔哩哔哩": "bilibili",
     "b站": "bilibili",
+    "抖音": "douyin",
+    "快手": "kuaishou",
+    "头条": "toutiao",
+    "今日头条": "toutiao",
+    "邮件": "mail",
 }
+PLATFORMS: Final = frozenset(_PLATFORMS.values()) | set(
+    "bbs discourse discuz forum misago news nodebb phpbb rss web weibo-hot xhs".split()
+)
+"""What posts usually come from; a source or a mapping may call its platform something else."""
+
 _MOODS = {"negative": "负面 消极", "neutral": "中性 中立", "positive": "正面 积极"}
 _YES_NO = {"yes": "yes", "是": "yes", "true": "yes", "no": "no", "否": "no", "false": "no"}
-_PARTS: dict[str, Callable[[EnrichedPost], bool]] = {
+PARTS: Final[Mapping[str, Callable[[EnrichedPost], bool]]] = {
     "image": lambda post: "image" in (post.media or ()),
     "video": lambda post: "video" in (post.media or ()),
     "audio": lambda post: "audio" in (post.media or ()),
@@ -93,6 +106,7 @@ _PARTS: dict[str, Callable[[EnrichedPost], bool]] = {
     "root": lambda post: bool(post.root_text),
     "region": lambda post: bool(post.region),
 }
+"""What a post may have besides its text."""
 _PARTS_IN_CHINESE = (
     "image 图片 video 视频 audio 音频 file 附件 url 链接 title 标题 root 原文 region 地区"
 )
@@ -145,7 +159,7 @@ FIELDS: Final = (
     ),
     Field(
         ("has", "含"),
-        lambda post, value: _PARTS[value](post),
+        lambda post, value: PARTS[value](post),
         dict(
             pair
             for english, chinese in zip(
@@ -157,6 +171,9 @@ FIELDS: Final = (
     ),
 )
 """Every field with values."""
+
+UNWRITTEN: Final = frozenset({"intent"})
+"""Fields that no step of the chain fills yet."""
 
 COUNTERS: Final = (
     Counter(

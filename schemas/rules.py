@@ -1,15 +1,16 @@
 """What to listen for: brands and keywords, as one versioned set."""
 
 from collections.abc import Sequence
-from typing import Annotated, Literal, NamedTuple, Self
+from typing import Annotated, Any, Literal, NamedTuple, Self
 
-from pydantic import Discriminator, Field, Tag, model_validator
-from pydantic_core import PydanticCustomError
+from pydantic import BeforeValidator, Discriminator, Field, Tag, model_validator
+from pydantic_core import PydanticCustomError, PydanticKnownError
 
 from schemas.enriched import BrandRole
 from schemas.record import PlainText, Record, UtcTime
 
 __all__ = [
+    "MAX_EXAMPLES",
     "MAX_QUERY",
     "MAX_VERSION",
     "Alias",
@@ -26,11 +27,23 @@ __all__ = [
 
 MAX_QUERY = 10_000
 MAX_VERSION = 1_000_000_000
+MAX_EXAMPLES = 5_000
+"""Of a set: every worker asks them all when it starts."""
 
 Slug = Annotated[str, Field(pattern=r"^[a-z0-9][a-z0-9_-]*$", max_length=64)]
 Word = Annotated[PlainText, Field(min_length=1, max_length=64)]
 Example = Annotated[PlainText, Field(min_length=1, max_length=2_000)]
+Examples = Annotated[tuple[Example, ...], Field(max_length=50)]
 
+
+def _no_text(value: Any) -> Any:
+    # Rule files are not read strictly, since TOML knows lists only: "1" and true would pass.
+    if isinstance(value, str | bool):
+        raise PydanticKnownError("int_type")
+    return value
+
+
+WholeNumber = Annotated[int, BeforeValidator(_no_text)]
 
 BrandKind = Literal["company", "brand", "product", "model", "person", "account"]
 
@@ -107,11 +120,11 @@ class Rule(Record):
     labels: tuple[Word, ...] = ()
     department: Word | None = None
     """Who acts on what it finds."""
-    priority: Annotated[int, Field(ge=1, le=5)] = 3
+    priority: Annotated[WholeNumber, Field(ge=1, le=5)] = 3
     """1 is the most urgent."""
-    must_match: tuple[Example, ...] = ()
+    must_match: Examples = ()
     """Texts that it finds; asked at every change."""
-    must_not_match: tuple[Example, ...] = ()
+    must_not_match: Examples = ()
     """Texts that it does not find; asked at every change."""
 
 
@@ -141,7 +154,7 @@ class RuleSet(Record):
     """One line of ``rules``: all that a team listens for, at one version."""
 
     id: Slug
-    version: Annotated[int, Field(ge=1, le=MAX_VERSION)]
+    version: Annotated[WholeNumber, Field(ge=1, le=MAX_VERSION)]
     author: PlainText
     reason: PlainText
     """Why this version was made."""
@@ -172,6 +185,17 @@ class RuleSet(Record):
                         {"what": what, "id": id},
                     )
                 seen.add(id)
+        return self
+
+    @model_validator(mode="after")
+    def _not_too_many_examples(self) -> Self:
+        count = sum(len(rule.must_match) + len(rule.must_not_match) for rule in self.rules)
+        if count > MAX_EXAMPLES:
+            raise PydanticCustomError(
+                "too_many_examples",
+                "the rules have {count} examples together, at most {most} are allowed",
+                {"count": count, "most": MAX_EXAMPLES},
+            )
         return self
 
     @model_validator(mode="after")

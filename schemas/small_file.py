@@ -11,7 +11,7 @@ from typing import Any
 
 from schemas.language import say
 
-__all__ = ["MAX_SMALL_BYTES", "read_small", "read_toml"]
+__all__ = ["MAX_SMALL_BYTES", "read_small", "read_toml", "unread"]
 
 MAX_SMALL_BYTES = 1024 * 1024
 _PIECE_BYTES = 64 * 1024
@@ -65,6 +65,51 @@ def read_toml(path: Path, most_bytes: int = MAX_SMALL_BYTES) -> tuple[dict[str, 
         return tomllib.loads(text), content
     except RecursionError:
         raise ValueError(_too_deep()) from None
+    except tomllib.TOMLDecodeError as error:
+        raise ValueError(_no_toml(str(error))) from None
+
+
+def unread(error: OSError) -> str:
+    """Half a sentence: why a file can't be read."""
+    match error:
+        case FileNotFoundError():
+            return say("没有这个文件，请检查路径", "no such file; check the path")
+        case IsADirectoryError():
+            return say("这是目录，不是文件", "it is a directory, not a file")
+        case PermissionError():
+            return say("没有权限读取", "no permission to read it")
+    return error.strerror or str(error)
+
+
+_TOML_FAULTS = (
+    ("Cannot overwrite a value", "这一项写了两次，请删掉一个"),
+    ("Cannot declare", "这张表写了两次，请合并"),
+    ("Duplicate inline table key", "这一项写了两次，请删掉一个"),
+    ("Expected '='", "名字后面缺 ="),
+    ("Expected ']", "表名后面缺 ]"),
+    ("Expected newline", "一行里多了东西，每一项要单独一行"),
+    ("Unclosed array", "方括号没有合上，或两项之间缺逗号"),
+    ("Unclosed inline table", "花括号没有合上，或两项之间缺逗号"),
+    ("Unterminated string", "引号没有合上"),
+    ("Expected '\"'", "引号没有合上"),
+    ('Expected "\'"', "引号没有合上"),
+    ("Illegal character", "文字里有不能用的字符（比如没合上引号就换行）"),
+    ("Found invalid character", "有不能用的字符"),
+    ("Unescaped", "双引号里的反斜杠要写两个，或改用单引号"),
+    ("Invalid date", "不是有效的日期"),
+    ("Invalid value", "值写得不对，文字要用英文引号括起来"),
+    ("Invalid initial character", "缺名字，或名字没有用引号括起来"),
+    ("Invalid statement", "这一行不是“名字 = 值”；中文名字要用引号括起来"),
+)
+
+
+def _no_toml(message: str) -> str:
+    """What ``tomllib`` says, in the language of the reader; its own words where none are known."""
+    found = re.search(r" \(at line (\d+), column (\d+)\)$", message)
+    place = f"第 {found[1]} 行第 {found[2]} 个字" if found else "文件结尾"
+    own = re.sub(r" \(at .*\)$", "", message)
+    why = next((zh for en, zh in _TOML_FAULTS if message.startswith(en)), own)
+    return say(f"{place}不合 TOML 的写法：{why}", message)
 
 
 def _too_deep() -> str:

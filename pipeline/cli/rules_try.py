@@ -1,6 +1,7 @@
 """Commands that ask rules about posts: explain, try."""
 
 from collections.abc import AsyncIterator, Sequence
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Annotated
 from zoneinfo import ZoneInfo
@@ -9,7 +10,9 @@ import typer
 from pydantic import ValidationError
 from rich.table import Table
 
+from connectors.base import Unreadable
 from pipeline.cli.common import (
+    EXIT_NO,
     JsonOption,
     console,
     errors,
@@ -300,11 +303,17 @@ def rules_try(
     trial, unreadable, done = wait_for(
         _try(settings, new, rule, days, (recording, mapping), retag_history)
     )
+    nothing_read = unreadable.count > 0 and trial.posts == 0
     if json_output:
-        report = {"posts": trial.posts, "unreadable": unreadable}
+        report = {"posts": trial.posts, "unreadable": unreadable.count}
         print_json(report | {"rules": list(trial.rules.values()), "retagged": done})
-        return
-    _print_trial(trial, unreadable)
+    else:
+        _print_trial(trial, unreadable)
+        _print_retagged(done)
+    raise typer.Exit(EXIT_NO if nothing_read else 0)
+
+
+def _print_retagged(done: Retagged | None) -> None:
     if done is not None:
         console.print(
             say(
@@ -315,6 +324,29 @@ def rules_try(
         )
 
 
+@dataclass
+class _NoPosts:
+    """Rows of a file that are none: how many, and what is wrong with the first."""
+
+    count: int = 0
+    first: Unreadable | None = None
+
+    def take(self, rows: Sequence[Unreadable]) -> None:
+        self.count += len(rows)
+        if self.first is None and rows:
+            self.first = rows[0]
+
+    def told(self) -> str:
+        """The end of a sentence; empty where every row was a post."""
+        if self.first is None:
+            return ""
+        line, why = self.first.line, self.first.message.rstrip("。.")
+        return say(
+            f"；{self.count} 行不是帖子，第一处在第 {line} 行：{why}",
+            f"; {self.count} rows are no posts, the first is line {line}: {why}",
+        )
+
+
 async def _try(
     settings: Settings,
     new: RuleSet,
@@ -322,7 +354,7 @@ async def _try(
     days: float | None,
     source: tuple[Path | None, Path | None],
     retag_history: bool,
-) -> tuple[Trial, int, Retagged | None]:
+) -> tuple[Trial, _NoPosts, Retagged | None]:
     old = await _live_or_none(settings, new, need=days is not None)
     if retag_history:
         _check_live(settings, new, old)
@@ -338,19 +370,19 @@ async def _try(
         trial = _trial(settings, only_rule(new, rule), old_one)
     else:
         trial = _trial(settings, new, old)
-    unreadable = 0
+    unreadable = _NoPosts()
     recording, mapping = source
     if recording is not None:
         columns = mapping or needed_mapping(recording)
         for posts, bad in recorded_posts(recording, columns, settings, new):
             trial.take(posts)
-            unreadable += bad
+            unreadable.take(bad)
         return trial, unreadable, None
     assert days is not None
     async for page in indexed_posts(settings, days):
         trial.take(page)
     done = await _retag(settings, days) if retag_history else None
-    return trial, 0, done
+    return trial, unreadable, done
 
 
 def _trial(settings: Settings, new: RuleSet, old: RuleSet | None) -> Trial:
@@ -390,7 +422,7 @@ async def _retag(settings: Settings, days: float) -> Retagged:
     return await retag(kafka_of(settings), judge, pages)
 
 
-def _print_trial(trial: Trial, unreadable: int) -> None:
+def _print_trial(trial: Trial, unreadable: _NoPosts) -> None:
     rules = trial.rules.values()
     shown = sorted({day for tried in rules for day in tried.days})[-7:]
     table = Table(
@@ -408,11 +440,11 @@ def _print_trial(trial: Trial, unreadable: int) -> None:
     console.print(table)
     for tried in rules:
         _print_samples(tried)
-    more = say(f"；{unreadable} 行不是帖子", f"; {unreadable} rows are no posts")
     console.print(
         say(f"看了 {trial.posts} 条帖子", f"{trial.posts} posts looked at")
-        + (more if unreadable else "")
-        + say("。", ".")
+        + unreadable.told()
+        + say("。", "."),
+        soft_wrap=True,
     )
 
 

@@ -92,6 +92,9 @@ def test_a_brand_of_the_rule_file_stands_for_the_included_one(tmp_path: Path) ->
         (INCLUDE + 'own = ["nobody"]', CARS, "nobody"),
         ('own = ["qilan"]', CARS, "qilan"),
         (INCLUDE + "brands = 3", CARS, "brands"),
+        (INCLUDE + "[[brands]]\nid = ['a']", CARS, "brands[1] id: 要写成带引号的文字"),
+        (INCLUDE, CARS.replace('aliases = ["拓川"]', ""), "tuochuan：aliases: 缺这一项"),
+        (INCLUDE, None, "没有这个文件"),
     ],
 )
 def test_what_cannot_be_included_is_refused_by_name(

@@ -12,6 +12,7 @@ from pipeline.rules import (
     Version,
     configured_rules,
     live_rules,
+    newest_fit,
     no_rules,
     publish_rules,
     read_rule_file,
@@ -88,6 +89,41 @@ def test_a_file_that_is_none_is_refused_by_name(
 
     assert str(path) in str(caught.value)
     assert named in str(caught.value)
+
+
+@pytest.mark.parametrize(
+    ("content", "told"),
+    [
+        (None, "rules.toml 用不了：没有这个文件，请检查路径。"),
+        (GOOD.replace('"main"', '"main'), "用不了：第 2 行第 11 个字不合 TOML 的写法"),
+        (GOOD.replace("version = 2", 'version = "2"'), "version: 要写成整数"),
+    ],
+)
+def test_a_common_slip_is_told_in_chinese(tmp_path: Path, content: str | None, told: str) -> None:
+    path = tmp_path / "rules.toml"
+    if content is not None:
+        path.write_text(content, encoding="utf-8")
+
+    with pytest.raises(FatalError) as caught:
+        read_rule_file(path)
+
+    assert told in str(caught.value)
+
+
+def test_an_older_version_is_used_whatever_is_wrong_with_a_newer_one(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    def judged(found: RuleSet) -> None:
+        if found.version == 2:
+            raise ValueError("out of range")
+
+    monkeypatch.setattr("pipeline.rules.refuse_broken", judged)
+    lines = {version: rules(version).to_line() for version in (1, 2)}
+
+    found, refused = newest_fit("main", lines)
+
+    assert found == rules(1)
+    assert refused == "main@2: out of range"
 
 
 def test_a_rule_file_of_a_set_that_nobody_follows_is_refused(tmp_path: Path) -> None:

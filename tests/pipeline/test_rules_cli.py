@@ -191,6 +191,8 @@ def test_a_file_of_posts_is_tried_without_a_broker(tmp_path: Path, name: str) ->
         "bad": {"2026-03-05": 1},
         "brake": {"2026-03-06": 1},
     }
+    assert (answer.code, shown.code) == (0, 0)
+    assert "1 rows are no posts, the first is line 5: not valid JSON" in shown.out
     assert "not compared with what is live" in answer.err
     assert "刹车不错" in shown.out and "失控" not in shown.out
 
@@ -215,6 +217,19 @@ def test_what_cannot_be_tried_is_told(
     assert "Traceback" not in answer.err
     for word in words:
         assert word in answer.err.splitlines()[-1]
+
+
+def test_a_file_without_a_single_post_is_told_and_fails(tmp_path: Path) -> None:
+    path = write(tmp_path, brake="刹车")
+    recording = tmp_path / "posts.jsonl"
+    recording.write_text("{}\nno post\n", encoding="utf-8")
+
+    shown = in_english("rules", "try", path, "--from", recording)
+    answer = in_english("rules", "try", path, "--from", recording, "--json")
+
+    assert (shown.code, answer.code) == (EXIT_NO, EXIT_NO)
+    assert "2 rows are no posts, the first is line 1: field 'id'" in shown.out
+    assert json.loads(answer.out)["unreadable"] == 2
 
 
 def test_a_broken_file_is_neither_explained_nor_tried(tmp_path: Path) -> None:

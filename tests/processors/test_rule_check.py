@@ -8,7 +8,7 @@ from processors.rule_check import Problem, check_rule_set
 from schemas.rules import RuleSet
 
 
-def rule_set(*rules: dict[str, Any]) -> RuleSet:
+def rule_set(*rules: dict[str, Any], **more: Any) -> RuleSet:
     tree = {
         "id": "main",
         "version": 1,
@@ -16,6 +16,7 @@ def rule_set(*rules: dict[str, Any]) -> RuleSet:
         "reason": "试",
         "changed_at": "2026-03-05T04:00:00Z",
         "rules": [{"name": "名", **rule} for rule in rules],
+        **more,
     }
     return RuleSet.model_validate(tree, strict=False)
 
@@ -116,3 +117,65 @@ def test_advice_comes_beside_errors_unless_errors_alone_are_wanted() -> None:
         ("bad", True),
     ]
     assert check_rule_set(rules, advise=False) == told[1:]
+
+
+BRANDS = [
+    {
+        "id": "byd",
+        "name": "比亚迪",
+        "role": "own",
+        "aliases": ["比亚迪", {"word": "迪子"}],
+    }
+]
+
+
+@pytest.mark.parametrize(
+    ("query", "told"),
+    [
+        ("品牌:比亚迪 自燃", "请写 brand:byd"),
+        ("brand:迪子", "请写 brand:byd"),
+        ("自燃 -brand:(byd OR 比亚迪)", "第 19 个字"),
+        ("brand:tesla 自燃", "没有 id 为“tesla”的品牌"),
+        ("brand:byd* 自燃", "没有通配"),
+        ("region:上? 自燃", "没有通配"),
+        ("url:a*b 自燃", "没有通配"),
+        ("平台:新浪微博 自燃", "没有叫“新浪微博”的已知平台"),
+        ("意图:询价 自燃", "没有一步分析会写 intent"),
+    ],
+)
+def test_a_value_that_no_post_will_have_is_a_doubt(query: str, told: str) -> None:
+    [problem] = check_rule_set(rule_set({"id": "dead", "query": query}, brands=BRANDS))
+
+    assert not problem.is_error
+    assert told in problem.sentence
+
+
+def test_values_that_posts_have_are_no_doubt() -> None:
+    queries = ["brand:BYD 平台:(微博 OR douyin)", "url:a.cn/?b 地区:上海", "来源:甲 情感:负面"]
+    rules = [{"id": f"r{number}", "query": query} for number, query in enumerate(queries)]
+
+    assert check_rule_set(rule_set(*rules, brands=BRANDS)) == []
+
+
+def test_a_word_that_nobody_can_see_is_an_error() -> None:
+    keywords = [{"id": "safety", "name": "安全", "words": ["失控", "\u200b"]}]
+    brands = [{"id": "byd", "name": "比", "role": "own", "aliases": ["比", {"word": "\u200b "}]}]
+
+    problems = check_rule_set(rule_set(keywords=keywords, brands=brands))
+
+    assert [(problem.rule, problem.is_error) for problem in problems] == [
+        ("safety", True),
+        ("byd", True),
+    ]
+
+
+def test_a_set_of_too_many_words_is_refused_before_it_is_built(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setattr("processors.rule_check.MOST_WORDS", 4)
+    two = [{"id": "one", "query": "甲 乙"}, {"id": "two", "query": "丙 OR 丁"}]
+
+    assert errors_of(*two) == []
+    [problem] = errors_of(*two, {"id": "three", "query": "戊"})
+    assert problem.rule == "three"
+    assert "超过 4 个词" in problem.sentence

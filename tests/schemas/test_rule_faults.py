@@ -7,7 +7,7 @@ from pydantic import ValidationError
 
 from schemas.language import use_language
 from schemas.rule_faults import rule_faults
-from schemas.rules import RuleSet
+from schemas.rules import MAX_EXAMPLES, RuleSet
 
 GOOD: dict[str, Any] = {
     "id": "main",
@@ -16,6 +16,7 @@ GOOD: dict[str, Any] = {
     "reason": "试",
     "changed_at": "2026-03-05T12:00:00+08:00",
 }
+BRAND: dict[str, Any] = {"id": "byd", "name": "比", "role": "own", "aliases": ["比"]}
 RULE = {"id": "brake", "name": "刹车", "query": "刹车"}
 
 
@@ -73,3 +74,61 @@ def test_in_english_too() -> None:
         use_language(None)
 
     assert fault == "two entries of kind rule have the id 'brake', change one"
+
+
+SLIPS: list[tuple[dict[str, Any], str, str]] = [
+    ({"brands": [BRAND | {"role": "mine"}]}, "只能是 own、competitor、industry 中的", "one of"),
+    ({"rules": [RULE | {"priority": 9}]}, "不能大于 5", "greater than 5"),
+    ({"rules": [RULE | {"priority": 0}]}, "不能小于 1", "less than 1"),
+    ({"rules": [RULE | {"priority": "3"}]}, "要写成整数", "whole number"),
+    ({"version": "1"}, "要写成整数", "whole number"),
+    ({"version": True}, "要写成整数", "whole number"),
+    ({"brands": [BRAND | {"aliases": "比"}]}, "要写成一列", "list in brackets"),
+    ({"brands": [BRAND | {"aliases": []}]}, "至少要写 1 项", "at least 1"),
+    ({"brands": [BRAND | {"aliases": [""]}]}, "aliases[1]: 不能是空的", "empty"),
+    ({"brands": [BRAND | {"aliases": [3]}]}, "aliases[1]: 要写成一张表", "a table"),
+    ({"brands": [BRAND | {"parent": "上级"}]}, "id 只能用小写字母", "lower-case"),
+    (
+        {"brands": [BRAND | {"aliases": [{"word": "a", "ambiguous": "也许"}]}]},
+        "aliases[1] ambiguous: 只能是 true 或 false",
+        "true or false",
+    ),
+    ({"rules": [1]}, "rules[1]: 要写成一张表", "a table"),
+    ({"author": "王\0"}, "空字符", "NUL"),
+    ({"author": 3}, "带引号的文字", "a text in quotation marks"),
+    (
+        {"hours": [{"days": ["mon"], "begin": "09:00", "end": "25:00"}]},
+        "end: 时刻要写成",
+        "00:00 to 23:59",
+    ),
+    ({"changed_at": "昨天"}, "不是有效的时间", "no valid time"),
+    ({"changed_at": []}, "不是有效的时间", "no valid time"),
+    ({"changed_at": "9999-12-31T23:59:59-08:00"}, "不是有效的时间", "no valid time"),
+    ({"rules": [RULE | {"must_match": ["词"] * 51}]}, "must_match: 最多 50 项", "at most 50"),
+    (
+        {
+            "rules": [
+                RULE | {"id": f"r{number}", "must_not_match": ["甲"] * 50}
+                for number in range(MAX_EXAMPLES // 50 + 1)
+            ]
+        },
+        "一共有 5050 个例子，最多 5000 个",
+        "5050 examples together",
+    ),
+]
+
+
+@pytest.mark.parametrize(("changes", "chinese", "english"), SLIPS)
+def test_a_common_slip_is_one_sentence_in_the_readers_language(
+    changes: dict[str, Any], chinese: str, english: str
+) -> None:
+    [told] = faults(**changes)
+    use_language("en")
+    try:
+        [told_in_english] = faults(**changes)
+    finally:
+        use_language(None)
+
+    assert chinese in told
+    assert "should" not in told
+    assert english in told_in_english
