@@ -16,6 +16,7 @@ import structlog
 from pydantic import BaseModel, ConfigDict
 
 from pipeline import metrics
+from pipeline.folders import replace_note
 from pipeline.vitals import Reader
 from schemas.language import say
 from schemas.outcome import Rejected
@@ -115,7 +116,7 @@ class Breaker:
 
     async def _wait(self, halt: Halt) -> None:
         self._note.parent.mkdir(parents=True, exist_ok=True)
-        self._note.write_text(halt.model_dump_json())
+        replace_note(self._note, halt.model_dump_json())
         log.error(halt.sentence)
         self._vitals.halt(halt.sentence)
         metrics.HALTED.labels(self.role).set(1)
@@ -152,7 +153,7 @@ def resume(folder: Path, role: str, accept: int) -> int:
     """
     mine = [(note, halt) for note, halt in halts(folder) if halt.role == role]
     for note, halt in mine:
-        note.write_text(halt.model_copy(update={"accept": accept}).model_dump_json())
+        replace_note(note, halt.model_copy(update={"accept": accept}).model_dump_json())
     return len(mine)
 
 

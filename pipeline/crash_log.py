@@ -8,9 +8,10 @@ is poison.
 """
 
 import json
-import os
 from collections.abc import Iterable
 from pathlib import Path
+
+from pipeline.folders import replace_note
 
 __all__ = ["DEATHS_TO_SUSPECT", "CrashLog", "Place"]
 
@@ -54,11 +55,7 @@ class CrashLog:
             [*place, self._deaths.get(place, 0), int(place in in_flight)]
             for place in sorted(in_flight | self._deaths.keys())
         ]
-        # Replaced in one step: a process killed while writing leaves the old notes. There is no
-        # fsync, since it is the process that dies here, not the machine.
-        new = self._path.with_suffix(".new")
-        new.write_text(json.dumps(rows))
-        os.replace(new, self._path)
+        replace_note(self._path, json.dumps(rows))
 
 
 def _read(path: Path) -> list[tuple[Place, int, int]]:

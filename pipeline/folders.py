@@ -1,7 +1,8 @@
-"""The lock on a folder, and the sentence for a folder that cannot be written."""
+"""The lock on a folder, notes in it, and the sentence for one that cannot be written."""
 
 import contextlib
 import fcntl
+import os
 from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import TextIO
@@ -9,7 +10,7 @@ from typing import TextIO
 from schemas.errors import FatalError
 from schemas.language import say
 
-__all__ = ["locked", "unwritable"]
+__all__ = ["locked", "replace_note", "unwritable"]
 
 
 def unwritable(folder: Path, error: OSError) -> FatalError:
@@ -21,6 +22,19 @@ def unwritable(folder: Path, error: OSError) -> FatalError:
             "or the folder's permissions.",
         )
     )
+
+
+def replace_note(path: Path, text: str) -> None:
+    """Write a note of one process in one step: a reader, or a death, never meets half of it.
+
+    There is no fsync: it is the process that may die, not the machine.
+
+    Raises:
+        OSError: the folder can't be written.
+    """
+    new = path.with_suffix(".new")
+    new.write_text(text)
+    os.replace(new, path)
 
 
 @contextlib.contextmanager

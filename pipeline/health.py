@@ -22,7 +22,7 @@ from wsgiref.simple_server import WSGIRequestHandler, WSGIServer, make_server
 
 from prometheus_client import make_wsgi_app
 
-from pipeline.folders import unwritable
+from pipeline.folders import replace_note, unwritable
 from pipeline.settings import HealthSettings
 from pipeline.vitals import Vitals
 from pipeline.watchdog import Watchdog
@@ -153,8 +153,6 @@ def _note(folder: Path, role: str, host: str, port: int) -> None:
     try:
         note.parent.mkdir(parents=True, exist_ok=True)
         # Whoever looks removes a note that can't be read, so half a one must never stand there.
-        part = note.with_suffix(".part")
-        part.write_text(json.dumps(content))
-        os.replace(part, note)
+        replace_note(note, json.dumps(content))
     except OSError as error:
         raise unwritable(folder, error) from None

@@ -409,13 +409,16 @@ class LineWriter:
         Raises:
             FatalError: the cluster can't be reached.
         """
+        self._started = await self._connected()
+
+    async def _connected(self) -> AIOKafkaProducer:
         producer = self.kafka.producer()  # here, since it binds itself to the running event loop
         try:
             await self.kafka.connect(producer)
         except BaseException:
             await producer.stop()
             raise
-        self._started = producer
+        return producer
 
     async def stop(self) -> None:
         """Flush and disconnect."""
@@ -481,15 +484,10 @@ class LineWriter:
         async with self._replacing:
             if failed is not self._producer:
                 return  # a write beside this one was first
-            producer = self.kafka.producer()
             try:
-                await self.kafka.connect(producer)
-            except BaseException as error:
-                await producer.stop()
-                if isinstance(error, FatalError):  # the next write comes here again
-                    raise RetryableError(str(error)) from error
-                raise
-            self._started = producer
+                self._started = await self._connected()
+            except FatalError as error:  # the next write comes here again
+                raise RetryableError(str(error)) from error
             # Other writes may still wait for theirs; it ends when they have heard.
             stopping = asyncio.create_task(failed.stop())
             self._replaced.add(stopping)

@@ -1,10 +1,11 @@
 """The circuit breaker: when it opens, what it waits for, and what a real role does about it."""
 
+from datetime import UTC, datetime
 from pathlib import Path
 
 import pytest
 
-from pipeline.breaker import Breaker, halts, resume
+from pipeline.breaker import Breaker, Halt, halts, resume
 from pipeline.metrics import HALTED
 from schemas.outcome import Rejected
 from tests.pipeline.conftest import MakeLine
@@ -31,6 +32,25 @@ class Person:
 @pytest.fixture
 def note(tmp_path: Path) -> Path:
     return tmp_path / "halted" / "index-1.json"
+
+
+def test_a_halt_is_never_seen_half_written(note: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """The role that waits takes a note that it can't read for one that was lifted."""
+    halt = Halt(role="index", at=datetime(2026, 1, 1, tzinfo=UTC), sentence="halted")
+    note.parent.mkdir()
+    note.write_text(halt.model_dump_json())
+
+    def slowly(path: Path, content: str) -> None:
+        with path.open("w") as file:
+            file.write(content[:9])
+            file.flush()
+            assert halts(note.parents[1]) == [(note, halt)]
+            file.write(content[9:])
+
+    monkeypatch.setattr(Path, "write_text", slowly)
+
+    assert resume(note.parents[1], "index", 7) == 1
+    assert Halt.model_validate_json(note.read_text()).accept == 7
 
 
 async def feed(breaker: Breaker, *batches: tuple[int, int]) -> None:
