@@ -1,23 +1,28 @@
 """Role ``enrich``: posts in, findings out.
 
 Reads ``posts.raw``; writes ``posts.enriched`` (one post a record), ``signals`` (mentions by brand,
-and the time that passed), ``posts.dropped``. Delivery: at least once; ids repeat, so readers absorb
-repeats.
+and the time that passed), ``posts.dropped``, and its own memory, ``threads``. Delivery: at least
+once; ids repeat, so readers absorb repeats.
+
+A reply inherits the brands of its root, also when the root comes later: then the replies that came
+before are read and judged again, and written again under their revisions.
 """
 
 import time
 from collections import defaultdict
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from datetime import UTC, datetime
+from typing import TypeGuard
 
 from pipeline import metrics
+from pipeline.judge import Judge, Judged
 from pipeline.kafka import Entry, LineWriter
 from pipeline.record import RECEIVED_HEADER, Item, Record
+from pipeline.thread_log import ThreadLog
 from processors.chain import Chain
 from processors.mentions import mentions
 from schemas.dead_letter import Drop
 from schemas.dead_letter import Stage as StageName
-from schemas.enriched import EnrichedPost
 from schemas.envelope import pack
 from schemas.errors import RejectedError
 from schemas.outcome import Done, Outcome
@@ -31,6 +36,8 @@ RawLine = Post | Tick | SourceGap
 
 MAX_AHEAD_MS = 3_600_000
 
+_WRITTEN = ("posts.enriched", "posts.dropped", "signals")
+
 
 class EnrichStage:
     """Runs the chain over the posts of a batch.
@@ -41,22 +48,31 @@ class EnrichStage:
 
     name: StageName = "enrich"
 
-    def __init__(self, writer: LineWriter, chain: Callable[[], Chain]) -> None:
+    def __init__(self, writer: LineWriter, chain: Callable[[], Chain], threads: ThreadLog) -> None:
         self._writer = writer
-        self._chain = chain
+        self._threads = threads
+        self._judge = Judge(chain, threads)
         self._lanes = 1
+        self._stale = False
 
     async def start(self) -> None:
         """Connect."""
         await self._writer.start()
+        await self._threads.start()
         self._lanes = await self._writer.partitions("posts.raw")
 
     async def stop(self) -> None:
         """Disconnect."""
         await self._writer.stop()
+        await self._threads.stop()
+
+    def let_go(self) -> None:
+        """A rebalance came: another process may know more of the threads."""
+        self._stale = True
 
     async def recover(self) -> None:
-        """Nothing is kept between batches."""
+        """Forget what was learned of threads and perhaps not written."""
+        self._stale = True
 
     def decode(self, raw: bytes, record: Record) -> RawLine:
         """A post, a tick or a gap; refuses what claims to come from the future."""
@@ -81,11 +97,21 @@ class EnrichStage:
 
     async def apply(self, items: Sequence[Item[RawLine]]) -> Sequence[Outcome]:
         """Enrich, then write everything and wait for the broker."""
-        posts = [item for item in items if isinstance(item.value, Post)]
-        results = self._chain().run([item.value for item in posts if isinstance(item.value, Post)])
-        found = {id(item): result for item, result in zip(posts, results, strict=True)}
-        writes = await self._entries(items, found)
-        await self._writer.write(writes)
+        if self._stale:  # here and not at once: a batch writes down all that it learned
+            self._threads.forget()
+            self._stale = False
+        posts = [item for item in items if _is_post(item)]
+        try:
+            judged = await self._judge.judge(posts)
+            found = {id(item): result for item, result in zip(posts, judged, strict=True)}
+            writes = await self._entries(items, found)
+            await self._writer.write(writes)
+            # Behind the posts: a root that is known makes no reply be judged again.
+            if learned := self._threads.entries():
+                await self._writer.write({"threads": learned})
+        except BaseException:
+            self._stale = True  # the threads hold what was perhaps not written
+            raise
         now_ms = time.time() * 1000
         enriched = metrics.LATENCY.labels("enriched")
         for item in posts:
@@ -95,41 +121,40 @@ class EnrichStage:
         return [Done()] * len(items)
 
     async def _entries(
-        self, items: Sequence[Item[RawLine]], found: dict[int, EnrichedPost | Drop]
+        self, items: Sequence[Item[RawLine]], found: Mapping[int, Judged]
     ) -> dict[str, list[Entry]]:
-        enriched_partitions = await self._writer.partitions("posts.enriched")
-        dropped_partitions = await self._writer.partitions("posts.dropped")
-        signal_partitions = await self._writer.partitions("signals")
-        enriched: list[Entry] = []
-        dropped: list[Entry] = []
+        partitions = {topic: await self._writer.partitions(topic) for topic in _WRITTEN}
+        writes: dict[str, list[Entry]] = {topic: [] for topic in _WRITTEN}
         # In the order of the lines: a tick must stand behind the mentions that came before it.
         signals: dict[int, list[bytes]] = defaultdict(list)
         for item in items:
-            if not isinstance(item.value, Post):
-                for partition in range(signal_partitions):
+            if (judged := found.get(id(item))) is None:
+                for partition in range(partitions["signals"]):
                     signals[partition].append(item.value.to_line())
                 continue
-            result = found[id(item)]
-            if isinstance(result, Drop):
-                key = result.post_id.encode()
-                dropped.append(Entry(partition_of(key, dropped_partitions), result.to_line(), key))
-                metrics.DISCARDED.labels(self.name, result.enricher, "true").inc()
-                continue
-            key = result.id.encode()
             received = ((RECEIVED_HEADER, str(item.record.timestamp_ms).encode()),)
-            enriched.append(
-                Entry(partition_of(key, enriched_partitions), result.to_line(), key, received)
-            )
-            for mention in mentions(result):
-                signals[partition_of(mention.brand, signal_partitions)].append(mention.to_line())
+            for result in (judged.result, *judged.replies):
+                if isinstance(result, Drop):
+                    key = result.post_id.encode()
+                    partition = partition_of(key, partitions["posts.dropped"])
+                    writes["posts.dropped"].append(Entry(partition, result.to_line(), key))
+                    metrics.DISCARDED.labels(self.name, result.enricher, "true").inc()
+                    continue
+                key = result.id.encode()
+                partition = partition_of(key, partitions["posts.enriched"])
+                writes["posts.enriched"].append(Entry(partition, result.to_line(), key, received))
+                for mention in mentions(result):
+                    lane = partition_of(mention.brand, partitions["signals"])
+                    signals[lane].append(mention.to_line())
         oldest = min((item.record.timestamp_ms for item in items), default=0)
         headers = ((RECEIVED_HEADER, str(oldest).encode()),)
-        return {
-            "posts.enriched": enriched,
-            "posts.dropped": dropped,
-            "signals": [
-                Entry(partition, value, None, headers)
-                for partition, lines in signals.items()
-                for value in pack(lines)
-            ],
-        }
+        writes["signals"] = [
+            Entry(partition, value, None, headers)
+            for partition, lines in signals.items()
+            for value in pack(lines)
+        ]
+        return writes
+
+
+def _is_post(item: Item[RawLine]) -> TypeGuard[Item[Post]]:
+    return isinstance(item.value, Post)

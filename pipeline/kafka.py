@@ -325,22 +325,29 @@ class Kafka:
         async with self.reader(name) as (consumer, partitions):
             if only is not None:
                 partitions = [tp for tp in partitions if tp.partition == only]
-                consumer.assign(partitions)
-            ends = await consumer.end_offsets(partitions)
-            begins = await consumer.beginning_offsets(partitions)
-            waiting = {tp for tp in partitions if ends[tp] > begins[tp]}
-            for tp in partitions:
-                consumer.seek(tp, begins[tp])  # seek_to_beginning waits for the fetch in flight
-            while waiting:
-                batches = await consumer.getmany(*waiting, timeout_ms=1_000)
-                for tp, messages in batches.items():
-                    for message in messages:
-                        if message.offset < ends[tp]:
-                            yield to_record(message, self.plain_topic(message.topic))
-                for tp in list(waiting):
-                    # The position passes transaction markers too, which are no records.
-                    if await consumer.position(tp) >= ends[tp]:
-                        waiting.discard(tp)
+            async for record in self.read_to_end(consumer, partitions):
+                yield record
+
+    async def read_to_end(
+        self, consumer: AIOKafkaConsumer, partitions: Sequence[TopicPartition]
+    ) -> AsyncIterator[Record]:
+        """Every record that these partitions hold now, by a group-less consumer."""
+        consumer.assign(partitions)
+        ends = await consumer.end_offsets(partitions)
+        begins = await consumer.beginning_offsets(partitions)
+        waiting = {tp for tp in partitions if ends[tp] > begins[tp]}
+        for tp in partitions:
+            consumer.seek(tp, begins[tp])  # seek_to_beginning waits for the fetch in flight
+        while waiting:
+            batches = await consumer.getmany(*waiting, timeout_ms=1_000)
+            for tp, messages in batches.items():
+                for message in messages:
+                    if message.offset < ends[tp]:
+                        yield to_record(message, self.plain_topic(message.topic))
+            for tp in list(waiting):
+                # The position passes transaction markers too, which are no records.
+                if await consumer.position(tp) >= ends[tp]:
+                    waiting.discard(tp)
 
     @asynccontextmanager
     async def reader(

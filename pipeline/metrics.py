@@ -54,6 +54,11 @@ DISCARDED = Counter(
     "Lines that go no further: left out on purpose, by which rule.",
     ["stage", "reason", "intentional"],
 )
+REPLIES = Counter(
+    "tingchao_replies_judged_again",
+    "Replies whose root named brands after them: judged again, or gone from posts.raw since.",
+    ["outcome"],
+)
 ERRORS = Counter("tingchao_errors", "Faults, whether or not they passed.", ["stage", "kind"])
 NOTICES = Counter("tingchao_notices_delivered", "Notices accepted by a channel.", ["channel"])
 

@@ -14,6 +14,7 @@ from pipeline.endpoints import elasticsearch_client
 from pipeline.settings import Settings
 from processors.chain import Chain, build_chain
 from processors.rule_trial import RULE_STEPS
+from processors.threads import run_threads
 from schemas.enriched import EnrichedPost
 from schemas.post import Post
 from schemas.rules import RuleSet
@@ -70,4 +71,4 @@ def all_but_rules(settings: Settings, rules: RuleSet) -> Chain:
 
 def enriched(chain: Chain, posts: Sequence[Post]) -> list[EnrichedPost]:
     """What such a chain finds."""
-    return [post for post in chain.run(posts) if isinstance(post, EnrichedPost)]
+    return [post for post in run_threads(chain, posts) if isinstance(post, EnrichedPost)]

@@ -18,6 +18,7 @@ from schemas.rules import RuleSet
 from schemas.signals import Command, Mention, SourceGap, Tick
 from schemas.source_incident import SourceIncident
 from schemas.source_status import SourceStatus
+from schemas.thread import Thread
 from schemas.topics import TOPICS, Topic
 
 __all__ = ["RECORDS", "asyncapi", "json_schema", "write_schemas"]
@@ -37,6 +38,7 @@ RECORDS: dict[str, type[BaseModel]] = {
         SourceIncident,
         RuleSet,
         SourceStatus,
+        Thread,
         DeadLetter,
         Retry,
         Drop,
@@ -134,13 +136,13 @@ def _channel(topic: Topic) -> dict[str, Any]:
 
 _WRITERS: dict[str, tuple[str, ...]] = {
     "ingest": ("posts.raw", "customer.events", "sources", "dead-letters"),
-    "enrich": ("posts.enriched", "posts.dropped", "signals", "dead-letters"),
+    "enrich": ("posts.enriched", "posts.dropped", "signals", "threads", "dead-letters"),
     "index": ("dead-letters",),
     "watch": ("incidents", "watch.checkpoints", "dead-letters"),
     "notify": ("dead-letters",),
 }
 _READERS: dict[str, tuple[str, ...]] = {
-    "enrich": ("posts.raw", "rules"),
+    "enrich": ("posts.raw", "threads", "rules"),
     "index": ("posts.enriched", "incidents"),
     "watch": ("signals", "watch.checkpoints"),
     "notify": ("incidents", "rules"),

@@ -69,9 +69,10 @@ class Brands:
     passes its tag on to the brand above it, not to a company. What an entry of kind ``account``
     writes is tagged with it (``author``).
 
-    A brand that only the quoted root text names is ``inherited``: its tag has the root's spans and
-    no aliases. One post is seen at a time and nothing is remembered, so the result is the same
-    whatever arrives first; a repost that knows its root's id but not its text inherits nothing.
+    A brand that only the root names is ``inherited``: its tag has no aliases, and the spans in the
+    root's text where the post quotes it. What the root of a reply without a quote names stands in
+    the given post's ``brands`` already (``processors/threads.py``); one post is seen at a time and
+    nothing is remembered.
     Limit: behind the first 100 places of ambiguous names nothing more of them is found.
     """
 
@@ -89,6 +90,7 @@ class Brands:
         self.version = f"{FOLD_VERSION}.3-{SENSE_VERSION}/{rules.label}"
         self._max_spans = config.max_spans
         self._brands = rules.brands
+        self._positions = {brand.id: place for place, brand in enumerate(rules.brands)}
         self._above = parents(rules.brands)
         self._family = families(rules.brands)
         self._models = [frozenset(map(_word, brand.models)) for brand in rules.brands]
@@ -115,6 +117,9 @@ class Brands:
 
     def _tags(self, post: EnrichedPost) -> tuple[BrandTag, ...]:
         quoted = self._find(post, _QUOTED_FIELDS, {}) if post.root_text else {}
+        for tag in post.brands:  # what its root names, when it does not quote it
+            if (place := self._positions.get(tag.brand)) is not None and place not in quoted:
+                quoted[place] = _Found(confidence=tag.confidence)
         named = self._find(post, _OWN_FIELDS, quoted)
         for position in self._accounts.get(fold(post.author.name or ""), ()):
             named.setdefault(position, _Found(confidence=1.0, reason="author"))

@@ -11,7 +11,7 @@ from processors import ENRICHERS
 from processors.base import Enricher
 from schemas.component import ComponentConfig
 from schemas.dead_letter import Drop
-from schemas.enriched import EnrichedPost
+from schemas.enriched import BrandTag, EnrichedPost
 from schemas.errors import FatalError
 from schemas.language import say
 from schemas.post import Author, Post
@@ -41,6 +41,9 @@ _NO_FINDINGS = {
 }
 
 
+_NO_ROOTS: Mapping[str, tuple[BrandTag, ...]] = {}
+
+
 class Chain:
     """Runs enrichers one after another; each sees what those before it found.
 
@@ -53,21 +56,34 @@ class Chain:
         self._enrichers = dict(enrichers)
         self.models = {name: enricher.version for name, enricher in self._enrichers.items()}
 
-    def run(self, posts: Sequence[Post]) -> list[EnrichedPost | Drop]:
+    def run(
+        self, posts: Sequence[Post], roots: Mapping[str, tuple[BrandTag, ...]] = _NO_ROOTS
+    ) -> list[EnrichedPost | Drop]:
         """One result per post, in the order of ``posts``.
+
+        ``roots``: by root id, the brands that replies to it inherit (``processors/threads.py``).
 
         Raises:
             FatalError: an enricher broke its contract: more or fewer results than posts.
         """
         results: list[EnrichedPost | Drop] = []
         for start in range(0, len(posts), _TOGETHER):
-            results += self._run(posts[start : start + _TOGETHER])
+            results += self._run(posts[start : start + _TOGETHER], roots)
         return results
 
-    def _run(self, posts: Sequence[Post]) -> list[EnrichedPost | Drop]:
+    def _run(
+        self, posts: Sequence[Post], roots: Mapping[str, tuple[BrandTag, ...]]
+    ) -> list[EnrichedPost | Drop]:
         results: list[EnrichedPost | Drop] = []
         blank = {**_NO_FINDINGS, "models": self.models}
         kept = [_BLANK.replaced(**(post.__dict__ | blank)) for post in posts]
+        if roots:
+            kept = [
+                post.replaced(brands=inherited)
+                if post.root_id is not None and (inherited := roots.get(post.root_id))
+                else post
+                for post in kept
+            ]
         results.extend(kept)
         places: list[int] = list(range(len(kept)))
         for name, enricher in self._enrichers.items():

@@ -48,6 +48,14 @@ TOPICS: dict[str, Topic] = {
             public=True,
         ),
         Topic(
+            "threads",
+            "What thread roots name and where their replies lie: the memory of enrich.",
+            "thread root id; the partition is that of posts.raw",
+            ("Thread",),
+            cleanup="compact",
+            aligned_with="posts.raw",
+        ),
+        Topic(
             "customer.events",
             "What customers did towards an account of ours: followed, left, tapped a menu.",
             "customer",

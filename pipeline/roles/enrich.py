@@ -2,6 +2,7 @@
 
 import asyncio
 from collections.abc import Sequence
+from typing import Any
 
 import faust
 import structlog
@@ -15,6 +16,7 @@ from pipeline.roles.parts import safe_loop
 from pipeline.rule_follower import RuleFollower
 from pipeline.rules import no_rules
 from pipeline.settings import Settings
+from pipeline.thread_log import ThreadLog
 from pipeline.vitals import Vitals
 from processors.chain import Chain, build_chain
 from schemas.rules import RuleSet, joined
@@ -33,11 +35,18 @@ def faust_app(settings: Settings, guard: Guard) -> faust.App:
     kafka = kafka_of(settings)
     vitals = guard.vitals.reader("enrich")
     chain = _LiveChain(kafka, settings, guard.vitals)
-    stage = EnrichStage(LineWriter(kafka), chain.current)
+    stage = EnrichStage(LineWriter(kafka), chain.current, ThreadLog(kafka, vitals))
     loop = safe_loop(stage, kafka, settings, vitals)
-    return create_app(
+    app = create_app(
         kafka, "enrich", "posts.raw", settings.folder, loop, guard, vitals, chain.start
     )
+
+    async def let_go(*_: Any, **__: Any) -> None:
+        stage.let_go()
+
+    app.on_partitions_revoked.connect(let_go, weak=False)
+    app.on_partitions_assigned.connect(let_go, weak=False)
+    return app
 
 
 class _LiveChain:

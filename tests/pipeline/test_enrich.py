@@ -12,6 +12,7 @@ from pipeline.enrich import EnrichStage
 from pipeline.kafka import Entry
 from pipeline.record import RECEIVED_HEADER, Item, Record
 from processors.chain import Chain, build_chain
+from processors.threads import Threads
 from schemas.dead_letter import Drop
 from schemas.enriched import EnrichedPost
 from schemas.envelope import split
@@ -78,8 +79,9 @@ class Dropping:
 
     def __init__(self, chain: Chain) -> None:
         self._chain = chain
+        self.models = chain.models
 
-    def run(self, posts: Sequence[Post]) -> list[EnrichedPost | Drop]:
+    def run(self, posts: Sequence[Post], roots: Any = ()) -> list[EnrichedPost | Drop]:
         return [
             Drop(
                 post_id=found.id,
@@ -90,16 +92,36 @@ class Dropping:
             )
             if isinstance(found, EnrichedPost) and "广告" in found.text
             else found
-            for found in self._chain.run(posts)
+            for found in self._chain.run(posts, dict(roots))
         ]
+
+
+class NoteThreads:
+    """Remembers in memory alone; threads have tests of their own, on a real broker."""
+
+    def __init__(self) -> None:
+        self._threads = Threads()
+
+    async def start(self) -> None: ...
+
+    async def stop(self) -> None: ...
+
+    def forget(self) -> None: ...
+
+    async def of(self, partition: int) -> Threads:
+        return self._threads
+
+    def entries(self) -> list[Entry]:
+        return []
 
 
 class Rig:
     def __init__(self) -> None:
         self.writer = NoteWriter()
         writer: Any = self.writer
+        threads: Any = NoteThreads()
         self.chain: Any = Dropping(build_chain(("keywords", "brands"), {}, RULES))
-        self.stage = EnrichStage(writer, lambda: self.chain)
+        self.stage = EnrichStage(writer, lambda: self.chain, threads)
 
     async def apply(self, *lines: bytes, lane: int = 0) -> list[Any]:
         there = record(b"\n".join(lines), lane)

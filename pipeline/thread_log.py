@@ -1,0 +1,176 @@
+"""The memory of ``enrich``: threads of the partitions that it reads, kept in ``threads``.
+
+A change is written after the posts that it led to and before their batch is acknowledged, so after
+any crash the batch comes again and meets what was there before it. Delivery: at least once; a
+thread's record holds all of it. Limit: of a process that was frozen between reading a thread and
+writing it, and that lost its partition meanwhile, the write takes back what its successor added to
+that one thread; a reply may then lack a brand of its root, and no post is lost.
+"""
+
+import asyncio
+from collections import defaultdict
+from collections.abc import Iterable, Mapping
+
+import structlog
+from aiokafka import AIOKafkaConsumer
+
+from pipeline import metrics
+from pipeline.kafka import Entry, Kafka, TopicPartition, mapped_errors, rights_checked
+from pipeline.vitals import Reader
+from processors.threads import Threads
+from schemas.envelope import split
+from schemas.errors import FatalError, RejectedError, RetryableError
+from schemas.language import say
+from schemas.post import Post
+from schemas.thread import Place, Thread
+from schemas.topics import TOPICS
+
+__all__ = ["ThreadLog"]
+
+#: A broker that does not answer for so long is away.
+READ_SECONDS = 30.0
+#: A fetch brings at least the record that is looked for.
+FETCH_BYTES = 256 * 1024
+
+log = structlog.get_logger()
+
+
+class ThreadLog:
+    """Threads by partition of ``posts.raw``; read from Kafka when a partition is first asked of."""
+
+    def __init__(self, kafka: Kafka, vitals: Reader | None = None) -> None:
+        self._kafka = kafka
+        self._vitals = vitals or Reader("enrich")
+        self._owned: dict[int, Threads] = {}
+        self._started: AIOKafkaConsumer | None = None
+
+    async def start(self) -> None:
+        """Connect.
+
+        Raises:
+            FatalError: the cluster can't be reached, or the topic is missing or has another number
+                of partitions than ``posts.raw``.
+        """
+        consumer = self._kafka.consumer(max_partition_fetch_bytes=FETCH_BYTES)
+        try:
+            with rights_checked(self._kafka.settings):
+                await self._kafka.connect(consumer)
+                raw = await self._kafka.partitions_of(consumer, "posts.raw")
+                kept = await self._kafka.partitions_of(consumer, "threads")
+            self._kafka.check_aligned(TOPICS["threads"], len(kept), len(raw))
+        except BaseException:
+            await consumer.stop()
+            raise
+        self._started = consumer
+
+    async def stop(self) -> None:
+        """Disconnect."""
+        if self._started is not None:
+            await self._started.stop()
+
+    @property
+    def _consumer(self) -> AIOKafkaConsumer:
+        if self._started is None:
+            raise RuntimeError("ThreadLog.start() was not awaited")
+        return self._started
+
+    def forget(self) -> None:
+        """Read anew: something was not written, or another process may have gone on meanwhile."""
+        self._owned = {}
+
+    async def of(self, partition: int) -> Threads:
+        """The threads of a partition.
+
+        Raises:
+            RetryableError: Kafka is away.
+            FatalError: what is kept can't be read.
+        """
+        threads = self._owned.get(partition)
+        if threads is None:
+            threads = Threads()
+            with self._vitals.step("taking over"), rights_checked(self._kafka.settings):
+                async with mapped_errors("read threads"):
+                    await self._restore(threads, partition)
+            self._owned[partition] = threads
+        return threads
+
+    async def _restore(self, threads: Threads, partition: int) -> None:
+        place = TopicPartition(self._kafka.topic("threads"), partition)
+        async for record in self._kafka.read_to_end(self._consumer, [place]):
+            root_id = (record.key or b"").decode(errors="replace")
+            try:
+                kept = Thread.from_line(record.value) if record.value is not None else None
+            except RejectedError as error:
+                raise FatalError(self._unreadable(partition, record.offset, error)) from error
+            threads.restore(root_id, kept)
+        log.info("threads", partition=partition, known=len(threads))
+
+    def _unreadable(self, partition: int, offset: int, error: RejectedError) -> str:
+        topic = self._kafka.topic("threads")
+        return say(
+            f"读不懂 {topic} 分区 {partition} 偏移量 {offset} 处的记录（{error}）；"
+            "请换回写它的版本，或删除这个 topic 后运行 tingchao topics create"
+            "（之前的主帖会被忘记）。",
+            f"The record in {topic}, partition {partition}, offset {offset} cannot be read "
+            f"({error}): go back to the version that wrote it, or delete the topic and run "
+            "`tingchao topics create` (earlier roots are forgotten).",
+        )
+
+    def entries(self) -> list[Entry]:
+        """What changed since the last call, to be written to ``threads``."""
+        return [
+            Entry(partition, thread.to_line() if thread is not None else None, root_id.encode())
+            for partition, threads in self._owned.items()
+            for root_id, thread in threads.changes()
+        ]
+
+    async def posts_at(self, partition: int, places: Iterable[Place]) -> dict[Place, Post]:
+        """The posts that lie there; without those that Kafka has deleted.
+
+        Raises:
+            RetryableError: Kafka is away.
+        """
+        lines: dict[int, set[int]] = defaultdict(set)
+        for offset, line in places:
+            lines[offset].add(line)
+        with rights_checked(self._kafka.settings):
+            async with mapped_errors("read replies"):
+                values = await self._values(partition, sorted(lines))
+        posts = {
+            (offset, line): post
+            for offset, value in values.items()
+            for line in lines[offset]
+            if (post := _post(value, line)) is not None
+        }
+        metrics.REPLIES.labels("again").inc(len(posts))
+        metrics.REPLIES.labels("gone").inc(sum(map(len, lines.values())) - len(posts))
+        return posts
+
+    async def _values(self, partition: int, offsets: Iterable[int]) -> Mapping[int, bytes]:
+        consumer = self._consumer
+        place = TopicPartition(self._kafka.topic("posts.raw"), partition)
+        values: dict[int, bytes] = {}
+        try:
+            async with asyncio.timeout(READ_SECONDS):
+                consumer.assign([place])
+                (begin,) = (await consumer.beginning_offsets([place])).values()
+                (end,) = (await consumer.end_offsets([place])).values()
+                for offset in offsets:
+                    if not begin <= offset < end:
+                        continue
+                    if await consumer.position(place) != offset:
+                        consumer.seek(place, offset)
+                    message = await consumer.getone(place)
+                    if message.offset == offset and message.value is not None:
+                        values[offset] = message.value
+        except TimeoutError as error:
+            raise RetryableError(f"read replies: no answer in {READ_SECONDS:.0f} s") from error
+        return values
+
+
+def _post(value: bytes, line: int) -> Post | None:
+    lines = split(value)
+    try:
+        return Post.from_line(lines[line - 1]) if line <= len(lines) else None
+    except RejectedError:
+        return None  # the place is of an older topic of this name
