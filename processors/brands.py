@@ -164,7 +164,7 @@ class Brands:
                     if len(spans) == self._max_spans or (spans and spans[-1] is span):
                         continue  # full, or two words of one brand that fold alike (BYD, byd)
                     if span is None:
-                        span = Span(field=name, start=start, end=end)
+                        span = Span.unchecked(field=name, start=start, end=end)
                     spans.append(span)
         if unsure:
             self._add_likely(found, list(self._weighed(post, unsure, found, root)))
@@ -198,7 +198,7 @@ class Brands:
         rooted = {self._family[position] for position in root}
         for name, (start, end, owners) in unsure:
             folded = fold(getattr(post, name))
-            span = Span(field=name, start=start, end=end)
+            span = Span.unchecked(field=name, start=start, end=end)
             for position, word in owners:
                 key = position, word
                 sense = self._senses.get(key) or self._cut_senses.get(key)
@@ -251,7 +251,7 @@ class Brands:
 
     def _tag(self, position: int, found: _Found, *, inherited: bool = False) -> BrandTag:
         brand = self._brands[position]
-        return BrandTag(
+        return BrandTag.unchecked(
             brand=brand.id,
             role=brand.role,
             aliases=() if inherited else tuple(sorted(found.words)),

@@ -46,7 +46,7 @@ class Keywords:
     def _matches(self, post: EnrichedPost) -> tuple[Match, ...]:
         found = self._scanner.find(post, _FIELDS, max_spans=self._max_spans)
         return tuple(
-            Match(
+            Match.unchecked(
                 rule=self._origins[position].rule,
                 version=self._origins[position].version,
                 rule_set=self._origins[position].rule_set,

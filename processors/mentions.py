@@ -18,7 +18,7 @@ def mentions(post: EnrichedPost) -> list[Mention]:
     words = tuple(sorted({word for match in post.matches for word in match.words}))[:MAX_WORDS]
     excerpt = _excerpt(post)
     return [
-        Mention(
+        Mention.unchecked(
             brand=tag.brand,
             role=tag.role,
             post_id=post.id,

@@ -19,10 +19,6 @@ __all__ = ["Rules", "match_of"]
 #: Characters of a text found by a pattern that a match names.
 MAX_NAMED = 64
 
-# Copied, not made anew: what we found ourselves needs no validation, which costs more than finding.
-_SPAN = Span(start=0, end=1)
-_MATCH = Match(rule="", version=0, words=(), spans=())
-
 
 class Rules:
     """Adds to ``matches``: every rule whose query the post fulfils.
@@ -97,10 +93,10 @@ def match_of(
             words.add(view.written[place.start : place.end][:MAX_NAMED])
         if place.scope != "author":
             spans[place.scope, start, end] = None
-    return _MATCH.replaced(
+    return Match.unchecked(
         rule=origin.rule,
         version=origin.version,
         rule_set=origin.rule_set,
         words=tuple(sorted(words)),
-        spans=tuple(_SPAN.replaced(field=field, start=a, end=b) for field, a, b in spans),
+        spans=tuple(Span.unchecked(field=field, start=a, end=b) for field, a, b in spans),
     )

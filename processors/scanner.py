@@ -114,7 +114,7 @@ class Scanner:
                     if len(spans) == max_spans or (spans and spans[-1] is span):
                         continue  # full, or two words of one list that fold alike (BYD, byd)
                     if span is None:
-                        span = Span(field=name, start=start, end=end)
+                        span = Span.unchecked(field=name, start=start, end=end)
                     spans.append(span)
         return found
 

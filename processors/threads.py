@@ -24,9 +24,6 @@ MAX_REMEMBERED = 50_000
 """Roots and places of replies that are remembered of one partition: some 15 MiB."""
 
 
-_BLANK = Thread()  # copied: nothing in it needs to be validated once more
-
-
 def awaits_root(post: Post) -> bool:
     """Whether a post says less than its root, which it does not quote."""
     return post.root_id is not None and post.root_id != post.id and not post.root_text
@@ -113,7 +110,7 @@ class Threads:
         known = self._known.get(root_id)
         if known is None:
             return None
-        return _BLANK.replaced(
+        return Thread.unchecked(
             revision=known.revision, brands=known.brands, replies=tuple(known.replies)
         )
 
@@ -156,4 +153,6 @@ def _size(known: _Known) -> int:
 
 @lru_cache(maxsize=10_000)  # one object for all roots that name the same
 def _inherited(brand: str, role: BrandRole, confidence: float) -> BrandTag:
-    return BrandTag(brand=brand, role=role, inherited=True, confidence=confidence, reason="root")
+    return BrandTag.unchecked(
+        brand=brand, role=role, inherited=True, confidence=confidence, reason="root"
+    )

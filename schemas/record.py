@@ -1,6 +1,7 @@
 """The base of every record: frozen, strict, one deterministic JSON line."""
 
 from datetime import UTC, datetime
+from functools import cache
 from typing import Annotated, Any, ClassVar, Self
 
 from pydantic import AfterValidator, AwareDatetime, BaseModel, ConfigDict, Field, ValidationError
@@ -61,6 +62,20 @@ class Record(BaseModel):
         except ValidationError as error:
             raise RejectedError(*explain(error)) from error
 
+    @classmethod
+    def unchecked(cls, **values: Any) -> Self:
+        """A record of values that our own code made; the others get their defaults.
+
+        Some 7 us cheaper than the constructor, which matters where each post has many.
+        """
+        record = object.__new__(cls)
+        put = object.__setattr__
+        put(record, "__dict__", _defaults(cls) | values)
+        put(record, "__pydantic_fields_set__", _NOTHING_SET)
+        put(record, "__pydantic_extra__", None)
+        put(record, "__pydantic_private__", None)
+        return record
+
     def replaced(self, **values: Any) -> Self:
         """A copy with some fields replaced, unchecked: for values that our own code made.
 
@@ -78,6 +93,18 @@ class Record(BaseModel):
     def to_line(self) -> bytes:
         """One JSON line in UTF-8, without the line break."""
         return self.__pydantic_serializer__.to_json(self, exclude_none=True)
+
+
+_NOTHING_SET: set[str] = set()  # shared: records are frozen
+
+
+@cache
+def _defaults(kind: type[Record]) -> dict[str, Any]:
+    """In order of declaration, with a place for what must be given: lines keep that order."""
+    return {
+        name: None if field.is_required() else field.get_default(call_default_factory=True)
+        for name, field in kind.model_fields.items()
+    }
 
 
 def check_parts(line: bytes) -> None:
