@@ -48,6 +48,10 @@ class Words(Protocol):
         """The number of a word in a text."""
         ...
 
+    def is_literal(self, located: Located) -> bool:
+        """Whether the word stands wherever its literal does."""
+        ...
+
     def literal_of(self, located: Located) -> int | None:
         """The number of what stands wherever the word does; None for a regular expression."""
         ...
@@ -63,6 +67,8 @@ class Reading(Protocol):
     """What near chains found, by part and text: asked once, and told once more."""
     seen: set[object]
     """Literals that stand in one of its texts, and None: of which nobody can tell."""
+    seen_own: set[object]
+    """Literals that stand in one of ``OWN_SCOPES``."""
 
     def places(self, slot: int) -> Places:
         """Where the word of a slot stands in the slot's text, in order."""
@@ -125,8 +131,11 @@ class _Word:
         self._slots = [
             words.slot_of(node, scope) if scope in scopes else None for scope in SCOPE_ORDER
         ]
+        self.is_literal = scopes == OWN_SCOPES and words.is_literal(node)
 
     def holds(self, reading: Reading) -> bool:
+        if self.is_literal:
+            return self.literal in reading.seen_own
         if self.literal not in reading.seen:
             return False
         for number in reading.texts:
@@ -161,13 +170,19 @@ class _AtLeast:
     def __init__(self, parts: list[Part], count: int) -> None:
         self._parts = parts
         self._count = count
-        literals = {part.literal for part in parts if isinstance(part, _Word)} - {None}
-        # Of different words, each with its own literal, no more can hold than literals were seen.
+        words = [part for part in parts if isinstance(part, _Word)]
+        literals = {word.literal for word in words} - {None}
+        # Of different words, each with its own literal, no more can hold than literals were seen,
+        # and no fewer when a literal is all of the word.
         self._literals = frozenset(literals) if len(literals) == len(parts) else None
+        self._are_literals = all(word.is_literal for word in words)
 
     def holds(self, reading: Reading) -> bool:
-        if self._literals is not None and len(self._literals & reading.seen) < self._count:
-            return False
+        if self._literals is not None:
+            if self._are_literals:
+                return len(self._literals & reading.seen_own) >= self._count
+            if len(self._literals & reading.seen) < self._count:
+                return False
         count = 0
         for part in self._parts:
             count += part.holds(reading)

@@ -1,7 +1,7 @@
 """Finds words with gaps, in time linear in the text: RE2 does not backtrack."""
 
 from bisect import bisect_left
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from functools import cache
 from typing import Any
 
@@ -22,15 +22,28 @@ def gap_finder(term: Term) -> Callable[[View], Sequence[tuple[int, int]]]:
     pattern = re2.compile(_pattern(term))
     # The sign before a place is part of what is searched; the place before may end with it.
     before = 1 if _bound_before(term) and not term.exact else 0
+    pieces = [piece for piece in term.pieces if isinstance(piece, str)]
 
     def find(view: View) -> Sequence[tuple[int, int]]:
         text = view.written if term.exact else view.folded
+        if not _stand_in_order(pieces, text):  # most texts end here, before they are encoded
+            return ()
         places = list(_search(pattern, text, before))
         if term.exact:  # folded, or a Latin letter would not be known as one
             return [place for place in places if not _in_longer_word(view.folded, *place)]
         return places
 
     return find
+
+
+def _stand_in_order(pieces: Iterable[str], text: str) -> bool:
+    at = 0
+    for piece in pieces:
+        at = text.find(piece, at)
+        if at < 0:
+            return False
+        at += len(piece)
+    return True
 
 
 def _search(pattern: Any, text: str, before: int) -> Iterator[tuple[int, int]]:

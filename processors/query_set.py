@@ -85,6 +85,10 @@ class QuerySet:
             self.finders.append((scope, self.literal_of(located), _finder(located)))
         return slot
 
+    def is_literal(self, located: Located) -> bool:
+        """Whether the word stands wherever its literal does."""
+        return isinstance(located, Term) and len(located.pieces) == 1 and not _is_bound(located)
+
     def literal_of(self, located: Located) -> int | None:
         """The number of the literal of a word; None for a regular expression."""
         if isinstance(located, Regex):
@@ -126,6 +130,7 @@ class _Reading:
         self._places: dict[int, Places] = {}
         self.texts: list[int] = []
         self.seen: set[object] = {None}
+        self.seen_own: set[object] = set()
         self.chains: dict[tuple[int, Scope], list[Place]] = {}
 
     def read(self, scope: Scope, automaton: Automaton) -> Iterable[int]:
@@ -143,6 +148,8 @@ class _Reading:
             else:
                 starts.append(start)
         self.seen.update(hits)
+        if scope in OWN_SCOPES:
+            self.seen_own.update(hits)
         return hits
 
     def view(self, scope: Scope) -> View | None:
@@ -182,6 +189,8 @@ def _whole_words(term: Term) -> _Finder:
     """Finds those of the places that do not lie inside a longer Latin word."""
     piece = str(term.pieces[0])
     literal, length = _literal(term), len(piece)
+    if not _is_bound(term):
+        return lambda _, starts: [(start, start + length) for start in starts]
     bound_before, bound_behind = literal[0] in LETTERS, literal[-1] in LETTERS
 
     def find(view: View, starts: Sequence[int]) -> Places:
@@ -198,9 +207,13 @@ def _whole_words(term: Term) -> _Finder:
             places.append((start, end))
         return places
 
-    if term.exact or bound_before or bound_behind:
-        return find
-    return lambda _, starts: [(start, start + length) for start in starts]
+    return find
+
+
+def _is_bound(term: Term) -> bool:
+    """Whether there is more to look at than whether its literal stands there."""
+    literal = _literal(term)
+    return term.exact or literal[0] in LETTERS or literal[-1] in LETTERS
 
 
 # --- what is needed -------------------------------------------------------------------------------
