@@ -222,6 +222,11 @@ class EnrichSettings(_Section):
     """Enrichers in order; ``tingchao config show`` lists the known ones."""
     options: dict[str, _Options] = Field(default_factory=dict)
     """Options of each enricher, by its name."""
+    remember: Annotated[int, Field(ge=1_000, le=5_000_000)] = 50_000
+    """Thread roots with a brand and replies that are remembered, a partition; some 350 bytes each.
+
+    A reply inherits the brands of a root that is remembered, or that comes while it is.
+    """
 
 
 SourceName = Annotated[str, Field(pattern=r"^[^\s\x00-\x1f\x7f]{1,64}$")]

@@ -17,7 +17,7 @@ from aiokafka import AIOKafkaConsumer
 from pipeline import metrics
 from pipeline.kafka import Entry, Kafka, TopicPartition, mapped_errors, rights_checked
 from pipeline.vitals import Reader
-from processors.threads import Threads
+from processors.threads import MAX_REMEMBERED, Threads
 from schemas.envelope import split
 from schemas.errors import FatalError, RejectedError, RetryableError
 from schemas.language import say
@@ -38,8 +38,11 @@ log = structlog.get_logger()
 class ThreadLog:
     """Threads by partition of ``posts.raw``; read from Kafka when a partition is first asked of."""
 
-    def __init__(self, kafka: Kafka, vitals: Reader | None = None) -> None:
+    def __init__(
+        self, kafka: Kafka, vitals: Reader | None = None, most: int = MAX_REMEMBERED
+    ) -> None:
         self._kafka = kafka
+        self._most = most
         self._vitals = vitals or Reader("enrich")
         self._owned: dict[int, Threads] = {}
         self._started: AIOKafkaConsumer | None = None
@@ -87,7 +90,7 @@ class ThreadLog:
         """
         threads = self._owned.get(partition)
         if threads is None:
-            threads = Threads()
+            threads = Threads(self._most)
             with self._vitals.step("taking over"), rights_checked(self._kafka.settings):
                 async with mapped_errors("read threads"):
                     await self._restore(threads, partition)

@@ -21,7 +21,7 @@ from schemas.thread import MAX_REPLIES, Place, Thread
 __all__ = ["MAX_REMEMBERED", "Threads", "awaits_root", "run_threads"]
 
 MAX_REMEMBERED = 50_000
-"""Roots and places of replies that are remembered of one partition: some 15 MiB."""
+"""Roots and places of replies that are remembered of one partition: some 17 MiB."""
 
 
 def awaits_root(post: Post) -> bool:

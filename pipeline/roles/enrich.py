@@ -35,7 +35,9 @@ def faust_app(settings: Settings, guard: Guard) -> faust.App:
     kafka = kafka_of(settings)
     vitals = guard.vitals.reader("enrich")
     chain = _LiveChain(kafka, settings, guard.vitals)
-    stage = EnrichStage(LineWriter(kafka), chain.current, ThreadLog(kafka, vitals))
+    stage = EnrichStage(
+        LineWriter(kafka), chain.current, ThreadLog(kafka, vitals, settings.enrich.remember)
+    )
     loop = safe_loop(stage, kafka, settings, vitals)
     app = create_app(
         kafka, "enrich", "posts.raw", settings.folder, loop, guard, vitals, chain.start
