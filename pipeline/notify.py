@@ -76,6 +76,7 @@ class NotifyStage:
         settings: NotifySettings,
         brand_names: Callable[[], Mapping[str, str]],
         platform_names: Mapping[str, str],
+        is_told: Callable[[str], bool] = lambda brand: True,
         now: Callable[[], float] = time.time,
         vitals: Reader | None = None,
     ) -> None:
@@ -85,6 +86,7 @@ class NotifyStage:
         self._settings = settings
         self._brand_names = brand_names
         self._platform_names = platform_names
+        self._is_told = is_told
         self._now = now
         self._vitals = vitals or Reader(self.name)
 
@@ -160,6 +162,8 @@ class NotifyStage:
         settings = self._settings
         if incident.kind not in settings.kinds or incident.severity < settings.min_severity:
             return _left_out("not_wanted")
+        if incident.kind != "source" and not self._is_told(incident.brand):
+            return _left_out("other_team")
         if (
             incident.kind != "source"
             and incident.silenced_until is not None

@@ -1,6 +1,6 @@
 """What to listen for: brands and keywords, as one versioned set."""
 
-from collections.abc import Sequence
+from collections.abc import Collection, Iterable, Sequence
 from typing import Annotated, Any, Literal, NamedTuple, Self
 
 from pydantic import BeforeValidator, Discriminator, Field, Tag, model_validator
@@ -22,6 +22,7 @@ __all__ = [
     "Origin",
     "Rule",
     "RuleSet",
+    "is_told",
     "joined",
 ]
 
@@ -164,7 +165,7 @@ class RuleSet(Record):
     hours: tuple[Hours, ...] = ()
     """When the team wants to be told; kept for ``notify``, which does not look at it yet."""
     channels: tuple[Word, ...] = ()
-    """Where the team wants to be told, by the settings' names; likewise kept for ``notify``."""
+    """Where the team wants to be told of its brands, by the settings' names; none: everywhere."""
     brands: tuple[Brand, ...] = ()
     keywords: tuple[KeywordRule, ...] = ()
     rules: tuple[Rule, ...] = ()
@@ -230,6 +231,18 @@ class RuleSet(Record):
     def origin_of(self, rule: str) -> Origin:
         """What a match of the rule names."""
         return Origin(self.id, self.version, rule)
+
+
+def is_told(sets: Iterable[RuleSet], brand: str, channel: str, known: Collection[str]) -> bool:
+    """Whether a channel tells of a brand: whether a team that listens for it wants that.
+
+    A team that names no channel, or none of the ``known`` ones, is told by all, and so is everybody
+    of a brand that no set holds any more: a wrong name must not keep an alarm from people.
+    """
+    listening = [rules for rules in sets if any(one.id == brand for one in rules.brands)]
+    return not listening or any(
+        channel in rules.channels or not set(known) & set(rules.channels) for rules in listening
+    )
 
 
 class JoinedRules(RuleSet):

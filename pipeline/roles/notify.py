@@ -3,6 +3,7 @@
 import asyncio
 import contextlib
 from collections.abc import Sequence
+from functools import partial
 
 import httpx
 import structlog
@@ -16,7 +17,7 @@ from pipeline.rule_follower import RuleFollower
 from pipeline.settings import Settings
 from pipeline.sink_consumer import SinkConsumer
 from pipeline.vitals import Vitals
-from schemas.rules import RuleSet, joined
+from schemas.rules import RuleSet, is_told, joined
 from sinks.journal import Journal
 
 __all__ = ["run"]
@@ -34,9 +35,14 @@ async def run(settings: Settings, process: Vitals, stop: asyncio.Event) -> None:
     """
     kafka = kafka_of(settings)
     names: dict[str, str] = {}
+    followed: list[RuleSet] = []
 
     async def use(sets: Sequence[RuleSet]) -> None:
         names.update({brand.id: brand.name for brand in joined(sets).brands})
+        followed[:] = sets
+        for rules in sets:
+            if unknown := set(rules.channels) - settings.channels.keys():
+                log.warning("a team names unknown channels", rules=rules.label, unknown=unknown)
 
     follower = RuleFollower(kafka, settings.rules.followed, use)
     await follower.start()
@@ -56,6 +62,7 @@ async def run(settings: Settings, process: Vitals, stop: asyncio.Event) -> None:
                 settings.notify,
                 lambda: names,
                 settings.platforms,
+                partial(_is_told, followed, settings, name),
                 vitals=vitals,
             )
             loop = safe_loop(stage, kafka, settings, vitals, group)
@@ -65,3 +72,7 @@ async def run(settings: Settings, process: Vitals, stop: asyncio.Event) -> None:
             process.reader("notify").end("starting")
             await stop.wait()
         await asyncio.gather(*(consumer.run(stop) for consumer in consumers))
+
+
+def _is_told(sets: Sequence[RuleSet], settings: Settings, channel: str, brand: str) -> bool:
+    return is_told(sets, brand, channel, settings.channels)

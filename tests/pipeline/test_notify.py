@@ -109,6 +109,27 @@ async def test_a_passing_fault_holds_up_the_later_ones_and_keeps_their_order() -
     assert [notice.key for notice in channel.told] == ["i1-1", "i1-2"]
 
 
+async def test_what_another_team_listens_for_is_left_to_its_channels() -> None:
+    channel = FakeChannel()
+    made = NotifyStage(
+        "crm",
+        channel,  # type: ignore[arg-type]
+        FakeJournal(),  # type: ignore[arg-type]
+        NotifySettings(),
+        dict,
+        {},
+        is_told=lambda brand: brand != "qilan",
+        now=lambda: AT.timestamp() + 60,
+    )
+
+    outcomes = await made.apply(
+        items(incident("opened"), incident("opened", id="i2", brand="xinghe"))
+    )
+
+    assert outcomes == [Done(), Done()]
+    assert [notice.key for notice in channel.told] == ["i2-1"]
+
+
 async def test_a_refused_notice_is_rejected_and_noted_and_the_next_one_goes_out() -> None:
     channel = FakeChannel(RejectedError("http_400", "the receiver refused it"))
     notify, journal = stage(channel)

@@ -4,7 +4,7 @@ from typing import Any
 import pytest
 
 from schemas.errors import RejectedError
-from schemas.rules import RuleSet, joined
+from schemas.rules import RuleSet, is_told, joined
 
 BRAND: dict[str, Any] = {"id": "lantu", "name": "岚图", "role": "own", "aliases": ["岚图", "VOYAH"]}
 WORDS: dict[str, Any] = {"id": "safety", "name": "安全", "words": ["刹车", "自燃"]}
@@ -151,3 +151,31 @@ def test_a_team_has_hours_and_channels() -> None:
 def test_hours_that_no_clock_shows_are_refused(hours: dict[str, Any]) -> None:
     with pytest.raises(RejectedError, match="hours"):
         parse(hours=[hours])
+
+
+@pytest.mark.parametrize(
+    ("brand", "channel", "told"),
+    [
+        ("lantu", "duty", True),
+        ("lantu", "mail", False),
+        ("zeekr", "duty", True),  # its team names none
+        ("zeekr", "mail", True),
+        ("voyah", "duty", True),  # both teams listen for it: one names a channel, one all
+        ("voyah", "mail", True),
+        ("aion", "duty", True),  # its team names one that is not there
+        ("aion", "mail", True),
+        ("gone", "mail", True),  # nobody listens for it any more
+    ],
+)
+def test_a_team_is_told_of_its_brands_where_it_wants(brand: str, channel: str, told: bool) -> None:
+    sets = [
+        parse(id="pr", channels=["duty"], brands=[brand_of("lantu"), brand_of("voyah")]),
+        parse(id="sales", brands=[brand_of("zeekr"), brand_of("voyah")]),
+        parse(id="typo", channels=["dutty"], brands=[brand_of("aion")]),
+    ]
+
+    assert is_told(sets, brand, channel, ("duty", "mail")) is told
+
+
+def brand_of(id: str) -> dict[str, Any]:
+    return {"id": id, "name": id, "role": "own", "aliases": [id]}
