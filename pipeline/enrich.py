@@ -12,10 +12,10 @@ import time
 from collections import defaultdict
 from collections.abc import Callable, Mapping, Sequence
 from datetime import UTC, datetime
-from typing import TypeGuard
+from typing import Any, TypeGuard
 
 from pipeline import metrics
-from pipeline.judge import Judge, Judged
+from pipeline.judge import Judge
 from pipeline.kafka import Entry, LineWriter
 from pipeline.record import RECEIVED_HEADER, Item, Record
 from pipeline.thread_log import ThreadLog
@@ -23,6 +23,7 @@ from processors.chain import Chain
 from processors.mentions import mentions
 from schemas.dead_letter import Drop
 from schemas.dead_letter import Stage as StageName
+from schemas.enriched import EnrichedPost
 from schemas.envelope import pack
 from schemas.errors import RejectedError
 from schemas.outcome import Done, Outcome
@@ -103,50 +104,58 @@ class EnrichStage:
         posts = [item for item in items if _is_post(item)]
         try:
             judged = await self._judge.judge(posts)
-            found = {id(item): result for item, result in zip(posts, judged, strict=True)}
-            writes = await self._entries(items, found)
-            await self._writer.write(writes)
+            async for root, replies in self._judge.judge_again(judged.earlier):
+                await self._write(await self._entries([(root, result) for result in replies]))
+                metrics.REPLIES.labels("written").inc(len(replies))
+            found = dict(zip(map(id, posts), judged.results, strict=True))
+            writes = await self._entries([(item, found.get(id(item))) for item in items])
+            await self._write(writes)
             # Behind the posts: a root that is known makes no reply be judged again.
-            if learned := self._threads.entries():
-                await self._writer.write({"threads": learned})
+            await self._write({"threads": self._threads.entries()})
         except BaseException:
             self._stale = True  # the threads hold what was perhaps not written
             raise
+        for result in judged.results:
+            if isinstance(result, Drop):
+                metrics.DISCARDED.labels(self.name, result.enricher, "true").inc()
         now_ms = time.time() * 1000
         enriched = metrics.LATENCY.labels("enriched")
         for item in posts:
             enriched.observe((now_ms - item.record.timestamp_ms) / 1000)
-        for topic, entries in writes.items():
-            metrics.SENT.labels(self.name, topic).inc(len(entries))
         return [Done()] * len(items)
 
+    async def _write(self, writes: Mapping[str, Sequence[Entry]]) -> None:
+        if any(writes.values()):
+            await self._writer.write(writes)
+        for topic, entries in writes.items():
+            metrics.SENT.labels(self.name, topic).inc(len(entries))
+
     async def _entries(
-        self, items: Sequence[Item[RawLine]], found: Mapping[int, Judged]
+        self, results: Sequence[tuple[Item[Any], EnrichedPost | Drop | None]]
     ) -> dict[str, list[Entry]]:
+        """What is written: of an item without a result, its own line to all of ``signals``."""
         partitions = {topic: await self._writer.partitions(topic) for topic in _WRITTEN}
         writes: dict[str, list[Entry]] = {topic: [] for topic in _WRITTEN}
         # In the order of the lines: a tick must stand behind the mentions that came before it.
         signals: dict[int, list[bytes]] = defaultdict(list)
-        for item in items:
-            if (judged := found.get(id(item))) is None:
+        for item, result in results:
+            if result is None:
                 for partition in range(partitions["signals"]):
                     signals[partition].append(item.value.to_line())
                 continue
+            if isinstance(result, Drop):
+                key = result.post_id.encode()
+                partition = partition_of(key, partitions["posts.dropped"])
+                writes["posts.dropped"].append(Entry(partition, result.to_line(), key))
+                continue
+            key = result.id.encode()
+            partition = partition_of(key, partitions["posts.enriched"])
             received = ((RECEIVED_HEADER, str(item.record.timestamp_ms).encode()),)
-            for result in (judged.result, *judged.replies):
-                if isinstance(result, Drop):
-                    key = result.post_id.encode()
-                    partition = partition_of(key, partitions["posts.dropped"])
-                    writes["posts.dropped"].append(Entry(partition, result.to_line(), key))
-                    metrics.DISCARDED.labels(self.name, result.enricher, "true").inc()
-                    continue
-                key = result.id.encode()
-                partition = partition_of(key, partitions["posts.enriched"])
-                writes["posts.enriched"].append(Entry(partition, result.to_line(), key, received))
-                for mention in mentions(result):
-                    lane = partition_of(mention.brand, partitions["signals"])
-                    signals[lane].append(mention.to_line())
-        oldest = min((item.record.timestamp_ms for item in items), default=0)
+            writes["posts.enriched"].append(Entry(partition, result.to_line(), key, received))
+            for mention in mentions(result):
+                lane = partition_of(mention.brand, partitions["signals"])
+                signals[lane].append(mention.to_line())
+        oldest = min((item.record.timestamp_ms for item, _ in results), default=0)
         headers = ((RECEIVED_HEADER, str(oldest).encode()),)
         writes["signals"] = [
             Entry(partition, value, None, headers)

@@ -1,7 +1,8 @@
 """Role ``index``: enriched posts and incidents into Elasticsearch.
 
 Delivery: at least once, which the index turns into exactly once: the id names the document, the
-revision its version, and an older revision never replaces a newer one.
+revision (and, of one revision, how much was known of its root) its version, and an older one never
+replaces a newer one.
 """
 
 import asyncio

@@ -4,28 +4,39 @@ A reply inherits the brands of its root. When the root comes later, or says some
 the replies that came before are read from ``posts.raw`` and judged again.
 """
 
-from collections import defaultdict
-from collections.abc import Callable, Iterable, Mapping, Sequence
-from dataclasses import dataclass, field
+from collections.abc import AsyncIterator, Callable, Iterable, Iterator, Sequence
+from dataclasses import dataclass
 
+import structlog
+
+from pipeline import metrics
 from pipeline.record import Item
 from pipeline.thread_log import ThreadLog
 from processors.chain import Chain
 from processors.threads import awaits_root
 from schemas.dead_letter import Drop
-from schemas.enriched import BrandTag, EnrichedPost
+from schemas.enriched import EnrichedPost
 from schemas.post import Post
-from schemas.thread import Place
+from schemas.thread import Place, Root
 
 __all__ = ["Judge", "Judged"]
 
+#: Replies that are read, judged and written at a time: a hot root has hundreds.
+AGAIN_TOGETHER = 500
 
-@dataclass(slots=True)
+log = structlog.get_logger()
+
+Result = EnrichedPost | Drop
+
+
+@dataclass(frozen=True, slots=True)
 class Judged:
-    """What was found in a post and, when it is a root with news, in the replies before it."""
+    """What was found in a batch."""
 
-    result: EnrichedPost | Drop
-    replies: Sequence[EnrichedPost | Drop] = field(default=())
+    results: list[Result]
+    """One for each item, in order."""
+    earlier: list[tuple[Item[Post], tuple[Place, ...]]]
+    """Roots with news, and where the replies lie that were judged without them."""
 
 
 class Judge:
@@ -39,77 +50,87 @@ class Judge:
         self._chain = chain
         self._threads = threads
 
-    async def judge(self, items: Sequence[Item[Post]]) -> list[Judged]:
-        """One result per item, in order; what was learned of threads waits in ``threads``.
+    async def judge(self, items: Sequence[Item[Post]]) -> Judged:
+        """Judge a batch; what was learned of threads waits in ``threads``.
 
         Raises:
             RetryableError: Kafka is away.
         """
         chain = self._chain()
         if "brands" not in chain.models:  # nothing to inherit
-            return [Judged(result) for result in chain.run([item.value for item in items])]
-        judged: dict[int, Judged] = {}
+            return Judged(chain.run([item.value for item in items]), [])
         # Roots first, so that replies of the same batch know them.
-        replies = [place for place, item in enumerate(items) if awaits_root(item.value)]
         others = [place for place, item in enumerate(items) if not awaits_root(item.value)]
+        replies = [place for place, item in enumerate(items) if awaits_root(item.value)]
+        results: dict[int, Result] = {}
+        earlier = []
         for place, result in zip(
             others, chain.run([items[place].value for place in others]), strict=True
         ):
-            judged[place] = Judged(result)
-        earlier = await self._hear_roots(items, {place: judged[place].result for place in others})
-        roots = await self._hear_replies([items[place] for place in replies])
-        for place, result in zip(
-            replies, chain.run([items[place].value for place in replies], roots), strict=True
-        ):
-            judged[place] = Judged(result)
-        for place, posts in (await self._read(items, earlier)).items():
-            root = items[place].value.id
-            brands = (await self._threads.of(items[place].record.partition)).brands_of(root)
-            judged[place].replies = chain.run(posts, {root: brands})
-        return [judged[place] for place in range(len(items))]
+            results[place] = result
+            if places := await self._hear(items[place], result):
+                earlier.append((items[place], places))
+        roots = await self._roots_of([items[place] for place in replies])
+        results.update(
+            zip(replies, chain.run([items[place].value for place in replies], roots), strict=True)
+        )
+        return Judged([results[place] for place in range(len(items))], earlier)
 
-    async def _hear_roots(
-        self, items: Sequence[Item[Post]], results: Mapping[int, EnrichedPost | Drop]
-    ) -> dict[int, tuple[Place, ...]]:
-        """The places of the replies that each root's news concern, by the root's own."""
-        earlier = {}
-        for place, result in results.items():
-            if isinstance(result, EnrichedPost) and result.thread == result.id:
-                threads = await self._threads.of(items[place].record.partition)
-                if places := threads.hear_root(result):
-                    earlier[place] = places
-        return earlier
+    async def judge_again(
+        self, earlier: Iterable[tuple[Item[Post], tuple[Place, ...]]]
+    ) -> AsyncIterator[tuple[Item[Post], list[Result]]]:
+        """The replies to roots with news, some at a time, each with its root.
 
-    async def _hear_replies(self, items: Iterable[Item[Post]]) -> dict[str, tuple[BrandTag, ...]]:
-        """What the roots of these replies name."""
+        A reply that cannot be judged any more keeps what was found in it before: its root is not to
+        blame.
+
+        Raises:
+            RetryableError: Kafka is away.
+        """
+        chain = self._chain()
+        for root, places in earlier:
+            threads = await self._threads.of(root.record.partition)
+            roots = {root.value.id: threads.root(root.value.id)}
+            for some in _in_parts(places):
+                replies = await self._read(root, some)
+                try:
+                    results = chain.run(replies, roots)
+                except Exception:
+                    log.exception("replies keep what was found before", root=root.value.id)
+                    metrics.REPLIES.labels("failed").inc(len(replies))
+                    continue
+                yield root, results
+
+    async def _hear(self, item: Item[Post], result: Result) -> tuple[Place, ...]:
+        """Where the replies lie that this root's news concern."""
+        if item.value.thread != item.value.id:
+            return ()
+        threads = await self._threads.of(item.record.partition)
+        brands = result.brands if isinstance(result, EnrichedPost) else ()
+        return threads.hear_root(item.value, brands)
+
+    async def _roots_of(self, items: Iterable[Item[Post]]) -> dict[str, Root]:
+        """What the roots of these replies name; the replies are remembered."""
         roots = {}
         for item in items:
             threads = await self._threads.of(item.record.partition)
             threads.hear_reply(item.value.thread, (item.record.offset, item.line))
-            roots[item.value.thread] = threads.brands_of(item.value.thread)
+            roots[item.value.thread] = threads.root(item.value.thread)
         return roots
 
-    async def _read(
-        self, items: Sequence[Item[Post]], earlier: Mapping[int, Iterable[Place]]
-    ) -> dict[int, list[Post]]:
+    async def _read(self, root: Item[Post], places: Sequence[Place]) -> list[Post]:
         """The replies that lie there: each once, in its newest state."""
-        wanted: dict[int, set[Place]] = defaultdict(set)
-        for place, places in earlier.items():
-            wanted[items[place].record.partition].update(places)
-        # One after another: they share a reader.
-        there = {
-            partition: await self._threads.posts_at(partition, places)
-            for partition, places in wanted.items()
-        }
-        replies = {}
-        for place, places in earlier.items():
-            item = items[place]
-            newest: dict[str, Post] = {}
-            for reply in map(there[item.record.partition].get, places):
-                # A place of an older topic of this name may hold anything.
-                if reply is not None and awaits_root(reply) and reply.thread == item.value.id:
-                    before = newest.get(reply.id)
-                    if before is None or reply.revision >= before.revision:
-                        newest[reply.id] = reply
-            replies[place] = list(newest.values())
-        return replies
+        newest: dict[str, Post] = {}
+        for reply in await self._threads.posts_at(root.record.partition, places):
+            # A place of an older topic of this name may hold anything.
+            if awaits_root(reply) and reply.thread == root.value.id:
+                before = newest.get(reply.id)
+                if before is None or reply.revision >= before.revision:
+                    newest[reply.id] = reply
+        return list(newest.values())
+
+
+def _in_parts(places: Sequence[Place]) -> Iterator[Sequence[Place]]:
+    in_order = sorted(places)
+    for start in range(0, len(in_order), AGAIN_TOGETHER):
+        yield in_order[start : start + AGAIN_TOGETHER]

@@ -257,7 +257,15 @@ class Kafka:
             present = set(await admin.list_topics())
             missing = [spec for spec in TOPICS.values() if self.topic(spec.name) not in present]
             if missing:
-                answer = await admin.create_topics([self._new_topic(spec) for spec in missing])
+                bases = {one.aligned_with for one in missing if one.aligned_with}
+                there = {name for name in bases if self.topic(name) in present}
+                counts = await self._partition_counts(admin, there) if there else {}
+                new = [
+                    # Aligned with what is there, whatever the settings say today.
+                    self._new_topic(spec, counts.get(spec.aligned_with or spec.name))
+                    for spec in missing
+                ]
+                answer = await admin.create_topics(new)
                 for name, code, *rest in answer.topic_errors:
                     error = for_code(code)
                     if code and error is not TopicAlreadyExistsError:
@@ -267,11 +275,13 @@ class Kafka:
                                 f"Topic {name} cannot be created: {error.__name__} {rest}.",
                             )
                         )
-            return missing, await self._partition_counts(admin)
+            return missing, await self._partition_counts(admin, TOPICS)
 
-    async def _partition_counts(self, admin: AIOKafkaAdminClient) -> dict[str, int]:
+    async def _partition_counts(
+        self, admin: AIOKafkaAdminClient, topics: Iterable[str]
+    ) -> dict[str, int]:
         """Partitions of each topic; a broker knows a new topic a moment after it was created."""
-        names = {self.topic(name): name for name in TOPICS}
+        names = {self.topic(name): name for name in topics}
         try:
             async with asyncio.timeout(30):
                 while True:
@@ -303,16 +313,20 @@ class Kafka:
                 )
             )
 
-    def _new_topic(self, spec: Topic) -> NewTopic:
+    def _new_topic(self, spec: Topic, partitions: int | None = None) -> NewTopic:
         config = {
             "cleanup.policy": spec.cleanup,
             "max.message.bytes": str(spec.max_message_bytes),
         }
         if spec.cleanup == "delete":
             config["retention.ms"] = str(spec.retention_seconds * 1000)
+        if spec.segment_bytes is not None:
+            config["segment.bytes"] = str(spec.segment_bytes)
+            config["segment.ms"] = "3600000"
+            config["min.cleanable.dirty.ratio"] = "0.1"
         return NewTopic(
             name=self.topic(spec.name),
-            num_partitions=self.settings.partitions,
+            num_partitions=partitions or self.settings.partitions,
             replication_factor=self.settings.replication,
             topic_configs=config,
         )

@@ -56,7 +56,7 @@ DISCARDED = Counter(
 )
 REPLIES = Counter(
     "tingchao_replies_judged_again",
-    "Replies whose root named brands after them: judged again, or gone from posts.raw since.",
+    "Replies whose root named brands after them: written again, gone from posts.raw, or failed.",
     ["outcome"],
 )
 ERRORS = Counter("tingchao_errors", "Faults, whether or not they passed.", ["stage", "kind"])
@@ -141,6 +141,9 @@ def announce(stage: str) -> None:
         ERRORS.labels(stage, kind)
     for reason in _DEAD_LETTER_KINDS:
         DEAD_LETTERS.labels(stage, reason)
+    if stage == "enrich":
+        for outcome in ("written", "gone", "failed"):
+            REPLIES.labels(outcome)
     if stage == "notify":
         DISCARDED.labels(stage, "too_old", "false")
     for topic in _WRITES.get(stage, ()):
@@ -156,7 +159,7 @@ def announce(stage: str) -> None:
 _DEAD_LETTER_KINDS = ("json", "schema", "empty", "future", "mapping", "too_large", "bug", "poison")
 _WRITES = {
     "ingest": ("posts.raw", "customer.events"),
-    "enrich": ("posts.enriched", "posts.dropped", "signals"),
+    "enrich": ("posts.enriched", "posts.dropped", "signals", "threads"),
     "watch": ("incidents",),
 }
 _STEPS = {"enrich": ("enriched",), "index": ("indexed", "searchable"), "watch": ("alarm",)}

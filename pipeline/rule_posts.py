@@ -14,7 +14,7 @@ from pipeline.endpoints import elasticsearch_client
 from pipeline.settings import Settings
 from processors.chain import Chain, build_chain
 from processors.rule_trial import RULE_STEPS
-from processors.threads import run_threads
+from processors.threads import Threads, run_threads
 from schemas.enriched import EnrichedPost
 from schemas.post import Post
 from schemas.rules import RuleSet
@@ -53,13 +53,14 @@ def recorded_posts(
     """
     columns = read_mapping(mapping) if mapping is not None else None
     chain = all_but_rules(settings, rules)
+    threads = Threads()
     with closing(DraftReader(path, columns, "try")) as items:
         drafts = (draft for _, draft in items if draft is not None)
         while some := list(islice(drafts, _TOGETHER)):
             bad = [draft for draft in some if isinstance(draft, Unreadable)]
             good = [draft for draft in some if not isinstance(draft, Unreadable)]
             posts = [Post(**dict(draft), observed_at=draft.published_at) for draft in good]
-            yield enriched(chain, posts), bad
+            yield enriched(chain, posts, threads), bad
 
 
 def all_but_rules(settings: Settings, rules: RuleSet) -> Chain:
@@ -69,6 +70,9 @@ def all_but_rules(settings: Settings, rules: RuleSet) -> Chain:
     return build_chain(steps, enrich.options, rules)
 
 
-def enriched(chain: Chain, posts: Sequence[Post]) -> list[EnrichedPost]:
-    """What such a chain finds."""
-    return [post for post in run_threads(chain, posts) if isinstance(post, EnrichedPost)]
+def enriched(
+    chain: Chain, posts: Sequence[Post], threads: Threads | None = None
+) -> list[EnrichedPost]:
+    """What such a chain finds; ``threads``: of the posts before these."""
+    found = run_threads(chain, posts, threads or Threads())
+    return [post for post in found if isinstance(post, EnrichedPost)]

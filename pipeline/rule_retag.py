@@ -1,11 +1,11 @@
 """Writes today's matches onto posts of the past.
 
 Delivery: at least once, idempotent. A post goes through ``posts.enriched`` again, under its id and
-revision: the index replaces the document by one of the same revision and never a newer one, so
-there are no duplicates and a post that was seen again meanwhile keeps its newer state. Nothing goes
-to ``signals``: history raises no alarm. Only matches change; brands and mood stay as they were
-found. Limit: a post that a worker judges by old rules while this runs is not written again; a
-second run does that, and writes nothing else.
+revision: the index replaces the document by one of the same version and never a newer one, so
+there are no duplicates, and a post that was seen again meanwhile, or whose root came meanwhile,
+keeps its newer state. Nothing goes to ``signals``: history raises no alarm. Only matches change;
+brands and mood stay as they were found. Limit: a post that a worker judges by old rules while this
+runs is not written again; a second run does that, and writes nothing else.
 """
 
 from collections.abc import AsyncIterator, Sequence

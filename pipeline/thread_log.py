@@ -2,14 +2,13 @@
 
 A change is written after the posts that it led to and before their batch is acknowledged, so after
 any crash the batch comes again and meets what was there before it. Delivery: at least once; a
-thread's record holds all of it. Limit: of a process that was frozen between reading a thread and
-writing it, and that lost its partition meanwhile, the write takes back what its successor added to
-that one thread; a reply may then lack a brand of its root, and no post is lost.
+thread's record holds all of it. Limit: a process that lost its partition between asking whether it
+still owns it and writing takes back what its successor added to that one thread; a reply may then
+lack a brand of its root, and no post is lost.
 """
 
 import asyncio
-from collections import defaultdict
-from collections.abc import Iterable, Mapping
+from collections.abc import Callable, Sequence
 
 import structlog
 from aiokafka import AIOKafkaConsumer
@@ -29,7 +28,7 @@ __all__ = ["ThreadLog"]
 
 #: A broker that does not answer for so long is away.
 READ_SECONDS = 30.0
-#: A fetch brings at least the record that is looked for.
+#: A fetch brings at least one record, however large.
 FETCH_BYTES = 256 * 1024
 
 log = structlog.get_logger()
@@ -39,9 +38,14 @@ class ThreadLog:
     """Threads by partition of ``posts.raw``; read from Kafka when a partition is first asked of."""
 
     def __init__(
-        self, kafka: Kafka, vitals: Reader | None = None, most: int = MAX_REMEMBERED
+        self,
+        kafka: Kafka,
+        vitals: Reader | None = None,
+        most: int = MAX_REMEMBERED,
+        assigned: Callable[[int], bool] = lambda partition: True,
     ) -> None:
         self._kafka = kafka
+        self._assigned = assigned
         self._most = most
         self._vitals = vitals or Reader("enrich")
         self._owned: dict[int, Threads] = {}
@@ -54,7 +58,10 @@ class ThreadLog:
             FatalError: the cluster can't be reached, or the topic is missing or has another number
                 of partitions than ``posts.raw``.
         """
-        consumer = self._kafka.consumer(max_partition_fetch_bytes=FETCH_BYTES)
+        # Uncommitted, as Faust reads it: a reply that was heard can be read.
+        consumer = self._kafka.consumer(
+            max_partition_fetch_bytes=FETCH_BYTES, isolation_level="read_uncommitted"
+        )
         try:
             with rights_checked(self._kafka.settings):
                 await self._kafka.connect(consumer)
@@ -106,6 +113,7 @@ class ThreadLog:
             except RejectedError as error:
                 raise FatalError(self._unreadable(partition, record.offset, error)) from error
             threads.restore(root_id, kept)
+            self._vitals.alive()
         log.info("threads", partition=partition, known=len(threads))
 
     def _unreadable(self, partition: int, offset: int, error: RejectedError) -> str:
@@ -120,59 +128,52 @@ class ThreadLog:
         )
 
     def entries(self) -> list[Entry]:
-        """What changed since the last call, to be written to ``threads``."""
+        """What changed since the last call, to be written to ``threads``.
+
+        Without partitions that are another process's by now: it hears the same lines.
+        """
         return [
             Entry(partition, thread.to_line() if thread is not None else None, root_id.encode())
             for partition, threads in self._owned.items()
             for root_id, thread in threads.changes()
+            if self._assigned(partition)
         ]
 
-    async def posts_at(self, partition: int, places: Iterable[Place]) -> dict[Place, Post]:
-        """The posts that lie there; without those that Kafka has deleted.
+    async def posts_at(self, partition: int, places: Sequence[Place]) -> list[Post]:
+        """The posts that lie there, in the order of ``places``; without those that Kafka deleted.
 
         Raises:
             RetryableError: Kafka is away.
         """
-        lines: dict[int, set[int]] = defaultdict(set)
-        for offset, line in places:
-            lines[offset].add(line)
+        source = TopicPartition(self._kafka.topic("posts.raw"), partition)
+        posts = []
+        lines: dict[int, list[bytes]] = {}
         with rights_checked(self._kafka.settings):
             async with mapped_errors("read replies"):
-                values = await self._values(partition, sorted(lines))
-        posts = {
-            (offset, line): post
-            for offset, value in values.items()
-            for line in lines[offset]
-            if (post := _post(value, line)) is not None
-        }
-        metrics.REPLIES.labels("again").inc(len(posts))
-        metrics.REPLIES.labels("gone").inc(sum(map(len, lines.values())) - len(posts))
+                self._consumer.assign([source])
+                (begin,) = (await self._consumer.beginning_offsets([source])).values()
+                (end,) = (await self._consumer.end_offsets([source])).values()
+                for offset, line in places:
+                    if offset not in lines and begin <= offset < end:
+                        lines = {offset: await self._lines(source, offset)}  # one at a time
+                    if (post := _post(lines.get(offset, ()), line)) is not None:
+                        posts.append(post)
+        self._vitals.alive()
+        metrics.REPLIES.labels("gone").inc(len(places) - len(posts))
         return posts
 
-    async def _values(self, partition: int, offsets: Iterable[int]) -> Mapping[int, bytes]:
-        consumer = self._consumer
-        place = TopicPartition(self._kafka.topic("posts.raw"), partition)
-        values: dict[int, bytes] = {}
+    async def _lines(self, source: TopicPartition, offset: int) -> list[bytes]:
+        """The lines of one record; none when it is not there any more."""
         try:
             async with asyncio.timeout(READ_SECONDS):
-                consumer.assign([place])
-                (begin,) = (await consumer.beginning_offsets([place])).values()
-                (end,) = (await consumer.end_offsets([place])).values()
-                for offset in offsets:
-                    if not begin <= offset < end:
-                        continue
-                    if await consumer.position(place) != offset:
-                        consumer.seek(place, offset)
-                    message = await consumer.getone(place)
-                    if message.offset == offset and message.value is not None:
-                        values[offset] = message.value
+                self._consumer.seek(source, offset)
+                message = await self._consumer.getone(source)
         except TimeoutError as error:
             raise RetryableError(f"read replies: no answer in {READ_SECONDS:.0f} s") from error
-        return values
+        return split(message.value) if message.offset == offset and message.value else []
 
 
-def _post(value: bytes, line: int) -> Post | None:
-    lines = split(value)
+def _post(lines: Sequence[bytes], line: int) -> Post | None:
     try:
         return Post.from_line(lines[line - 1]) if line <= len(lines) else None
     except RejectedError:

@@ -11,11 +11,12 @@ from processors import ENRICHERS
 from processors.base import Enricher
 from schemas.component import ComponentConfig
 from schemas.dead_letter import Drop
-from schemas.enriched import BrandTag, EnrichedPost
+from schemas.enriched import EnrichedPost
 from schemas.errors import FatalError
 from schemas.language import say
 from schemas.post import Author, Post
 from schemas.rules import RuleSet
+from schemas.thread import Root
 
 __all__ = ["Chain", "build_chain", "build_enricher"]
 
@@ -41,7 +42,7 @@ _NO_FINDINGS = {
 }
 
 
-_NO_ROOTS: Mapping[str, tuple[BrandTag, ...]] = {}
+_NO_ROOTS: Mapping[str, Root] = {}
 
 
 class Chain:
@@ -57,11 +58,11 @@ class Chain:
         self.models = {name: enricher.version for name, enricher in self._enrichers.items()}
 
     def run(
-        self, posts: Sequence[Post], roots: Mapping[str, tuple[BrandTag, ...]] = _NO_ROOTS
+        self, posts: Sequence[Post], roots: Mapping[str, Root] = _NO_ROOTS
     ) -> list[EnrichedPost | Drop]:
         """One result per post, in the order of ``posts``.
 
-        ``roots``: by root id, the brands that replies to it inherit (``processors/threads.py``).
+        ``roots``: by root id, what replies to it inherit (``processors/threads.py``).
 
         Raises:
             FatalError: an enricher broke its contract: more or fewer results than posts.
@@ -71,16 +72,14 @@ class Chain:
             results += self._run(posts[start : start + _TOGETHER], roots)
         return results
 
-    def _run(
-        self, posts: Sequence[Post], roots: Mapping[str, tuple[BrandTag, ...]]
-    ) -> list[EnrichedPost | Drop]:
+    def _run(self, posts: Sequence[Post], roots: Mapping[str, Root]) -> list[EnrichedPost | Drop]:
         results: list[EnrichedPost | Drop] = []
         blank = {**_NO_FINDINGS, "models": self.models}
         kept = [_BLANK.replaced(**(post.__dict__ | blank)) for post in posts]
         if roots:
             kept = [
-                post.replaced(brands=inherited)
-                if post.root_id is not None and (inherited := roots.get(post.root_id))
+                post.replaced(brands=root.brands, root_news=root.news)
+                if post.root_id is not None and (root := roots.get(post.root_id)) and root.news
                 else post
                 for post in kept
             ]

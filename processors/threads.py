@@ -16,7 +16,7 @@ from processors.chain import Chain
 from schemas.dead_letter import Drop
 from schemas.enriched import BrandRole, BrandTag, EnrichedPost
 from schemas.post import Post
-from schemas.thread import MAX_REPLIES, Place, Thread
+from schemas.thread import MAX_REPLIES, Place, Root, Thread
 
 __all__ = ["MAX_REMEMBERED", "Threads", "awaits_root", "run_threads"]
 
@@ -35,6 +35,7 @@ class _Known:
 
     revision: int | None = None
     brands: tuple[BrandTag, ...] = ()
+    news: int = 0
     replies: list[Place] = field(default_factory=list)
 
 
@@ -44,6 +45,10 @@ class Threads:
     What it knows is the same whatever the order in which roots and replies were heard; a root's
     newest revision counts, and a deleted one keeps what it named. When there are too many, the
     threads that were touched longest ago are forgotten.
+
+    Limits: a root that names nothing is not remembered, so an older state of it that names
+    something, and that comes later, is believed. A repost is nobody's root here: its thread is that
+    of what it reposts, and comments on it that name the repost as their root inherit nothing.
     """
 
     def __init__(self, most: int = MAX_REMEMBERED) -> None:
@@ -62,29 +67,30 @@ class Threads:
         if thread is None:
             return
         brands = tuple(_inherited(tag.brand, tag.role, tag.confidence) for tag in thread.brands)
-        known = _Known(thread.revision, brands, list(thread.replies))
+        known = _Known(thread.revision, brands, thread.news, list(thread.replies))
         self._known[root_id] = known
         self._size += _size(known)
         self._forget_oldest()
 
-    def brands_of(self, root_id: str) -> tuple[BrandTag, ...]:
+    def root(self, root_id: str) -> Root:
         """What a reply to this root inherits."""
         known = self._known.get(root_id)
-        return known.brands if known is not None else ()
+        return Root(known.brands, known.news) if known is not None else Root()
 
-    def hear_root(self, post: EnrichedPost) -> tuple[Place, ...]:
+    def hear_root(self, post: Post, tags: Sequence[BrandTag]) -> tuple[Place, ...]:
         """Remember what a root names; the places of all replies that are to be judged again."""
         known = self._known.get(post.id)
-        if post.deleted or (known is None and not post.brands):
+        if post.deleted or (known is None and not tags):
             return ()
         if known is not None and known.revision is not None and post.revision <= known.revision:
             return ()
         known = self._touch(post.id)
         known.revision = post.revision
-        brands = tuple(_inherited(tag.brand, tag.role, tag.confidence) for tag in post.brands)
+        brands = tuple(_inherited(tag.brand, tag.role, tag.confidence) for tag in tags)
         if brands == known.brands:
             return ()
         known.brands = brands
+        known.news += 1
         return tuple(known.replies)
 
     def hear_reply(self, root_id: str, place: Place) -> None:
@@ -111,7 +117,10 @@ class Threads:
         if known is None:
             return None
         return Thread.unchecked(
-            revision=known.revision, brands=known.brands, replies=tuple(known.replies)
+            revision=known.revision,
+            brands=known.brands,
+            news=known.news,
+            replies=tuple(known.replies),
         )
 
     def _touch(self, root_id: str) -> _Known:
@@ -131,17 +140,19 @@ class Threads:
             self._touched[root_id] = None
 
 
-def run_threads(chain: Chain, posts: Sequence[Post]) -> list[EnrichedPost | Drop]:
-    """The chain over posts that are all there is: roots first, then what inherits from them."""
-    threads = Threads(most=len(posts) or 1)
+def run_threads(chain: Chain, posts: Sequence[Post], threads: Threads) -> list[EnrichedPost | Drop]:
+    """The chain over posts of a recording: roots first, then what inherits from them.
+
+    ``threads`` knows the roots of earlier pages, and learns those of this one.
+    """
     replies = [place for place, post in enumerate(posts) if awaits_root(post)]
     others = [place for place, post in enumerate(posts) if not awaits_root(post)]
     results: dict[int, EnrichedPost | Drop] = {}
     for place, found in zip(others, chain.run([posts[i] for i in others]), strict=True):
         results[place] = found
         if isinstance(found, EnrichedPost) and found.thread == found.id:
-            threads.hear_root(found)
-    roots = {root: threads.brands_of(root) for root in {posts[i].thread for i in replies}}
+            threads.hear_root(found, found.brands)
+    roots = {root: threads.root(root) for root in {posts[i].thread for i in replies}}
     found_replies = chain.run([posts[i] for i in replies], roots)
     results.update(zip(replies, found_replies, strict=True))
     return [results[place] for place in range(len(posts))]

@@ -105,5 +105,8 @@ class EnrichedPost(Post):
     """Equal for copies of one text."""
     influence: Annotated[float, Field(ge=0)] | None = None
     departments: tuple[str, ...] = ()
+    root_news: Annotated[int, Field(ge=0)] | None = None
+    """How often what its root names had changed when it was judged: orders judgements of one
+    revision, of which the later one knows more."""
     models: dict[str, str] = Field(default_factory=dict)
     """Enricher name to the version that judged this post."""

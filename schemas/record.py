@@ -101,8 +101,11 @@ _NOTHING_SET: set[str] = set()  # shared: records are frozen
 @cache
 def _defaults(kind: type[Record]) -> dict[str, Any]:
     """In order of declaration, with a place for what must be given: lines keep that order."""
+    shared = [name for name, field in kind.model_fields.items() if field.default_factory]
+    if shared:  # all records would have the same list or mapping
+        raise TypeError(f"{kind.__name__} makes {shared[0]} anew for each record: construct it")
     return {
-        name: None if field.is_required() else field.get_default(call_default_factory=True)
+        name: None if field.is_required() else field.default
         for name, field in kind.model_fields.items()
     }
 

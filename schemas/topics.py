@@ -27,6 +27,8 @@ class Topic:
     cleanup: Literal["delete", "compact"] = "delete"
     retention_seconds: int = 7 * _DAY
     max_message_bytes: int = 4 * _MIB
+    segment_bytes: int | None = None
+    """Compaction leaves the newest segment alone; small ones keep what is read at a start small."""
     aligned_with: str | None = None
     """Must have as many partitions as this topic."""
 
@@ -53,6 +55,7 @@ TOPICS: dict[str, Topic] = {
             "thread root id; the partition is that of posts.raw",
             ("Thread",),
             cleanup="compact",
+            segment_bytes=16 * _MIB,
             aligned_with="posts.raw",
         ),
         Topic(

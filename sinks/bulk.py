@@ -33,7 +33,7 @@ class Document:
     index: str
     id: str
     version: int
-    """External version: a write with a lower one than stored is void, an equal one repeats."""
+    """External version: a write with a lower one than stored is void, an equal one replaces it."""
     body: bytes
     """One JSON line without a line break."""
 

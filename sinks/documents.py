@@ -23,6 +23,7 @@ _FIRST = datetime(2009, 1, 1, tzinfo=UTC)
 _END = datetime(2036, 1, 1, tzinfo=UTC)
 """Weibo began in 2009. Outside of this the date is a mistake, and mistakes must not create
 hundreds of monthly indices."""
+_MOST_JUDGEMENTS = 999
 
 
 class _Head(BaseModel):
@@ -32,7 +33,16 @@ class _Head(BaseModel):
 
     id: PostId
     published_at: UtcTime
-    revision: int = Field(ge=0, lt=2**63)
+    revision: int = Field(ge=0, lt=2**62)
+    root_news: int | None = Field(default=None, ge=0)
+
+    @property
+    def version(self) -> int:
+        """Orders a post's states, and the judgements of one state.
+
+        A revision is a time in milliseconds, and no source shows a post twice within a second.
+        """
+        return self.revision + min(self.root_news or 0, _MOST_JUDGEMENTS)
 
 
 class _IncidentHead(BaseModel):
@@ -66,7 +76,7 @@ class Names:
             RejectedError: no post, or more than one line.
         """
         head = _parse(_Head, line)
-        return Document(self.posts_of(head.published_at), head.id, head.revision, line)
+        return Document(self.posts_of(head.published_at), head.id, head.version, line)
 
     def incident_document(self, line: bytes) -> Document:
         """The document of one ``Incident`` line.

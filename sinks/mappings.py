@@ -98,6 +98,7 @@ POST: Mapping = _object(
     signature=_TERM,
     influence=_NUMBER,
     departments=_TERM,
+    root_news=_COUNT,
     models=_OPAQUE,
 )
 

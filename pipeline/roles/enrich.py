@@ -35,9 +35,15 @@ def faust_app(settings: Settings, guard: Guard) -> faust.App:
     kafka = kafka_of(settings)
     vitals = guard.vitals.reader("enrich")
     chain = _LiveChain(kafka, settings, guard.vitals)
-    stage = EnrichStage(
-        LineWriter(kafka), chain.current, ThreadLog(kafka, vitals, settings.enrich.remember)
-    )
+    source = kafka.topic("posts.raw")
+
+    def assigned(partition: int) -> bool:
+        return any(
+            tp.topic == source and tp.partition == partition for tp in app.consumer.assignment()
+        )
+
+    threads = ThreadLog(kafka, vitals, settings.enrich.remember, assigned)
+    stage = EnrichStage(LineWriter(kafka), chain.current, threads)
     loop = safe_loop(stage, kafka, settings, vitals)
     app = create_app(
         kafka, "enrich", "posts.raw", settings.folder, loop, guard, vitals, chain.start

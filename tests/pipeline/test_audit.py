@@ -166,6 +166,17 @@ async def test_a_post_that_is_nowhere_is_named(line: Line) -> None:
     assert report.total.missing == 1
 
 
+async def test_a_post_that_was_left_out_and_then_kept_must_be_indexed(line: Line) -> None:
+    await line.produce(post(1))
+    await line.drop(post(1))
+    assert (await audit(line.kafka, line.index)).total.dropped == 1
+
+    await line.writer.write({"posts.enriched": [Entry(0, post(1), b"weibo:1")]})
+
+    report = await audit(line.kafka, line.index)
+    assert report.missing == ["weibo:1"]
+
+
 async def test_a_bad_line_without_its_dead_letter_is_named_by_place(line: Line) -> None:
     await line.produce(post(1) + b"\n{bad", b"\n", None)
     await line.store(post(1))

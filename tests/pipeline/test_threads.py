@@ -22,6 +22,7 @@ from schemas.errors import FatalError, RetryableError
 from schemas.rules import RuleSet
 from schemas.signals import Mention, parse_signal
 from schemas.topics import TOPICS
+from sinks.documents import Names
 
 pytestmark = pytest.mark.services
 
@@ -40,6 +41,7 @@ RULES = RuleSet.from_line(
         }
     ).encode()
 )
+NAMES = Names("t-")
 CHAIN = build_chain(("keywords", "brands"), {}, RULES)
 
 
@@ -83,10 +85,11 @@ class Bench:
         await self.kafka.create_topics()
         await self.new_process()
 
-    async def new_process(self, chain: Any = CHAIN) -> None:
+    async def new_process(self, chain: Any = CHAIN, owns: bool = True) -> None:
         """A fresh one, which knows only what Kafka holds; the old one lives on, as a zombie."""
         self.writer = FailingWriter(self.kafka)
-        self.stage = EnrichStage(self.writer, lambda: chain, ThreadLog(self.kafka))
+        threads = ThreadLog(self.kafka, assigned=lambda partition: owns)
+        self.stage = EnrichStage(self.writer, lambda: chain, threads)
         await self.stage.start()
         self._stages.append(self.stage)
 
@@ -125,13 +128,15 @@ class Bench:
         self._read = items[-1].record.offset + 1
 
     async def enriched(self) -> dict[str, EnrichedPost]:
-        """As the index would hold it: an older revision never replaces a newer one."""
-        newest: dict[str, EnrichedPost] = {}
-        async for record in self.kafka.read_all("posts.enriched"):
+        """As the index holds it, whatever order they come in: the order of versions decides."""
+        newest: dict[str, tuple[int, EnrichedPost]] = {}
+        written = [record async for record in self.kafka.read_all("posts.enriched")]
+        for record in reversed(written):
             post = EnrichedPost.from_line(record.value or b"")
-            if post.id not in newest or post.revision >= newest[post.id].revision:
-                newest[post.id] = post
-        return newest
+            version = NAMES.document_of(record.value or b"").version
+            if post.id not in newest or version > newest[post.id][0]:
+                newest[post.id] = version, post
+        return {post_id: post for post_id, (_, post) in newest.items()}
 
     async def mentions(self) -> set[tuple[str, str]]:
         found = set()
@@ -292,6 +297,65 @@ async def test_a_reply_that_was_left_out_comes_in_when_its_root_names_a_brand(
     assert await bench.brands("r") == ["lantu"]
 
 
+async def test_a_root_that_is_left_out_since_its_edit_takes_its_brand_from_its_replies(
+    bench: Bench,
+) -> None:
+    options = {"relevance": {"keep": "matched"}}
+    chain = build_chain(("keywords", "brands", "relevance"), options, RULES)
+    await bench.new_process(chain)
+    await bench.work([line("x", "岚图刹车异响", 1)], [line("r", "极氪不会", root="x")])
+    assert await bench.brands("r") == ["lantu", "zeekr"]
+
+    await bench.work([line("x", "刹车异响", 2)])
+
+    assert await bench.brands("r") == ["zeekr"]
+
+
+async def test_hundreds_of_replies_are_read_and_written_some_at_a_time(
+    bench: Bench, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("pipeline.judge.AGAIN_TOGETHER", 3)
+    await bench.work(
+        *([line(f"r{n}{m}", "我的也是", root="x") for m in range(4)] for n in range(5))
+    )
+
+    await bench.work([line("x", "岚图刹车异响")])
+
+    posts = await bench.enriched()
+    assert {post.id for post in posts.values() if post.brands} == {
+        "weibo:x",
+        *(f"weibo:r{n}{m}" for n in range(5) for m in range(4)),
+    }
+
+
+async def test_a_root_does_not_pay_for_a_reply_that_cannot_be_judged_again(
+    bench: Bench, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    await bench.work([line("r", "我的也是", root="x")])
+    run = CHAIN.run
+
+    def fail_at_replies(posts: Sequence[Any], roots: Any = {}) -> Any:  # noqa: B006
+        if any(post.id == "weibo:r" for post in posts):
+            raise ValueError("a bug")
+        return run(posts, roots)
+
+    monkeypatch.setattr(CHAIN, "run", fail_at_replies)
+
+    await bench.work([line("x", "岚图刹车异响")])
+
+    assert await bench.brands("x") == ["lantu"]
+    assert await bench.brands("r") == []
+
+
+async def test_who_lost_the_partition_leaves_its_threads_to_the_new_owner(bench: Bench) -> None:
+    await bench.new_process(owns=False)
+
+    await bench.work([line("x", "岚图刹车异响")])
+
+    assert await bench.brands("x") == ["lantu"]
+    assert [r async for r in bench.kafka.read_all("threads")] == []
+
+
 async def test_a_reply_that_kafka_deleted_meanwhile_is_let_go(bench: Bench) -> None:
     await bench.work([line("r", "我的也是", root="x")], [line("s", "我也是", root="x")])
     async with bench.kafka.admin() as admin:
@@ -332,3 +396,22 @@ async def test_a_topic_with_other_partitions_is_refused(bench: Bench) -> None:
 
     with pytest.raises(FatalError, match=r"threads 有 1 个分区，必须和 .*posts.raw 一样有 2 个"):
         await ThreadLog(other).start()
+
+
+async def test_the_topic_is_made_to_fit_what_is_there_whatever_the_settings_say(
+    bench: Bench,
+) -> None:
+    prefix = bench.kafka.settings.prefix + "c."
+    settings = bench.kafka.settings.model_copy(update={"prefix": prefix, "partitions": 1})
+    today = Kafka(settings, bench.kafka.address)
+    async with today.admin() as admin:
+        await admin.create_topics([today._new_topic(TOPICS["posts.raw"], 3)])
+        await today._partition_counts(admin, ["posts.raw"])  # it is there a moment later
+
+    await today.create_topics()
+
+    log = ThreadLog(today)
+    await log.start()
+    await log.stop()
+    async with today.reader("threads") as (_, partitions):
+        assert len(partitions) == 3

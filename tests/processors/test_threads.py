@@ -12,7 +12,7 @@ from processors.threads import Threads, awaits_root, run_threads
 from schemas.enriched import BrandTag, EnrichedPost
 from schemas.post import Post
 from schemas.rules import RuleSet
-from schemas.thread import MAX_REPLIES, Thread
+from schemas.thread import MAX_REPLIES, Root, Thread
 
 RULES = RuleSet.from_line(
     json.dumps(
@@ -50,14 +50,13 @@ def reply(native: str = "r", text: str = "我的也是", **changes: Any) -> Post
 
 
 def judged(posts: Sequence[Post]) -> list[EnrichedPost]:
-    results = run_threads(build_chain(("brands",), {}, RULES), posts)
+    results = run_threads(build_chain(("brands",), {}, RULES), posts, Threads())
     return [result for result in results if isinstance(result, EnrichedPost)]
 
 
-def root(second: int, *brands: str, **changes: Any) -> EnrichedPost:
+def root(second: int, *brands: str, **changes: Any) -> tuple[Post, tuple[BrandTag, ...]]:
     tags = tuple(BrandTag(brand=brand, role="own") for brand in brands)
-    found = post("root", "主帖", second, **changes)
-    return EnrichedPost(**{**dict(found), "brands": tags})
+    return post("root", "主帖", second, **changes), tags
 
 
 def kept(threads: Threads) -> dict[str, Thread | None]:
@@ -97,9 +96,9 @@ def test_who_quotes_the_root_inherits_what_is_quoted() -> None:
 
 def test_a_brand_that_is_no_longer_in_the_registry_is_not_inherited() -> None:
     chain = build_chain(("brands",), {}, RULES)
-    tags = (BrandTag(brand="gone", role="own", inherited=True),)
+    gone = Root((BrandTag(brand="gone", role="own", inherited=True),), news=1)
 
-    [found] = chain.run([reply()], {"weibo:root": tags})
+    [found] = chain.run([reply()], {"weibo:root": gone})
 
     assert isinstance(found, EnrichedPost)
     assert found.brands == ()
@@ -118,6 +117,16 @@ def test_only_a_reply_without_a_quote_awaits_its_root(one: Post, awaits: bool) -
     assert awaits_root(one) is awaits
 
 
+def test_a_page_of_a_recording_knows_the_roots_of_the_pages_before() -> None:
+    chain, threads = build_chain(("brands",), {}, RULES), Threads()
+    run_threads(chain, [post("root", "岚图刹车异响")], threads)
+
+    [found] = run_threads(chain, [reply()], threads)
+
+    assert isinstance(found, EnrichedPost)
+    assert [tag.brand for tag in found.brands] == ["lantu"]
+
+
 # --- what is remembered -----------------------------------------------------------------------
 
 
@@ -126,10 +135,10 @@ def test_what_is_known_does_not_depend_on_what_was_heard_first(order: tuple[int,
     threads = Threads()
     told: list[Any] = []
     happenings = [
-        lambda: threads.hear_root(root(1, "lantu")),
-        lambda: threads.hear_root(root(2, "lantu", "zeekr")),
+        lambda: threads.hear_root(*root(1, "lantu")),
+        lambda: threads.hear_root(*root(2, "lantu", "zeekr")),
         lambda: threads.hear_reply("weibo:root", (7, 1)),
-        lambda: threads.hear_root(root(3, deleted=True)),
+        lambda: threads.hear_root(*root(3, deleted=True)),
     ]
 
     for place in order:
@@ -148,10 +157,10 @@ def test_what_is_known_does_not_depend_on_what_was_heard_first(order: tuple[int,
 def test_nothing_new_is_nothing_to_judge_or_keep() -> None:
     threads = Threads()
     threads.hear_reply("weibo:root", (7, 1))
-    assert threads.hear_root(root(1, "lantu")) == ((7, 1),)
+    assert threads.hear_root(*root(1, "lantu")) == ((7, 1),)
     kept(threads)
 
-    assert threads.hear_root(root(1, "lantu")) == ()
+    assert threads.hear_root(*root(1, "lantu")) == ()
     threads.hear_reply("weibo:root", (7, 1))
 
     assert kept(threads) == {}
@@ -160,24 +169,24 @@ def test_nothing_new_is_nothing_to_judge_or_keep() -> None:
 def test_a_root_of_no_brand_is_not_remembered() -> None:
     threads = Threads()
 
-    assert threads.hear_root(root(1)) == ()
+    assert threads.hear_root(*root(1)) == ()
 
     assert (len(threads), kept(threads)) == (0, {})
 
 
 def test_an_edit_that_takes_the_brand_out_is_told_to_the_replies() -> None:
     threads = Threads()
-    threads.hear_root(root(1, "lantu"))
+    threads.hear_root(*root(1, "lantu"))
     threads.hear_reply("weibo:root", (7, 1))
 
-    assert threads.hear_root(root(2)) == ((7, 1),)
+    assert threads.hear_root(*root(2)) == ((7, 1),)
 
-    assert threads.brands_of("weibo:root") == ()
+    assert threads.root("weibo:root") == Root((), news=2)
 
 
 def test_what_was_kept_is_known_again() -> None:
     threads = Threads()
-    threads.hear_root(root(1, "lantu"))
+    threads.hear_root(*root(1, "lantu"))
     threads.hear_reply("weibo:root", (7, 1))
     threads.hear_reply("weibo:other", (8, 2))
     lines = {key: thread and thread.to_line() for key, thread in kept(threads).items()}
@@ -186,8 +195,8 @@ def test_what_was_kept_is_known_again() -> None:
     for key, line in lines.items():
         again.restore(key, Thread.from_line(line) if line else None)
 
-    assert again.brands_of("weibo:root") == threads.brands_of("weibo:root")
-    assert again.hear_root(root(2, "zeekr")) == ((7, 1),)
+    assert again.root("weibo:root") == threads.root("weibo:root")
+    assert again.hear_root(*root(2, "zeekr")) == ((7, 1),)
     assert kept(again).keys() == {"weibo:root"}  # what was only restored is kept already
 
 
@@ -196,7 +205,7 @@ def test_of_many_replies_the_newest_are_remembered() -> None:
     for offset in range(MAX_REPLIES + 3):
         threads.hear_reply("weibo:root", (offset, 1))
 
-    places = threads.hear_root(root(1, "lantu"))
+    places = threads.hear_root(*root(1, "lantu"))
 
     assert len(places) == MAX_REPLIES
     assert (places[0], places[-1]) == ((3, 1), (MAX_REPLIES + 2, 1))

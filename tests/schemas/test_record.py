@@ -1,13 +1,16 @@
 import json
 from datetime import UTC, datetime, timedelta, timezone
+from typing import Any
 
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 from pydantic import ValidationError
 
+from schemas.enriched import BrandTag, EnrichedPost, Match, Span
 from schemas.errors import RejectedError
 from schemas.record import PlainText, Record, UtcTime
+from schemas.thread import Thread
 
 CHINA = timezone(timedelta(hours=8))
 
@@ -126,3 +129,28 @@ def test_a_line_read_and_written_again_is_the_same_bytes(
 
     assert b"\n" not in written
     assert Note.from_line(written).to_line() == written
+
+
+@pytest.mark.parametrize(
+    ("kind", "values"),
+    [
+        (Span, {"start": 1, "end": 3}),
+        (Span, {"field": "title", "start": 1, "end": 3}),
+        (Match, {"rule": "r", "version": 2, "words": ("刹车",), "spans": (Span(start=0, end=2),)}),
+        (BrandTag, {"brand": "lantu", "role": "own", "aliases": ("岚图",)}),
+        (Thread, {"revision": 7, "replies": ((1, 1),)}),
+    ],
+)
+def test_a_record_that_is_not_checked_is_the_same_record(
+    kind: type[Record], values: dict[str, Any]
+) -> None:
+    unchecked, checked = kind.unchecked(**values), kind(**values)
+
+    assert unchecked == checked
+    assert unchecked.to_line() == checked.to_line()
+    assert kind.from_line(unchecked.to_line()) == checked
+
+
+def test_records_that_would_share_a_mapping_must_be_constructed() -> None:
+    with pytest.raises(TypeError, match="models"):
+        EnrichedPost.unchecked(id="weibo:1")
