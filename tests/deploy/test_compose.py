@@ -528,7 +528,7 @@ def test_docker_commands_of_the_runbook_name_services_that_exist(command: str) -
         names = names[:1]
     names = [re.sub(r"=.*", "", name) for name in names]
 
-    assert verb in {"build", "down", "exec", "logs", "ps", "restart", "start", "stop", "up"}
+    assert verb in {"build", "down", "exec", "logs", "ps", "restart", "run", "start", "stop", "up"}
     assert set(names) <= set(SERVICES)
 
 
