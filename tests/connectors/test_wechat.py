@@ -273,17 +273,15 @@ async def test_what_the_broker_does_not_take_in_time_is_kept_on_the_disk(
     spooling: Context, tmp_path: Path
 ) -> None:
     # Given a broker that is away for longer than WeChat tries, and a process that dies meanwhile
-    line = Line(spooling, answer_seconds=0.3)
+    line = Line(spooling, answer_seconds=2)  # of it, the disk has a share
     await line.driver.start(line.config.port)
     line.driver.broker.clear()
     contents = [line.sender.message(str(n)) for n in range(20)]
     contents += [line.sender.event("unsubscribe"), line.sender.message("?", MsgType="hologram")]
 
-    # More than WeChat's 5 s: what counts is that each is answered, and a busy disk may take longer.
-    pushes = (line.sender.push(one, wait_seconds=60) for one in contents)
-    answers = await asyncio.gather(*pushes)
+    answers = await asyncio.gather(*(line.sender.push(one) for one in contents))
 
-    assert answers == [[200]] * 22
+    assert [statuses[-1] for statuses in answers] == [200] * 22
     assert line.driver.written == []
     await line.restart({})
 
