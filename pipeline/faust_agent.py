@@ -28,7 +28,7 @@ from pipeline.vitals import Membership, Reader
 from schemas.errors import FatalError
 from schemas.language import say
 
-__all__ = ["create_app"]
+__all__ = ["create_app", "owns"]
 
 MAX_RECORDS = 64
 WITHIN_SECONDS = 0.1
@@ -110,6 +110,12 @@ def create_app(
     app.on_partitions_assigned.connect(count, weak=False)
     app.on_before_shutdown.connect(disconnect, weak=False)
     return app
+
+
+def owns(app: faust.App, topic: str, partition: int) -> bool:
+    """Whether a partition of a topic (its real name) is this process's own now."""
+    assigned = app.consumer.assignment()
+    return any(tp.topic == topic and tp.partition == partition for tp in assigned)
 
 
 def _thread(app: faust.App) -> Any:

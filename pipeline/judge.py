@@ -13,11 +13,11 @@ from pipeline import metrics
 from pipeline.record import Item
 from pipeline.thread_log import ThreadLog
 from processors.chain import Chain
-from processors.threads import awaits_root
+from processors.threads import awaits_root, run_threads
 from schemas.dead_letter import Drop
 from schemas.enriched import EnrichedPost
 from schemas.post import Post
-from schemas.thread import Place, Root
+from schemas.thread import Place
 
 __all__ = ["Judge", "Judged"]
 
@@ -59,22 +59,15 @@ class Judge:
         chain = self._chain()
         if "brands" not in chain.models:  # nothing to inherit
             return Judged(chain.run([item.value for item in items]), [])
-        # Roots first, so that replies of the same batch know them.
-        others = [place for place, item in enumerate(items) if not awaits_root(item.value)]
-        replies = [place for place, item in enumerate(items) if awaits_root(item.value)]
-        results: dict[int, Result] = {}
-        earlier = []
-        for place, result in zip(
-            others, chain.run([items[place].value for place in others]), strict=True
-        ):
-            results[place] = result
-            if places := await self._hear(items[place], result):
-                earlier.append((items[place], places))
-        roots = await self._roots_of([items[place] for place in replies])
-        results.update(
-            zip(replies, chain.run([items[place].value for place in replies], roots), strict=True)
+        partitions = {item.record.partition for item in items}
+        threads = {number: await self._threads.of(number) for number in partitions}
+        results, news = run_threads(
+            chain,
+            [item.value for item in items],
+            [threads[item.record.partition] for item in items],
+            [(item.record.offset, item.line) for item in items],
         )
-        return Judged([results[place] for place in range(len(items))], earlier)
+        return Judged(results, [(items[number], places) for number, places in news.items()])
 
     async def judge_again(
         self, earlier: Iterable[tuple[Item[Post], tuple[Place, ...]]]
@@ -100,23 +93,6 @@ class Judge:
                     metrics.REPLIES.labels("failed").inc(len(replies))
                     continue
                 yield root, results
-
-    async def _hear(self, item: Item[Post], result: Result) -> tuple[Place, ...]:
-        """Where the replies lie that this root's news concern."""
-        if item.value.thread != item.value.id:
-            return ()
-        threads = await self._threads.of(item.record.partition)
-        brands = result.brands if isinstance(result, EnrichedPost) else ()
-        return threads.hear_root(item.value, brands)
-
-    async def _roots_of(self, items: Iterable[Item[Post]]) -> dict[str, Root]:
-        """What the roots of these replies name; the replies are remembered."""
-        roots = {}
-        for item in items:
-            threads = await self._threads.of(item.record.partition)
-            threads.hear_reply(item.value.thread, (item.record.offset, item.line))
-            roots[item.value.thread] = threads.root(item.value.thread)
-        return roots
 
     async def _read(self, root: Item[Post], places: Sequence[Place]) -> list[Post]:
         """The replies that lie there: each once, in its newest state."""

@@ -74,5 +74,5 @@ def enriched(
     chain: Chain, posts: Sequence[Post], threads: Threads | None = None
 ) -> list[EnrichedPost]:
     """What such a chain finds; ``threads``: of the posts before these."""
-    found = run_threads(chain, posts, threads or Threads())
+    found, _ = run_threads(chain, posts, [threads or Threads()] * len(posts))
     return [post for post in found if isinstance(post, EnrichedPost)]

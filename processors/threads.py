@@ -140,22 +140,38 @@ class Threads:
             self._touched[root_id] = None
 
 
-def run_threads(chain: Chain, posts: Sequence[Post], threads: Threads) -> list[EnrichedPost | Drop]:
-    """The chain over posts of a recording: roots first, then what inherits from them.
+def run_threads(
+    chain: Chain,
+    posts: Sequence[Post],
+    threads: Sequence[Threads],
+    places: Sequence[Place] | None = None,
+) -> tuple[list[EnrichedPost | Drop], dict[int, tuple[Place, ...]]]:
+    """The chain over posts: roots first, so that replies beside them know them.
 
-    ``threads`` knows the roots of earlier pages, and learns those of this one.
+    ``threads``: for each post the memory that it belongs to, which learns what the roots name.
+    ``places``: where each post lies; without them replies are not remembered. Gives one result per
+    post, in order, and by the number of a root with news where the replies lie that lack them.
     """
-    replies = [place for place, post in enumerate(posts) if awaits_root(post)]
-    others = [place for place, post in enumerate(posts) if not awaits_root(post)]
+    replies = [number for number, post in enumerate(posts) if awaits_root(post)]
+    others = [number for number, post in enumerate(posts) if not awaits_root(post)]
     results: dict[int, EnrichedPost | Drop] = {}
-    for place, found in zip(others, chain.run([posts[i] for i in others]), strict=True):
-        results[place] = found
-        if isinstance(found, EnrichedPost) and found.thread == found.id:
-            threads.hear_root(found, found.brands)
-    roots = {root: threads.root(root) for root in {posts[i].thread for i in replies}}
-    found_replies = chain.run([posts[i] for i in replies], roots)
+    news: dict[int, tuple[Place, ...]] = {}
+    for number, found in zip(others, chain.run([posts[n] for n in others]), strict=True):
+        results[number] = found
+        post = posts[number]
+        if post.thread == post.id:
+            brands = found.brands if isinstance(found, EnrichedPost) else ()
+            if waiting := threads[number].hear_root(post, brands):
+                news[number] = waiting
+    roots = {}
+    for number in replies:
+        root_id = posts[number].thread
+        if places is not None:
+            threads[number].hear_reply(root_id, places[number])
+        roots[root_id] = threads[number].root(root_id)
+    found_replies = chain.run([posts[n] for n in replies], roots)
     results.update(zip(replies, found_replies, strict=True))
-    return [results[place] for place in range(len(posts))]
+    return [results[number] for number in range(len(posts))], news
 
 
 def _size(known: _Known) -> int:

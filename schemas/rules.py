@@ -233,7 +233,7 @@ class RuleSet(Record):
         return Origin(self.id, self.version, rule)
 
 
-def is_told(sets: Iterable[RuleSet], brand: str, channel: str, known: Collection[str]) -> bool:
+def is_told(sets: Iterable[RuleSet], channel: str, known: Collection[str], brand: str) -> bool:
     """Whether a channel tells of a brand: whether a team that listens for it wants that.
 
     A team that names no channel, or none of the ``known`` ones, is told by all, and so is everybody

@@ -9,7 +9,7 @@ import structlog
 
 from pipeline.endpoints import kafka_of
 from pipeline.enrich import EnrichStage
-from pipeline.faust_agent import create_app
+from pipeline.faust_agent import create_app, owns
 from pipeline.guard import Guard
 from pipeline.kafka import Kafka, LineWriter
 from pipeline.roles.parts import safe_loop
@@ -38,9 +38,7 @@ def faust_app(settings: Settings, guard: Guard) -> faust.App:
     source = kafka.topic("posts.raw")
 
     def assigned(partition: int) -> bool:
-        return any(
-            tp.topic == source and tp.partition == partition for tp in app.consumer.assignment()
-        )
+        return owns(app, source, partition)
 
     threads = ThreadLog(kafka, vitals, settings.enrich.remember, assigned)
     stage = EnrichStage(LineWriter(kafka), chain.current, threads)

@@ -62,7 +62,7 @@ async def run(settings: Settings, process: Vitals, stop: asyncio.Event) -> None:
                 settings.notify,
                 lambda: names,
                 settings.platforms,
-                partial(_is_told, followed, settings, name),
+                partial(is_told, followed, name, settings.channels),
                 vitals=vitals,
             )
             loop = safe_loop(stage, kafka, settings, vitals, group)
@@ -72,7 +72,3 @@ async def run(settings: Settings, process: Vitals, stop: asyncio.Event) -> None:
             process.reader("notify").end("starting")
             await stop.wait()
         await asyncio.gather(*(consumer.run(stop) for consumer in consumers))
-
-
-def _is_told(sets: Sequence[RuleSet], settings: Settings, channel: str, brand: str) -> bool:
-    return is_told(sets, brand, channel, settings.channels)

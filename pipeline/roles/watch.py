@@ -5,7 +5,7 @@ from typing import Any
 import faust
 
 from pipeline.endpoints import kafka_of
-from pipeline.faust_agent import create_app
+from pipeline.faust_agent import create_app, owns
 from pipeline.guard import Guard
 from pipeline.roles.parts import safe_loop
 from pipeline.settings import Settings
@@ -27,9 +27,7 @@ def faust_app(settings: Settings, guard: Guard) -> faust.App:
     source = kafka.topic("signals")
 
     def assigned(partition: int) -> bool:
-        return any(
-            tp.topic == source and tp.partition == partition for tp in app.consumer.assignment()
-        )
+        return owns(app, source, partition)
 
     stage = WatchStage(kafka, detector, assigned, vitals)
     loop = safe_loop(stage, kafka, settings, vitals)

@@ -19,29 +19,14 @@ from schemas.envelope import split
 from schemas.errors import RejectedError, RetryableError
 from schemas.outcome import Done
 from schemas.post import Post
-from schemas.rules import RuleSet
 from schemas.signals import Mention, Tick, parse_signal
 from schemas.topics import TOPICS, partition_of
 from tests.pipeline.incidents import gap_of
+from tests.two_brands import two_brands
 
 WRITTEN = datetime(2026, 3, 5, 4, 0, tzinfo=UTC)
 PARTITIONS = {"posts.raw": 3, "posts.enriched": 5, "posts.dropped": 2, "signals": 4}
-RULES = RuleSet.from_line(
-    json.dumps(
-        {
-            "id": "main",
-            "version": 3,
-            "author": "王",
-            "reason": "测试",
-            "changed_at": "2026-03-05T04:00:00Z",
-            "brands": [
-                {"id": "lantu", "name": "岚图", "role": "own", "aliases": ["岚图"]},
-                {"id": "zeekr", "name": "极氪", "role": "competitor", "aliases": ["极氪"]},
-            ],
-            "keywords": [{"id": "safety", "name": "安全", "words": ["刹车"]}],
-        }
-    ).encode()
-)
+RULES = two_brands(keywords=[{"id": "safety", "name": "安全", "words": ["刹车"]}])
 
 
 class NoteWriter:

@@ -19,28 +19,14 @@ from schemas.dead_letter import Drop
 from schemas.enriched import EnrichedPost
 from schemas.envelope import split
 from schemas.errors import FatalError, RetryableError
-from schemas.rules import RuleSet
 from schemas.signals import Mention, parse_signal
 from schemas.topics import TOPICS
 from sinks.documents import Names
+from tests.two_brands import two_brands
 
 pytestmark = pytest.mark.services
 
-RULES = RuleSet.from_line(
-    json.dumps(
-        {
-            "id": "main",
-            "version": 3,
-            "author": "王",
-            "reason": "测试",
-            "changed_at": "2026-03-05T04:00:00Z",
-            "brands": [
-                {"id": "lantu", "name": "岚图", "role": "own", "aliases": ["岚图"]},
-                {"id": "zeekr", "name": "极氪", "role": "competitor", "aliases": ["极氪"]},
-            ],
-        }
-    ).encode()
-)
+RULES = two_brands()
 NAMES = Names("t-")
 CHAIN = build_chain(("keywords", "brands"), {}, RULES)
 

@@ -11,24 +11,10 @@ from processors.chain import build_chain
 from processors.threads import Threads, awaits_root, run_threads
 from schemas.enriched import BrandTag, EnrichedPost
 from schemas.post import Post
-from schemas.rules import RuleSet
 from schemas.thread import MAX_REPLIES, Root, Thread
+from tests.two_brands import two_brands
 
-RULES = RuleSet.from_line(
-    json.dumps(
-        {
-            "id": "main",
-            "version": 3,
-            "author": "王",
-            "reason": "测试",
-            "changed_at": "2026-03-05T04:00:00Z",
-            "brands": [
-                {"id": "lantu", "name": "岚图", "role": "own", "aliases": ["岚图"]},
-                {"id": "zeekr", "name": "极氪", "role": "competitor", "aliases": ["极氪"]},
-            ],
-        }
-    ).encode()
-)
+RULES = two_brands()
 
 
 def post(native: str, text: str = "我的也是", second: int = 0, **changes: Any) -> Post:
@@ -50,7 +36,7 @@ def reply(native: str = "r", text: str = "我的也是", **changes: Any) -> Post
 
 
 def judged(posts: Sequence[Post]) -> list[EnrichedPost]:
-    results = run_threads(build_chain(("brands",), {}, RULES), posts, Threads())
+    results, _ = run_threads(build_chain(("brands",), {}, RULES), posts, [Threads()] * len(posts))
     return [result for result in results if isinstance(result, EnrichedPost)]
 
 
@@ -119,9 +105,9 @@ def test_only_a_reply_without_a_quote_awaits_its_root(one: Post, awaits: bool) -
 
 def test_a_page_of_a_recording_knows_the_roots_of_the_pages_before() -> None:
     chain, threads = build_chain(("brands",), {}, RULES), Threads()
-    run_threads(chain, [post("root", "岚图刹车异响")], threads)
+    run_threads(chain, [post("root", "岚图刹车异响")], [threads])
 
-    [found] = run_threads(chain, [reply()], threads)
+    [found], _ = run_threads(chain, [reply()], [threads])
 
     assert isinstance(found, EnrichedPost)
     assert [tag.brand for tag in found.brands] == ["lantu"]

@@ -174,7 +174,7 @@ def test_a_team_is_told_of_its_brands_where_it_wants(brand: str, channel: str, t
         parse(id="typo", channels=["dutty"], brands=[brand_of("aion")]),
     ]
 
-    assert is_told(sets, brand, channel, ("duty", "mail")) is told
+    assert is_told(sets, channel, ("duty", "mail"), brand) is told
 
 
 def brand_of(id: str) -> dict[str, Any]:
