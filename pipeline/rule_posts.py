@@ -70,9 +70,7 @@ def all_but_rules(settings: Settings, rules: RuleSet) -> Chain:
     return build_chain(steps, enrich.options, rules)
 
 
-def enriched(
-    chain: Chain, posts: Sequence[Post], threads: Threads | None = None
-) -> list[EnrichedPost]:
+def enriched(chain: Chain, posts: Sequence[Post], threads: Threads) -> list[EnrichedPost]:
     """What such a chain finds; ``threads``: of the posts before these."""
-    found, _ = run_threads(chain, posts, [threads or Threads()] * len(posts))
+    found, _ = run_threads(chain, posts, [threads] * len(posts))
     return [post for post in found if isinstance(post, EnrichedPost)]

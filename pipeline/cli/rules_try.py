@@ -30,6 +30,7 @@ from pipeline.rules import live_rules, read_rule_file, refuse_broken
 from pipeline.settings import Settings
 from processors.rule_explain import Explanation, every_rule, explain_rule, rule_of
 from processors.rule_trial import RuleJudge, Sample, Trial, Tried, only_rule
+from processors.threads import Threads
 from schemas.enriched import EnrichedPost
 from schemas.errors import FatalError
 from schemas.language import say
@@ -181,7 +182,7 @@ async def _post(
                 f"This text can't be a post (at most {MAX_TEXT} characters): {why}.",
             )
         ) from None
-    [found] = enriched(all_but_rules(settings, joined(sets)), [post])
+    [found] = enriched(all_but_rules(settings, joined(sets)), [post], Threads())
     return found
 
 

@@ -172,6 +172,22 @@ def test_what_cannot_be_explained_is_one_sentence(
         assert word in sentence
 
 
+def test_a_reply_knows_its_root_from_an_earlier_page(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("pipeline.rule_posts._TOGETHER", 1)
+    path = write(tmp_path, BRAND, mine="品牌:qilan")
+    root = post(1, "启澜新车", AT)
+    reply = post(2, "我的也是", AT + timedelta(days=1)) | {"root_id": root["id"]}
+    recording = tmp_path / "posts.jsonl"
+    recording.write_text("\n".join(map(json.dumps, (root, reply))), encoding="utf-8")
+
+    answer = in_english("rules", "try", path, "--from", recording, "--json")
+
+    [found] = json.loads(answer.out)["rules"]
+    assert found["days"] == {"2026-03-05": 1, "2026-03-06": 1}
+
+
 @pytest.mark.parametrize("name", ["posts.jsonl", "posts.jsonl.gz"])
 def test_a_file_of_posts_is_tried_without_a_broker(tmp_path: Path, name: str) -> None:
     path = write(tmp_path, BRAND, WORDS, bad="品牌:qilan 情感:负面", brake="刹车")
