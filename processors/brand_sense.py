@@ -20,14 +20,16 @@ import math
 import re
 from collections.abc import Iterable
 from dataclasses import dataclass
-from functools import cache
+from functools import cache, lru_cache
 from importlib.metadata import version
-from typing import Any
+from typing import Any, NamedTuple
 
 from ahocorasick_rs import AhoCorasick, MatchKind
 
 from processors.brand_talk import (
     BETWEEN,
+    NEAR_KINDS,
+    Evidence,
     Talks,
     all_talk,
     beside,
@@ -90,8 +92,7 @@ class Sense:
     against: tuple[str, ...] = ()
 
 
-@dataclass(frozen=True, slots=True)
-class Support:
+class Support(NamedTuple):
     """What the rest of the post says for a brand."""
 
     company: bool = False
@@ -104,8 +105,7 @@ class Support:
     """The thread's root is about the brand."""
 
 
-@dataclass(frozen=True, slots=True)
-class Verdict:
+class Verdict(NamedTuple):
     """How strongly a place means the brand (above 0: it does), and why."""
 
     score: float
@@ -116,7 +116,12 @@ class Verdict:
     @property
     def confidence(self) -> float:
         """The score as a share of 1."""
-        return round(1 / (1 + math.exp(-max(-_MOST_SCORE, min(_MOST_SCORE, self.score)))), 2)
+        return _confidence(self.score)
+
+
+@lru_cache(4096)
+def _confidence(score: float) -> float:
+    return round(1 / (1 + math.exp(-max(-_MOST_SCORE, min(_MOST_SCORE, score)))), 2)
 
 
 def sense_of(name: Alias) -> Sense | None:
@@ -192,14 +197,14 @@ class BrandSense:
         talks = self._talks_of(sense)
         left = folded[max(0, start - NEAR) : start].rstrip(BETWEEN)
         right = folded[end : end + NEAR]
-        evidence = [
-            *beside(left, right, talks, counted="word" in sense.others),
-            *model_code(right, is_code=_SHARE_CODE.fullmatch(folded, start, end) is not None),
-            *used(left, right),
-            *self._near(left, right, talks),
-            *_told(left, right, sense),
-            *_of_the_post(support),
-        ]
+        evidence = beside(left, right, talks, counted="word" in sense.others)
+        evidence += model_code(right, is_code=_is_share_code(folded, start, end))
+        evidence += used(left, right)
+        evidence += self._near(left, right, talks)
+        if sense.context or sense.against:
+            evidence += _told(left, right, sense)
+        if any(support):
+            evidence += _of_the_post(support)
         inside = self._inside(folded, start, end, sense, talks)
         strongest = max(evidence, default=(0.0, ""))
         score = sense.usual + inside + sum(weight for weight, _ in evidence)
@@ -224,13 +229,20 @@ class BrandSense:
             self._known[key] = talks
         return talks
 
-    def _near(self, left: str, right: str, talks: Talks) -> Iterable[tuple[float, str]]:
-        """Words anywhere around, each once; more than a few add nothing."""
+    def _near(self, left: str, right: str, talks: Talks) -> list[Evidence]:
+        """Words anywhere around, each once; more than a few of a kind add nothing."""
         found = self._finder.find_matches_as_indexes(f"{left}\0{right}")
-        words = list(dict.fromkeys(self._words[index] for index, _, _ in found))
-        for near, weight, most in talks.near:
-            for word in [word for word in words if word in near][:most]:
-                yield weight, f"context: {word}"
+        if not found:
+            return []
+        evidence: list[Evidence] = []
+        left_over = [most for _, most in NEAR_KINDS]
+        for number in dict.fromkeys([number for number, _, _ in found]):
+            word = self._words[number]
+            for kind in talks.near.get(word, ()):
+                if left_over[kind]:
+                    left_over[kind] -= 1
+                    evidence.append((NEAR_KINDS[kind][0], f"context: {word}"))
+        return evidence
 
     def _inside(self, folded: str, start: int, end: int, sense: Sense, talks: Talks) -> float:
         """What it costs to be a part of other words; 大众汽车 is none."""
@@ -260,8 +272,10 @@ def _overhang(words: list[str], start: int, end: int) -> _Overhang:
     whole = False
     place = 0
     for word in words:
+        if place >= end:
+            break
         after = place + len(word)
-        if place < end and start < after:
+        if start < after:
             head = head or word[: max(0, start - place)]
             tail = word[len(word) - max(0, after - end) :]
             whole = place <= start and end <= after
@@ -269,7 +283,7 @@ def _overhang(words: list[str], start: int, end: int) -> _Overhang:
     return head, tail, whole
 
 
-def _told(left: str, right: str, sense: Sense) -> Iterable[tuple[float, str]]:
+def _told(left: str, right: str, sense: Sense) -> Iterable[Evidence]:
     """The rule's own words for and against."""
     for words, weight in ((sense.context, _TOLD), (sense.against, -_TOLD)):
         for word in words:
@@ -277,7 +291,11 @@ def _told(left: str, right: str, sense: Sense) -> Iterable[tuple[float, str]]:
                 yield weight, f"context: {word}"
 
 
-def _of_the_post(support: Support) -> Iterable[tuple[float, str]]:
+def _is_share_code(folded: str, start: int, end: int) -> bool:
+    return end - start == 6 and _SHARE_CODE.fullmatch(folded, start, end) is not None
+
+
+def _of_the_post(support: Support) -> Iterable[Evidence]:
     if support.family:
         yield _FAMILY, "named"
     if support.root:

@@ -3,6 +3,7 @@
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass, field
 from itertools import islice
+from typing import NamedTuple
 
 from pydantic import Field
 
@@ -45,8 +46,7 @@ class _Found:
     reason: str = ""
 
 
-@dataclass(slots=True)
-class _Place:
+class _Place(NamedTuple):
     """An ambiguous name that is still to be weighed."""
 
     position: int
