@@ -1,7 +1,8 @@
 """One real Kafka and one real Elasticsearch for the whole run, on free ports, in a folder of it.
 
-Each test takes its own prefix, so tests share the servers and nothing else. Without Java the tests
-that need them skip on a developer's machine and fail in CI.
+Each test takes its own prefix, so tests share the servers and nothing else; the fault rows, which
+kill and freeze servers, have a pair of their own when the run has several processes. Without Java
+the tests that need them skip on a developer's machine and fail in CI.
 """
 
 import logging
@@ -26,11 +27,22 @@ SHARED = ROOT.parent / "shared"
 
 
 class ByServers(LoadScopeScheduling):
-    """Files that use the run's servers are one process's; other files anybody's, each a whole."""
+    """Files that use the run's servers are one process's, those that hurt servers another's.
+
+    All other files are anybody's, each a whole. The long ones begin first.
+    """
 
     def _split_scope(self, nodeid: str) -> str:
         file = nodeid.partition("::")[0]
-        return "servers" if _uses_servers(file) else file
+        if not _uses_servers(file):
+            return file
+        return "faults" if file.startswith("tests/faults/") else "servers"
+
+    def _assign_work_unit(self, node: Any) -> None:
+        for scope in ("servers", "faults"):
+            if scope in self.workqueue:
+                self.workqueue.move_to_end(scope, last=False)
+        super()._assign_work_unit(node)
 
 
 @cache
