@@ -1,22 +1,35 @@
 """Corrections from a table: CSV, TSV, JSONL or XLSX, in UTF-8 or GB18030.
 
-Columns, in English or Chinese: ``text`` or ``post_id``, ``field``, ``label``, ``by``; also ``reason``
-and ``platform``. A bad row is that row's fault only; it is named with its line and what to do.
+Columns, in English or Chinese: ``text`` or ``post_id``, ``field``, ``label``, ``by``; also
+``reason`` and ``platform``. A bad row is that row's fault only; it is named with its line and what
+to do.
 """
 
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator, Mapping
 from contextlib import closing
 from dataclasses import dataclass
+from datetime import datetime
 from pathlib import Path
+
+from pydantic import ValidationError
 
 from connectors.rows import Cells, Format
 from connectors.sheet import open_rows
-from processors.corrections import check_labels, correction_id, field_of
-from schemas.correction import CorrectedField
+from processors.corrections import check_labels, correction_id, field_of, said_of, text_of
+from schemas.correction import MAX_CORRECTED_TEXT, CorrectedField, Correction
+from schemas.enriched import EnrichedPost
 from schemas.errors import FatalError
 from schemas.language import say
+from schemas.record import explain
 
-__all__ = ["BadRow", "Wanted", "read_correction_file"]
+__all__ = [
+    "BadRow",
+    "SortedOut",
+    "Wanted",
+    "correction_of",
+    "read_correction_file",
+    "sort_out",
+]
 
 MAX_ROWS = 100_000
 MAX_CHARACTERS = 64 * 1024 * 1024
@@ -163,3 +176,82 @@ def _written(cell: object) -> str:
     if isinstance(cell, list | tuple):
         return ",".join(str(one) for one in cell)
     return "" if cell is None else str(cell).strip()
+
+
+# --- what becomes of it -----------------------------------------------------------------------
+
+
+def correction_of(wanted: Wanted, post: EnrichedPost | None, at: datetime) -> Correction:
+    """The record, of the post where there is one.
+
+    Raises:
+        ValueError: the text can't be kept; half a sentence.
+    """
+    if post is not None and post.deleted:
+        raise ValueError(
+            say(
+                f"帖子 {post.id} 已被删除，不保留它的文字",
+                f"the post {post.id} was deleted; its text is not kept",
+            )
+        )
+    text = wanted.text or (text_of(post) if post is not None else "")
+    try:
+        return Correction(
+            id=wanted.id,
+            field=wanted.field,
+            post_id=wanted.post_id,
+            platform=post.platform if post is not None else wanted.platform,
+            text=text,
+            labels=wanted.labels,
+            said=said_of(post, wanted.field) if post is not None else None,
+            by=wanted.by,
+            at=at,
+            reason=wanted.reason,
+        )
+    except ValidationError as error:
+        raise ValueError(_unfit(error, wanted, text)) from None
+
+
+def _unfit(error: ValidationError, wanted: Wanted, text: str) -> str:
+    if not text.strip():
+        return say("没有文字，学不到东西", "there is no text, so nothing to learn from")
+    if len(text) > MAX_CORRECTED_TEXT:
+        return say(
+            f"文字有 {len(text)} 个字，最多 {MAX_CORRECTED_TEXT} 个",
+            f"the text has {len(text)} characters, at most {MAX_CORRECTED_TEXT} are kept",
+        )
+    why = explain(error)[1]
+    name = why.split("'")[1].partition(".")[0] if why.startswith("field '") else ""
+    shown = {"by": wanted.by, "post_id": wanted.post_id, "platform": wanted.platform}.get(name)
+    if shown is not None:
+        return say(f"{name} 不能是“{shown[:40]}”", f'{name} can\'t be "{shown[:40]}"') + f" ({why})"
+    return why
+
+
+@dataclass(frozen=True, slots=True)
+class SortedOut:
+    """Which corrections are news to the topic."""
+
+    new: tuple[Correction, ...]
+    same: tuple[Correction, ...]
+    """Stand there already, with the same labels."""
+    withdrawn: tuple[Correction, ...]
+    """Were withdrawn before; a file does not bring them back."""
+
+
+def sort_out(
+    corrections: Iterable[Correction], known: Mapping[str, Correction], *, revive: bool = False
+) -> SortedOut:
+    """Compare with what the topic holds; ``revive``: bring back what was withdrawn."""
+    new, same, gone = [], [], []
+    for one in corrections:
+        before = known.get(one.id)
+        if before is None or (before.deleted and revive):
+            new.append(one)
+        elif before.deleted:
+            gone.append(one)
+        elif (before.labels, before.text) == (one.labels, one.text):
+            same.append(one)
+        else:
+            new.append(one)
+    return SortedOut(tuple(new), tuple(same), tuple(gone))

@@ -105,7 +105,11 @@ def check_labels(
     if not labels:
         raise ValueError(
             say("没有写标签", "there is no label")
-            + ("" if field in SINGLE else say("；都不对就写 none", '; write "none" for none of them'))
+            + (
+                ""
+                if field in SINGLE
+                else say("；都不对就写 none", '; write "none" for none of them')
+            )
         )
     if field in SINGLE and len(labels) > 1:
         raise ValueError(

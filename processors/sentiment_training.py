@@ -28,6 +28,7 @@ import numpy.typing as npt
 from scipy.optimize import minimize_scalar
 from scipy.sparse import csr_matrix, diags
 
+from processors.corrections import CORRECTIONS
 from processors.features import hashed_ngrams, parts_of
 from processors.sentiment import MOODS, Floats, MoodModel, softmax
 from schemas.errors import FatalError
@@ -60,6 +61,7 @@ _INVERSE_PENALTY = 1.0
 _CLASS_BALANCE = 0.75  # 0: as they come, 1: every class of every set counts the same
 _SET_WITHOUT_NEUTRAL = 0.2
 _SMOOTHING = 3.0
+_CORRECTION_WEIGHT = 5.0  # a correction counts as so many other rows
 _MIN_ROWS_PER_CLASS = 5
 _MAX_STEPS = 500
 
@@ -97,10 +99,15 @@ class _Rows:
     weights: Floats
 
 
-def train_files(paths: Sequence[Path], out: Path, progress: Progress | None = None) -> Trained:
+def train_files(
+    paths: Sequence[Path],
+    out: Path,
+    progress: Progress | None = None,
+    corrected: Sequence[Row] = (),
+) -> Trained:
     """Train on JSONL files of ``{"text": str, "label": -1 | 0 | 1}`` and write the weights.
 
-    The file appears whole or not at all.
+    ``corrected``: rows of the set ``corrections``. The file appears whole or not at all.
 
     Raises:
         FatalError: scikit-learn is missing, a row is wrong, too few rows, ``out`` can't be written.
@@ -112,7 +119,8 @@ def train_files(paths: Sequence[Path], out: Path, progress: Progress | None = No
                 f"There is no directory {out.parent} to keep the model in. Make it first.",
             )
         )
-    trained = train([row for path in paths for row in read_rows(path)], progress)
+    read = [row for path in paths for row in read_rows(path)]
+    trained = train([*corrected, *read], progress)
     part = out.with_name(out.name + ".part")
     try:
         part.write_bytes(trained.model.to_bytes())
@@ -162,7 +170,8 @@ def train(rows: Iterable[Row], progress: Progress | None = None) -> Trained:
     Raises:
         FatalError: scikit-learn is missing, or too few rows.
     """
-    given = list(rows)
+    # Of equal texts the first counts: what a person corrected is right.
+    given = sorted(rows, key=lambda row: row[2] != CORRECTIONS)
     names = list(dict.fromkeys(name for _, _, name in given))
     kept = _distinct(given)
     used = [given[place] for place in kept]
@@ -267,7 +276,7 @@ def _arrays(rows: Sequence[Row], names: Sequence[str]) -> _Rows:
         classes=classes,
         sets=sets,
         folds=_folds(texts, classes),
-        weights=_row_weights(classes, sets),
+        weights=_row_weights(classes, sets, np.array([n == CORRECTIONS for _, _, n in rows])),
     )
 
 
@@ -282,14 +291,19 @@ def _folds(texts: Sequence[str], classes: npt.NDArray[np.intp]) -> npt.NDArray[n
     return folds
 
 
-def _row_weights(classes: npt.NDArray[np.intp], sets: npt.NDArray[np.intp]) -> Floats:
-    """Rare classes of a set weigh more; mean 1."""
+def _row_weights(
+    classes: npt.NDArray[np.intp], sets: npt.NDArray[np.intp], corrected: npt.NDArray[np.bool_]
+) -> Floats:
+    """Rare classes of a set weigh more, and what a person corrected; mean 1."""
     _, group, sizes = np.unique(
         sets * len(LABELS) + classes, return_inverse=True, return_counts=True
     )
     weights = sizes[group] ** -_CLASS_BALANCE
     with_neutral = np.isin(sets, sets[classes == LABELS.index(0)])
     weights = np.where(with_neutral, weights, _SET_WITHOUT_NEUTRAL * weights)
+    if corrected.any() and not corrected.all():
+        # Of a small set each row would weigh hundreds of times as much as one of a large set.
+        weights[corrected] = _CORRECTION_WEIGHT * weights[~corrected].mean()
     normal: Floats = weights / weights.mean()
     return normal
 

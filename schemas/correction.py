@@ -9,7 +9,15 @@ from schemas.enriched import Mood
 from schemas.post import MAX_TEXT, PostId
 from schemas.record import PlainText, Record, UtcTime
 
-__all__ = ["MAX_LABELS", "MOOD_LABELS", "SINGLE", "CorrectedField", "Correction", "Said"]
+__all__ = [
+    "MAX_CORRECTED_TEXT",
+    "MAX_LABELS",
+    "MOOD_LABELS",
+    "SINGLE",
+    "CorrectedField",
+    "Correction",
+    "Said",
+]
 
 CorrectedField = Literal["sentiment", "emotion", "intents", "aspects", "brands", "departments"]
 
@@ -20,6 +28,8 @@ MOOD_LABELS: tuple[Mood, ...] = get_args(Mood)
 """Those of ``sentiment``."""
 
 MAX_LABELS = 50
+MAX_CORRECTED_TEXT = MAX_TEXT + 1_001
+"""A post's title, a line break and its text."""
 
 RightLabel = Annotated[str, Field(pattern=r"^[^\s,;|:\x00-\x1f]+(:[^\s,;|:\x00-\x1f]+)?$")]
 """A label, or a label and what holds of it, as in ``price:negative``."""
@@ -48,7 +58,7 @@ class Correction(Record):
     field: CorrectedField
     post_id: PostId | None = None
     platform: Annotated[str, Field(pattern=r"^[a-z][a-z0-9-]{0,31}$")] | None = None
-    text: Annotated[PlainText, Field(max_length=MAX_TEXT + 1_001)]
+    text: Annotated[PlainText, Field(max_length=MAX_CORRECTED_TEXT)]
     """Title and text as they were judged."""
     labels: Labels
     """What is right: one of ``sentiment`` and ``emotion``; of the others all, or none."""

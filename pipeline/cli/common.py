@@ -6,6 +6,7 @@ running); 130 interrupted.
 """
 
 import asyncio
+import getpass
 import json
 import sys
 from collections.abc import Coroutine, Sequence
@@ -33,6 +34,7 @@ __all__ = [
     "app",
     "console",
     "local_time",
+    "login_name",
     "print_json",
     "run",
     "settings_file_of",
@@ -185,3 +187,11 @@ def _plain(value: Any) -> Any:
 def local_time(at: datetime | None, settings: Settings, form: str = "%m-%d %H:%M") -> str:
     """A time as people read it."""
     return at.astimezone(ZoneInfo(settings.time_zone)).strftime(form) if at else "–"
+
+
+def login_name() -> str:
+    """Who runs this command."""
+    try:
+        return getpass.getuser()
+    except (KeyError, OSError):  # a container's user may have no name
+        return "tingchao"
