@@ -45,7 +45,7 @@ NOTHING = ("none", "无")
 Row = tuple[str, int, str]
 """Text, mood as -1, 0 or 1, name of its set: as ``processors.sentiment_training`` takes them."""
 
-_MOOD_NAMES = dict(zip(MOOD_LABELS, ("负面", "中性", "正面"), strict=True))
+_MOOD_NAMES: Mapping[str, str] = dict(zip(MOOD_LABELS, ("负面", "中性", "正面"), strict=True))
 _MOOD_NUMBERS = dict(zip(MOOD_LABELS, (-1, 0, 1), strict=True))
 
 LABELS: Mapping[CorrectedField, Mapping[str, str]] = {"sentiment": _MOOD_NAMES}
@@ -168,7 +168,7 @@ def label_name(field: CorrectedField, label: str) -> str:
     """A label as people read it."""
     name, colon, mood = label.partition(":")
     return say(
-        LABELS.get(field, {}).get(name, name) + colon + _MOOD_NAMES.get(mood, mood),  # type: ignore[call-overload]
+        LABELS.get(field, {}).get(name, name) + colon + _MOOD_NAMES.get(mood, mood),
         label,
     )
 
