@@ -21,6 +21,7 @@ from aiokafka.errors import KafkaError
 from rich.console import Console
 from rich.text import Text
 
+from pipeline.cli.usage import UsageError, told
 from pipeline.logs import quiet_logs
 from pipeline.loop import EXIT_FATAL
 from pipeline.masking import masked
@@ -43,6 +44,7 @@ __all__ = [
 ]
 
 EXIT_NO = 1
+EXIT_USAGE = 2
 EXIT_INTERRUPTED = 130
 
 T = TypeVar("T")
@@ -141,7 +143,10 @@ def run(arguments: Sequence[str]) -> int:
     """Run one command line; returns the exit code."""
     quiet_logs()
     try:
-        app(list(arguments))
+        # What a command returns is its exit code: 0, or that of ``typer.Exit``.
+        return int(app(list(arguments), prog_name="tingchao", standalone_mode=False) or 0)
+    except UsageError as error:
+        return _print_usage(error)
     except SystemExit as done:
         return done.code if isinstance(done.code, int) else 0
     except TingchaoError as error:
@@ -160,7 +165,15 @@ def run(arguments: Sequence[str]) -> int:
     except KeyboardInterrupt:
         errors.print(say("已中断。", "Interrupted."))
         return EXIT_INTERRUPTED
-    return 0
+
+
+def _print_usage(error: Any) -> int:
+    """Say what is wrong with the command line; returns the exit code."""
+    if (sentence := told(error)) is not None:
+        errors.print(sentence, soft_wrap=True)
+    else:
+        error.show()
+    return EXIT_USAGE
 
 
 def wait_for(work: Coroutine[Any, Any, T]) -> T:

@@ -34,6 +34,7 @@ from processors.corrections import check_labels, export_rows, field_of, label_na
 from schemas.correction import CorrectedField, Correction
 from schemas.errors import FatalError
 from schemas.language import say
+from schemas.small_file import unwritten
 
 __all__: list[str] = []
 
@@ -139,12 +140,13 @@ def corrections_add(
 @corrections_app.command(
     "import",
     help=say(
-        "导入一个文件的更正（CSV/TSV/JSONL/XLSX，UTF-8 或 GB18030）：列 text 或 post_id、field、"
-        "label、by，可有 reason、platform。好的行写入，坏的行指出行号和改法，退出码 1；再导入一次"
-        "不会重复。",
-        "Import corrections from a file (CSV/TSV/JSONL/XLSX, UTF-8 or GB18030): columns text or "
-        "post_id, field, label, by; also reason, platform. Good rows are written, bad ones named "
-        "with line and remedy (exit code 1); importing again changes nothing.",
+        "导入表格里的更正；再导入一次不会重复。\n\n"
+        "CSV/TSV/JSONL/XLSX，UTF-8 或 GB18030；列 text 或 post_id、field、label、by，可有 reason、"
+        "platform。好的行写入，坏的行指出行号和改法，退出码 1。",
+        "Import corrections from a table; importing again changes nothing.\n\n"
+        "CSV/TSV/JSONL/XLSX, UTF-8 or GB18030; columns text or post_id, field, label, by; also "
+        "reason, platform. Good rows are written, bad ones named with line and remedy (exit code "
+        "1).",
     ),
 )
 def corrections_import(
@@ -357,7 +359,7 @@ def corrections_export(
         part.write_text(lines, encoding="utf-8")
         os.replace(part, out)
     except OSError as error:
-        why = error.strerror or str(error)
+        why = unwritten(error)
         raise FatalError(say(f"写不到 {out}：{why}。", f"Cannot write {out}: {why}.")) from None
     if json_output:
         print_json({"rows": len(rows), "out": str(out)})

@@ -51,3 +51,18 @@ def test_a_file_that_cannot_be_read_is_told_without_an_error_number(tmp_path: Pa
     assert unread(absent.value) == "没有这个文件，请检查路径"
     assert unread(folder.value) == "这是目录，不是文件"
     assert unread(OSError(5, "Input/output error")) == "Input/output error"
+
+
+@pytest.mark.parametrize(
+    ("error", "told"),
+    [
+        (FileNotFoundError(), "没有这个文件夹"),
+        (IsADirectoryError(), "这是文件夹，不是文件"),
+        (FileExistsError(), "这是文件，不是文件夹"),
+        (PermissionError(), "没有权限"),
+        (OSError(errno.ENOSPC, "No space left on device"), "磁盘满了"),
+        (OSError(errno.EIO, "Input/output error"), "Input/output error"),
+    ],
+)
+def test_why_a_file_cannot_be_written_is_half_a_sentence(error: OSError, told: str) -> None:
+    assert unwritten(error).startswith(told)
