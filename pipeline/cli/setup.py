@@ -12,7 +12,9 @@ from pipeline.check import check_settings
 from pipeline.cli.common import JsonOption, app, console, print_json, settings_of
 from pipeline.corrections import corrected_rows
 from pipeline.schema_export import write_schemas
+from schemas.errors import FatalError
 from schemas.language import say
+from schemas.small_file import unwritten
 
 config_app = typer.Typer(help=say("设置。", "Settings."), no_args_is_help=True)
 train_app = typer.Typer(
@@ -71,7 +73,11 @@ def schemas_command(
 ) -> None:
     """Write the schemas."""
     settings_of(context)
-    paths = write_schemas(out)
+    try:
+        paths = write_schemas(out)
+    except OSError as error:
+        why = unwritten(error)
+        raise FatalError(say(f"写不到 {out}：{why}。", f"Cannot write to {out}: {why}.")) from None
     if json_output:
         print_json([str(path) for path in paths])
     else:

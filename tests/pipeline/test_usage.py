@@ -6,6 +6,7 @@ from pathlib import Path
 import pytest
 
 from pipeline.cli.common import EXIT_USAGE
+from pipeline.loop import EXIT_FATAL
 from tests.pipeline.line_rig import cli
 
 CHINESE = re.compile(r"[\u4e00-\u9fff]")
@@ -48,7 +49,7 @@ def test_a_slip_is_told_in_english(arguments: tuple[str, ...]) -> None:
     answer = cli(*arguments, TINGCHAO_LANGUAGE="en")
 
     assert answer.code == EXIT_USAGE and answer.out == ""
-    assert "Error: " in answer.err and "--help" in answer.err
+    assert "Error: " in answer.err
     assert not CHINESE.search(answer.err)
 
 
@@ -61,3 +62,32 @@ def test_a_group_without_a_command_shows_its_help() -> None:
 
 def test_help_is_no_slip() -> None:
     assert cli("corrections", "--help").code == 0
+
+
+@pytest.mark.parametrize(
+    "arguments",
+    [
+        ("replay", "folder"),
+        ("import", "folder"),
+        ("corrections", "import", "folder"),
+        ("rules", "explain", "--text", "水壶", "--rules", "folder"),
+        ("rules", "explain", "--file", "folder", "--rules", "folder"),
+        ("--settings", "folder", "config", "check"),
+        ("import", "file", "--mapping", "folder"),
+        ("schemas", "--out", "file"),
+        ("schemas", "--out", "file/absent"),
+    ],
+    ids=" ".join,
+)
+def test_a_wrong_path_is_one_sentence_without_a_word_of_english(
+    tmp_path: Path, arguments: tuple[str, ...]
+) -> None:
+    (tmp_path / "folder").mkdir()
+    (tmp_path / "file").write_text("水壶", encoding="utf-8")
+
+    answer = cli(*arguments, TINGCHAO_LANGUAGE="zh")
+
+    assert answer.code == EXIT_FATAL and answer.out == ""
+    [sentence] = answer.err.splitlines()
+    assert "Errno" not in sentence and "directory" not in sentence
+    assert "目录" in sentence or "文件" in sentence

@@ -1,11 +1,12 @@
 """Small files: what is wrong with one is told in the reader's language."""
 
+import errno
 from pathlib import Path
 
 import pytest
 
 from schemas.language import use_language
-from schemas.small_file import read_toml, unread
+from schemas.small_file import read_toml, unread, unwritten
 
 
 @pytest.mark.parametrize(
