@@ -17,7 +17,7 @@ from pipeline.correction_file import BadRow, Wanted, correction_of, sort_out
 from pipeline.endpoints import elasticsearch_client, kafka_of
 from pipeline.kafka import Entry, Kafka, LineWriter
 from pipeline.settings import Settings
-from processors.corrections import CORRECTIONS, Row, training_rows, withdrawn
+from processors.corrections import CORRECTIONS, training_rows, withdrawn
 from schemas.correction import Correction
 from schemas.enriched import EnrichedPost
 from schemas.errors import FatalError, RejectedError
@@ -184,16 +184,19 @@ async def indexed_posts(settings: Settings, ids: Collection[str]) -> dict[str, E
 # --- for training -----------------------------------------------------------------------------
 
 
-def corrected_rows(settings: Settings, topic: bool, file: Path | None) -> list[Row]:
+def corrected_rows(
+    settings: Settings, topic: bool, file: Path | None
+) -> list[tuple[str, int, str]]:
     """Rows of corrected moods for ``train``: of the topic, of a file that was exported, or none.
 
     Raises:
         FatalError: Kafka or the file can't be read, or a row of the file is wrong.
     """
-    rows: list[Row] = []
+    rows: list[tuple[str, int, str]] = []
     if topic:
         found = asyncio.run(read_corrections(kafka_of(settings)))
-        rows += training_rows(found.values(), "sentiment")
+        moods = training_rows(found.values(), "sentiment")
+        rows += [(row.text, int(row.label), row.set) for row in moods]
     if file is not None:
         from processors.sentiment_training import read_rows  # numpy and scipy, for training only
 

@@ -29,7 +29,7 @@ import numpy.typing as npt
 from scipy.optimize import minimize_scalar
 from scipy.sparse import csr_matrix, diags
 
-from processors.corrections import CORRECTIONS
+from processors.corrections import CORRECTION_WEIGHT, CORRECTIONS
 from processors.features import hashed_ngrams, parts_of
 from processors.sentiment import MOODS, Floats, MoodModel, softmax
 from schemas.errors import FatalError
@@ -62,9 +62,6 @@ _INVERSE_PENALTY = 1.0
 _CLASS_BALANCE = 0.75  # 0: as they come, 1: every class of every set counts the same
 _SET_WITHOUT_NEUTRAL = 0.2
 _SMOOTHING = 3.0
-# A correction counts as so many other rows. With 3 to 10 a model learns nearly all of 30 to 200
-# corrections from another field and loses at most a point on its own; with 1 it learns half.
-_CORRECTION_WEIGHT = 5.0
 _MIN_ROWS_PER_CLASS = 5
 _MAX_STEPS = 500
 
@@ -310,7 +307,7 @@ def _row_weights(
     weights = np.where(with_neutral, weights, _SET_WITHOUT_NEUTRAL * weights)
     if corrected.any() and not corrected.all():
         # Of a small set each row would weigh hundreds of times as much as one of a large set.
-        weights[corrected] = _CORRECTION_WEIGHT * weights[~corrected].mean()
+        weights[corrected] = CORRECTION_WEIGHT * weights[~corrected].mean()
     normal: Floats = weights / weights.mean()
     return normal
 

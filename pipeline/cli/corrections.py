@@ -338,9 +338,9 @@ def corrections_remove(
 @corrections_app.command(
     "export",
     help=say(
-        "写出训练数据（JSONL，每行 {text, label}）；同一段文字以最新的更正为准。",
-        "Write rows for training (JSONL, each line {text, label}); of equal texts the newest "
-        "correction counts.",
+        "写出训练数据（JSONL，每行 {text, label, weight}）；同一段文字以最新的更正为准。",
+        "Write rows for training (JSONL, each line {text, label, weight}); of equal texts the "
+        "newest correction counts.",
     ),
 )
 def corrections_export(

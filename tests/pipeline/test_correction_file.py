@@ -25,7 +25,7 @@ def read(path: Path, content: str | bytes, **more: Any) -> list[Wanted | BadRow]
 @pytest.mark.parametrize("encoding", ["utf-8", "utf-8-sig", "gb18030"])
 def test_a_table_in_english_or_chinese(tmp_path: Path, encoding: str) -> None:
     table = (
-        "正文,项,标签,更正人,原因\n水壶漏电，还冒烟,情绪,负面,王,明摆着\n"
+        "正文,项,标签,更正人,原因\n水壶漏电，还冒烟,情感,负面,王,明摆着\n"
         "客服一直不接,意图,投诉、流失,李,\n"
     )
 

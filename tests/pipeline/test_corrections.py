@@ -101,7 +101,7 @@ def mood(text: str, label: str, *more: str) -> Answer:
 
 def test_a_post_is_corrected_with_what_was_said(topic: Topic) -> None:
     said = ok(
-        "add", "weibo:1", "--field", "情绪", "--label", "负面", "--by", "王", "--reason", "反话",
+        "add", "weibo:1", "--field", "情感", "--label", "负面", "--by", "王", "--reason", "反话",
         language="zh",
     )  # fmt: skip
 
@@ -197,7 +197,7 @@ def test_of_one_file_the_later_row_is_newer(topic: Topic, tmp_path: Path) -> Non
     ok("export", "--field", "sentiment", "--out", tmp_path / "out.jsonl")
 
     rows = (tmp_path / "out.jsonl").read_text(encoding="utf-8").splitlines()
-    assert [json.loads(row) for row in rows] == [{"text": "水壶跳闸", "label": 0}]
+    assert [json.loads(row) for row in rows] == [{"text": "水壶跳闸", "label": 0, "weight": 5.0}]
 
 
 def test_a_file_does_not_bring_back_what_was_withdrawn(topic: Topic, tmp_path: Path) -> None:
@@ -223,7 +223,7 @@ def test_a_listing_shows_who_said_what(topic: Topic) -> None:
     ok("add", "weibo:1", "--field", "intents", "--label", "none", "--by", "李")
 
     shown = ok("list").out
-    chinese = ok("list", "--field", "情绪", language="zh").out
+    chinese = ok("list", "--field", "情感", language="zh").out
 
     assert all(word in shown for word in ("positive", "negative", "none", "王", "李", "跳一次闸"))
     assert "共 1 条" in chinese and "正面" in chinese and "负面" in chinese
@@ -336,14 +336,14 @@ def test_corrections_survive_in_kafka(make_line: MakeLine, tmp_path: Path) -> No
     assert absent.code == EXIT_FATAL and "weibo:1" in absent.err
     assert len(line.ok("corrections", "list", "--json").data) == 3
 
-    def exported() -> list[dict[str, Any]]:
+    def exported() -> list[tuple[str, int]]:
         line.ok("corrections", "export", "--field", "sentiment", "--out", line.folder / "c.jsonl")
         lines = (line.folder / "c.jsonl").read_text(encoding="utf-8").splitlines()
-        return [json.loads(one) for one in lines]
+        return [(row["text"], row["label"]) for row in map(json.loads, lines)]
 
-    assert exported() == [{"text": "风扇不错", "label": 1}, {"text": "水壶跳闸", "label": 0}]
+    assert exported() == [("风扇不错", 1), ("水壶跳闸", 0)]
     line.ok("corrections", "remove", added["id"])
-    assert exported() == [{"text": "水壶跳闸", "label": -1}, {"text": "风扇不错", "label": 1}]
+    assert exported() == [("水壶跳闸", -1), ("风扇不错", 1)]
     assert line.count("corrections") == 4
     keys = [record.key for record in line.records("corrections")]
     assert keys.count(added["id"].encode()) == 2

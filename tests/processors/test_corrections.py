@@ -8,6 +8,7 @@ from typing import Any
 import pytest
 
 from processors.corrections import (
+    CORRECTION_WEIGHT,
     CORRECTIONS,
     FIELDS,
     LABELS,
@@ -21,7 +22,7 @@ from processors.corrections import (
     training_rows,
     withdrawn,
 )
-from schemas.correction import CorrectedField, Correction, Said
+from schemas.correction import SINGLE, CorrectedField, Correction, Said
 from schemas.enriched import Aspect, BrandTag, EnrichedPost, Label, Sentiment
 from schemas.post import Author
 
@@ -71,7 +72,8 @@ def correction(
     [
         ("sentiment", "sentiment"),
         (" Intents ", "intents"),
-        ("情绪", "sentiment"),
+        ("情感", "sentiment"),
+        ("情绪", "emotion"),
         ("部门", "departments"),
     ],
 )
@@ -208,8 +210,8 @@ def test_the_newest_correction_of_a_text_holds_whoever_made_it() -> None:
     ]
 
     assert training_rows(known, "sentiment") == [
-        ("水壶漏电", 1, CORRECTIONS),
-        ("别的", 0, CORRECTIONS),
+        ("水壶漏电", 1, CORRECTIONS, CORRECTION_WEIGHT),
+        ("别的", 0, CORRECTIONS, CORRECTION_WEIGHT),
     ]
     assert newest_by_text(known, "sentiment") == newest_by_text(known[::-1], "sentiment")
 
@@ -220,7 +222,7 @@ def test_a_withdrawn_correction_gives_way_to_the_one_before() -> None:
 
     assert (gone.id, gone.text, gone.labels, gone.by) == (wrong.id, "", (), "赵")
     assert training_rows([gone, correction("水壶漏电")], "sentiment") == [
-        ("水壶漏电", -1, CORRECTIONS)
+        ("水壶漏电", -1, CORRECTIONS, CORRECTION_WEIGHT)
     ]
     assert training_rows([gone], "sentiment") == []
 
@@ -238,10 +240,16 @@ def test_exported_rows_are_those_of_a_training_file(
 ) -> None:
     [row] = export_rows([correction("水壶漏电", *labels, field=field)], field)
 
-    assert row == {"text": "水壶漏电", "label": label}
+    assert row == {"text": "水壶漏电", "label": label, "weight": CORRECTION_WEIGHT}
 
 
-@pytest.mark.parametrize("field", [field for field in FIELDS if field != "sentiment"])
-def test_no_training_takes_other_fields_yet(field: CorrectedField) -> None:
+def test_rows_of_an_emotion_hold_its_name() -> None:
+    [row] = training_rows([correction("水壶漏电", "anger", field="emotion")], "emotion")
+
+    assert row.label == "anger"
+
+
+@pytest.mark.parametrize("field", [field for field in FIELDS if field not in SINGLE])
+def test_fields_of_many_labels_have_no_such_training(field: CorrectedField) -> None:
     with pytest.raises(ValueError, match=field):
         training_rows([], field)
