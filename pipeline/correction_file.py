@@ -200,7 +200,7 @@ def correction_of(wanted: Wanted, post: EnrichedPost | None, at: datetime) -> Co
             id=wanted.id,
             field=wanted.field,
             post_id=wanted.post_id,
-            platform=post.platform if post is not None else wanted.platform,
+            platform=post.platform if post is not None else _platform(wanted),
             text=text,
             labels=wanted.labels,
             said=said_of(post, wanted.field) if post is not None else None,
@@ -210,6 +210,12 @@ def correction_of(wanted: Wanted, post: EnrichedPost | None, at: datetime) -> Co
         )
     except ValidationError as error:
         raise ValueError(_unfit(error, wanted, text)) from None
+
+
+def _platform(wanted: Wanted) -> str | None:
+    if wanted.platform is None and wanted.post_id is not None:
+        return wanted.post_id.partition(":")[0]
+    return wanted.platform
 
 
 def _unfit(error: ValidationError, wanted: Wanted, text: str) -> str:

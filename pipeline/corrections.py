@@ -28,6 +28,7 @@ __all__ = [
     "Outcome",
     "add_corrections",
     "corrected_rows",
+    "indexed_posts",
     "read_corrections",
     "remove_corrections",
     "write_corrections",
@@ -105,9 +106,10 @@ class Outcome:
 async def add_corrections(
     settings: Settings, given: Iterable[Wanted | BadRow], at: datetime, *, revive: bool = False
 ) -> Outcome:
-    """Write all corrections that can be and are not there yet; posts are looked up in the index.
+    """Write all corrections that can be and are not there yet.
 
-    Those that come later count as newer. Giving the same again changes nothing.
+    Posts without text are looked up in the index. Those that come later count as newer; giving the
+    same again changes nothing.
 
     Raises:
         FatalError, RetryableError: the index or Kafka can't be used; nothing is lost by trying
@@ -118,7 +120,8 @@ async def add_corrections(
     bad = [one for one in rows if isinstance(one, BadRow)]
     kafka = kafka_of(settings)
     known = await read_corrections(kafka)  # first: without Kafka there is nothing to look up for
-    posts = await indexed_posts(settings, {one.post_id for one in wanted if one.post_id})
+    textless = {one.post_id for one in wanted if one.post_id and not one.text}
+    posts = await indexed_posts(settings, textless) if textless else {}
     made: list[Correction] = []
     for place, one in enumerate(wanted):
         try:
@@ -163,8 +166,6 @@ async def remove_corrections(
 
 async def indexed_posts(settings: Settings, ids: Collection[str]) -> dict[str, EnrichedPost]:
     """Those of the posts that the index holds."""
-    if not ids:
-        return {}
     from sinks.search import Search
 
     index = elasticsearch_client(settings)

@@ -9,10 +9,11 @@ from typing import Any
 import pytest
 
 from pipeline.cli.common import EXIT_NO
-from pipeline.corrections import read_corrections
+from pipeline.corrections import indexed_posts, read_corrections
 from pipeline.kafka import Entry
 from pipeline.loop import EXIT_FATAL
 from pipeline.record import Record
+from pipeline.settings import Settings
 from processors.corrections import correction_id
 from schemas.correction import Correction
 from schemas.enriched import EnrichedPost, Sentiment
@@ -255,6 +256,51 @@ def test_a_folder_that_is_not_there_is_one_sentence(topic: Topic, tmp_path: Path
     answer = run("export", "--field", "sentiment", "--out", tmp_path / "absent" / "out.jsonl")
 
     assert answer.code == EXIT_FATAL and "absent" in answer.err
+
+
+# --- the index --------------------------------------------------------------------------------
+
+
+async def test_posts_are_looked_up_some_at_a_time(monkeypatch: pytest.MonkeyPatch) -> None:
+    # Given an index of every second post
+    asked: list[str] = []
+    closed: list[bool] = []
+
+    class Index:
+        async def close(self) -> None:
+            closed.append(True)
+
+    class Search:
+        def __init__(self, index: Index) -> None: ...
+
+        async def post(self, post_id: str) -> EnrichedPost | None:
+            asked.append(post_id)
+            return POST.replaced(id=post_id) if int(post_id[6:]) % 2 else None
+
+    monkeypatch.setattr("pipeline.corrections.elasticsearch_client", lambda _settings: Index())
+    monkeypatch.setattr("sinks.search.Search", Search)
+    ids = {f"weibo:{number}" for number in range(50)}
+
+    # When they are looked up
+    found = await indexed_posts(Settings(), ids)
+
+    # Then each was asked for once
+    assert sorted(asked) == sorted(ids)
+    assert set(found) == {f"weibo:{number}" for number in range(1, 50, 2)}
+    assert closed == [True]
+
+
+def test_a_post_whose_text_is_given_needs_no_index(
+    topic: Topic, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.delattr("pipeline.corrections.indexed_posts")
+    path = tmp_path / "a.csv"
+    path.write_text("text,post_id,label\n水壶跳闸,weibo:7,负面\n", encoding="utf-8")
+
+    ok("import", path, "--field", "sentiment", "--by", "王")
+
+    [one] = ok("list", "--json").data
+    assert (one["post_id"], one["platform"], one["by"]) == ("weibo:7", "weibo", "王")
 
 
 # --- the topic --------------------------------------------------------------------------------
