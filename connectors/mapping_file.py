@@ -28,7 +28,7 @@ from connectors.rows import Format
 from schemas.errors import FatalError
 from schemas.language import say
 from schemas.post import PostKind
-from schemas.small_file import read_toml
+from schemas.small_file import read_toml, unread
 
 __all__ = ["check_columns", "read_mapping"]
 
@@ -49,11 +49,11 @@ def read_mapping(path: Path) -> RowMapping:
     try:
         table, content = read_toml(path)
     except OSError as error:
-        why = error.strerror or str(error)
+        why = unread(error)
         raise FatalError(
             say(
-                f"读不到映射文件 {path}：{why}，请检查路径。",
-                f"the mapping {path} can't be read: {why}; check the path",
+                f"读不到映射文件 {path}：{why}。",
+                f"the mapping {path} can't be read: {why}",
             )
         ) from error
     except ValueError as error:

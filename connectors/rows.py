@@ -23,6 +23,7 @@ import orjson
 
 from schemas.errors import FatalError, RejectedError
 from schemas.language import say
+from schemas.small_file import unread
 
 __all__ = [
     "KEPT_BYTES",
@@ -500,9 +501,5 @@ def unusable(path: Path, error: OSError) -> FatalError:
                 f"there is no file {path}; check the path",
             )
         )
-    return FatalError(
-        say(
-            f"无法读取文件 {path}：{error.strerror or error}。",
-            f"the file {path} can't be read: {error.strerror or error}",
-        )
-    )
+    why = unread(error)
+    return FatalError(say(f"无法读取文件 {path}：{why}。", f"the file {path} can't be read: {why}"))

@@ -8,6 +8,7 @@ from pydantic import BaseModel
 
 from processors.brand_state import BrandState
 from schemas.checkpoint import WatchPosition
+from schemas.correction import Correction
 from schemas.customer_event import CustomerEvent
 from schemas.dead_letter import DeadLetter, Drop, Retry
 from schemas.enriched import EnrichedPost
@@ -37,6 +38,7 @@ RECORDS: dict[str, type[BaseModel]] = {
         Incident,
         SourceIncident,
         RuleSet,
+        Correction,
         SourceStatus,
         Thread,
         DeadLetter,

@@ -34,7 +34,7 @@ from pipeline.masking import hide
 from schemas.errors import FatalError
 from schemas.incidents import AnyIncidentKind
 from schemas.language import say
-from schemas.small_file import read_small, read_toml
+from schemas.small_file import read_small, read_toml, unread
 from schemas.zone import ZoneName
 
 __all__ = [
@@ -462,10 +462,11 @@ def _read(path: Path) -> dict[str, Any]:
             )
         ) from None
     except (OSError, ValueError) as error:
+        why = unread(error) if isinstance(error, OSError) else str(error)
         raise FatalError(
             say(
-                f"读不懂设置文件 {path}：{error}。",
-                f"Settings file {path} cannot be read: {error}.",
+                f"读不懂设置文件 {path}：{why}。",
+                f"Settings file {path} cannot be read: {why}.",
             )
         ) from None
     resolved = _resolve_secrets(tree, path, ())

@@ -7,7 +7,8 @@ the same library versions, give the same bytes.
 How it is trained
     One multinomial logistic regression on all sets (a file is a set). Equal texts count once,
     across all sets. Rare classes of a set weigh more, and a set without a neutral class weighs
-    little: it would teach that nobody is neutral. N-grams that tell the classes apart are
+    little: it would teach that nobody is neutral. The set ``corrections`` wins over equal texts of
+    other sets, and each of its rows counts as five. N-grams that tell the classes apart are
     regularised less than others (after Wang and Manning 2012, "Baselines and Bigrams").
 How it is judged
     Five-fold: the texts of each class are dealt out in the order of their hash. The figures are of
@@ -28,6 +29,7 @@ import numpy.typing as npt
 from scipy.optimize import minimize_scalar
 from scipy.sparse import csr_matrix, diags
 
+from processors.corrections import CORRECTION_WEIGHT, CORRECTIONS
 from processors.features import hashed_ngrams, parts_of
 from processors.sentiment import MOODS, Floats, MoodModel, softmax
 from schemas.errors import FatalError
@@ -97,10 +99,15 @@ class _Rows:
     weights: Floats
 
 
-def train_files(paths: Sequence[Path], out: Path, progress: Progress | None = None) -> Trained:
+def train_files(
+    paths: Sequence[Path],
+    out: Path,
+    progress: Progress | None = None,
+    corrected: Sequence[Row] = (),
+) -> Trained:
     """Train on JSONL files of ``{"text": str, "label": -1 | 0 | 1}`` and write the weights.
 
-    The file appears whole or not at all.
+    ``corrected``: rows of the set ``corrections``. The file appears whole or not at all.
 
     Raises:
         FatalError: scikit-learn is missing, a row is wrong, too few rows, ``out`` can't be written.
@@ -112,7 +119,8 @@ def train_files(paths: Sequence[Path], out: Path, progress: Progress | None = No
                 f"There is no directory {out.parent} to keep the model in. Make it first.",
             )
         )
-    trained = train([row for path in paths for row in read_rows(path)], progress)
+    read = [row for path in paths for row in read_rows(path)]
+    trained = train([*corrected, *read], progress)
     part = out.with_name(out.name + ".part")
     try:
         part.write_bytes(trained.model.to_bytes())
@@ -232,11 +240,16 @@ def _row(line: str, path: Path, number: int) -> Row:
 
 
 def _distinct(rows: Sequence[Row]) -> list[int]:
-    """Places of the first row of every text: copies on both sides of a split would flatter."""
-    first: dict[str, int] = {}
-    for place, (text, _, _) in enumerate(rows):
-        first.setdefault(_plain(text), place)
-    return list(first.values())
+    """Places of one row of every text: copies on both sides of a split would flatter.
+
+    It is the first one, but for a correction: what a person corrected is right.
+    """
+    chosen: dict[str, int] = {}
+    for place, (text, _, name) in enumerate(rows):
+        before = chosen.setdefault(_plain(text), place)
+        if name == CORRECTIONS != rows[before][2]:
+            chosen[_plain(text)] = place
+    return list(chosen.values())
 
 
 def _plain(text: str) -> str:
@@ -267,7 +280,7 @@ def _arrays(rows: Sequence[Row], names: Sequence[str]) -> _Rows:
         classes=classes,
         sets=sets,
         folds=_folds(texts, classes),
-        weights=_row_weights(classes, sets),
+        weights=_row_weights(classes, sets, np.array([n == CORRECTIONS for _, _, n in rows])),
     )
 
 
@@ -282,14 +295,19 @@ def _folds(texts: Sequence[str], classes: npt.NDArray[np.intp]) -> npt.NDArray[n
     return folds
 
 
-def _row_weights(classes: npt.NDArray[np.intp], sets: npt.NDArray[np.intp]) -> Floats:
-    """Rare classes of a set weigh more; mean 1."""
+def _row_weights(
+    classes: npt.NDArray[np.intp], sets: npt.NDArray[np.intp], corrected: npt.NDArray[np.bool_]
+) -> Floats:
+    """Rare classes of a set weigh more, and what a person corrected; mean 1."""
     _, group, sizes = np.unique(
         sets * len(LABELS) + classes, return_inverse=True, return_counts=True
     )
     weights = sizes[group] ** -_CLASS_BALANCE
     with_neutral = np.isin(sets, sets[classes == LABELS.index(0)])
     weights = np.where(with_neutral, weights, _SET_WITHOUT_NEUTRAL * weights)
+    if corrected.any() and not corrected.all():
+        # Of a small set each row would weigh hundreds of times as much as one of a large set.
+        weights[corrected] = CORRECTION_WEIGHT * weights[~corrected].mean()
     normal: Floats = weights / weights.mean()
     return normal
 

@@ -4,6 +4,7 @@ Nothing is read beyond the limit, so that a wrong path (a device, a log of gigab
 sentence and not with all memory gone.
 """
 
+import errno
 import re
 import tomllib
 from pathlib import Path
@@ -11,7 +12,7 @@ from typing import Any
 
 from schemas.language import say
 
-__all__ = ["MAX_SMALL_BYTES", "read_small", "read_toml", "unread"]
+__all__ = ["MAX_SMALL_BYTES", "read_small", "read_toml", "unread", "unwritten"]
 
 MAX_SMALL_BYTES = 1024 * 1024
 _PIECE_BYTES = 64 * 1024
@@ -78,6 +79,22 @@ def unread(error: OSError) -> str:
             return say("这是目录，不是文件", "it is a directory, not a file")
         case PermissionError():
             return say("没有权限读取", "no permission to read it")
+    return error.strerror or str(error)
+
+
+def unwritten(error: OSError) -> str:
+    """Half a sentence: why a file can't be written."""
+    match error:
+        case FileNotFoundError() | NotADirectoryError():
+            return say("没有这个文件夹，请先建立", "there is no such folder; make it first")
+        case IsADirectoryError():
+            return say("这是文件夹，不是文件", "it is a folder, not a file")
+        case FileExistsError():
+            return say("这是文件，不是文件夹", "it is a file, not a folder")
+        case PermissionError():
+            return say("没有权限写在那里", "no permission to write there")
+        case OSError(errno=errno.ENOSPC):
+            return say("磁盘满了", "the disk is full")
     return error.strerror or str(error)
 
 

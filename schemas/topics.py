@@ -98,6 +98,15 @@ TOPICS: dict[str, Topic] = {
             cleanup="compact",
         ),
         Topic(
+            "corrections",
+            "What people say is right where a finding was wrong: rows for training.",
+            "correction id",
+            ("Correction",),
+            cleanup="compact",
+            # A withdrawn text is gone when its segment was compacted: that must not take for ever.
+            segment_bytes=16 * _MIB,
+        ),
+        Topic(
             "sources", "How each source is doing.", "source", ("SourceStatus",), cleanup="compact"
         ),
         Topic(

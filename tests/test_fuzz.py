@@ -32,6 +32,7 @@ from processors.brand_state import BrandState
 from processors.chain import build_chain
 from processors.mentions import mentions
 from schemas.checkpoint import WatchPosition
+from schemas.correction import Correction
 from schemas.dead_letter import parse_dead_letter_line
 from schemas.enriched import EnrichedPost
 from schemas.envelope import pack, split
@@ -109,6 +110,14 @@ LETTER = {
     "schema_version": 1,
     "at": AT,
 }
+CORRECTION = {
+    "id": "0" * 24,
+    "field": "sentiment",
+    "text": "水壶",
+    "labels": ["negative"],
+    "by": "a",
+    "at": AT,
+}
 STATUS = {"name": "a", "connector": "file", "state": "running", "at": AT, "cursor": {"line": 1}}
 POSITION = {"topic": "signals", "partitions": 2, "lanes": {"0": AT}, "lane_count": 2}
 
@@ -125,6 +134,7 @@ LINES: dict[str, tuple[Callable[[bytes], Any], list[dict[str, Any]]]] = {
         lambda line: getattr(parse_dead_letter_line(line), "raw", b""),
         [LETTER],
     ),
+    "Correction": (Correction.from_line, [CORRECTION]),
     "SourceStatus": (SourceStatus.from_line, [STATUS]),
     "WatchPosition": (WatchPosition.from_line, [POSITION]),
     "BrandState": (BrandState.from_line, [{"brand": "a", "role": "own"}]),

@@ -6,6 +6,7 @@ running); 130 interrupted.
 """
 
 import asyncio
+import getpass
 import json
 import sys
 from collections.abc import Coroutine, Sequence
@@ -20,6 +21,7 @@ from aiokafka.errors import KafkaError
 from rich.console import Console
 from rich.text import Text
 
+from pipeline.cli.usage import UsageError, told
 from pipeline.logs import quiet_logs
 from pipeline.loop import EXIT_FATAL
 from pipeline.masking import masked
@@ -33,6 +35,7 @@ __all__ = [
     "app",
     "console",
     "local_time",
+    "login_name",
     "print_json",
     "run",
     "settings_file_of",
@@ -41,6 +44,7 @@ __all__ = [
 ]
 
 EXIT_NO = 1
+EXIT_USAGE = 2
 EXIT_INTERRUPTED = 130
 
 T = TypeVar("T")
@@ -139,7 +143,10 @@ def run(arguments: Sequence[str]) -> int:
     """Run one command line; returns the exit code."""
     quiet_logs()
     try:
-        app(list(arguments))
+        # What a command returns is its exit code: 0, or that of ``typer.Exit``.
+        return int(app(list(arguments), prog_name="tingchao", standalone_mode=False) or 0)
+    except UsageError as error:
+        return _print_usage(error)
     except SystemExit as done:
         return done.code if isinstance(done.code, int) else 0
     except TingchaoError as error:
@@ -158,7 +165,15 @@ def run(arguments: Sequence[str]) -> int:
     except KeyboardInterrupt:
         errors.print(say("已中断。", "Interrupted."))
         return EXIT_INTERRUPTED
-    return 0
+
+
+def _print_usage(error: Any) -> int:
+    """Say what is wrong with the command line; returns the exit code."""
+    if (sentence := told(error)) is not None:
+        errors.print(sentence, soft_wrap=True)
+    else:
+        error.show()
+    return EXIT_USAGE
 
 
 def wait_for(work: Coroutine[Any, Any, T]) -> T:
@@ -185,3 +200,11 @@ def _plain(value: Any) -> Any:
 def local_time(at: datetime | None, settings: Settings, form: str = "%m-%d %H:%M") -> str:
     """A time as people read it."""
     return at.astimezone(ZoneInfo(settings.time_zone)).strftime(form) if at else "–"
+
+
+def login_name() -> str:
+    """Who runs this command."""
+    try:
+        return getpass.getuser()
+    except (KeyError, OSError):  # a container's user may have no name
+        return "tingchao"

@@ -34,7 +34,7 @@ from schemas.errors import FatalError
 from schemas.incidents import AnyIncident
 from schemas.language import say
 from schemas.rules import joined
-from schemas.small_file import read_small
+from schemas.small_file import read_small, unread
 from schemas.topics import TOPICS
 from sinks.notice_text import describe
 from sinks.wording import KINDS, STATES
@@ -557,7 +557,7 @@ def _corrected(path: Path | None, chosen: Sequence[Listed]) -> bytes | None:
     try:
         value = read_small(path, TOPICS["posts.raw"].max_message_bytes).strip()
     except (OSError, ValueError) as error:
-        why = getattr(error, "strerror", None) or error
+        why = unread(error) if isinstance(error, OSError) else str(error)
         raise FatalError(say(f"读不了 {path}：{why}。", f"{path} cannot be read: {why}.")) from None
     if b"\n" in value or not value:
         raise FatalError(say(f"{path} 必须正好是一行。", f"{path} must be exactly one line."))

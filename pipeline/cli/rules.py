@@ -1,6 +1,5 @@
 """Commands for rules: check, push, show, history, diff, rollback."""
 
-import getpass
 from pathlib import Path
 from typing import Annotated
 
@@ -14,6 +13,7 @@ from pipeline.cli.common import (
     console,
     errors,
     local_time,
+    login_name,
     print_json,
     settings_of,
     wait_for,
@@ -324,7 +324,7 @@ def rules_rollback(
             kafka_of(settings),
             _set_of(settings, rule_set),
             version,
-            author=author or _whoever(),
+            author=author or login_name(),
             reason=reason,
             at=now(),
         )
@@ -335,10 +335,3 @@ def rules_rollback(
             f"{done.label} is published, with the content of version {version}.",
         )
     )
-
-
-def _whoever() -> str:
-    try:
-        return getpass.getuser()
-    except (KeyError, OSError):  # a container's user may have no name
-        return "tingchao"

@@ -37,7 +37,7 @@ from schemas.language import say
 from schemas.post import MAX_TEXT, Author, Post
 from schemas.record import explain as explain_error
 from schemas.rules import RuleSet, joined
-from schemas.small_file import read_small
+from schemas.small_file import read_small, unread
 
 __all__: list[str] = []
 
@@ -153,7 +153,7 @@ def _text(text: str | None, file: Path | None) -> str | None:
     except UnicodeDecodeError:
         why = say("不是 UTF-8 文本", "it is no UTF-8 text")
     except (OSError, ValueError) as error:
-        why = str(error)
+        why = unread(error) if isinstance(error, OSError) else str(error)
     raise FatalError(say(f"读不了 {file}：{why}。", f"{file} cannot be read: {why}."))
 
 

@@ -10,8 +10,11 @@ from rich.table import Table
 
 from pipeline.check import check_settings
 from pipeline.cli.common import JsonOption, app, console, print_json, settings_of
+from pipeline.corrections import corrected_rows
 from pipeline.schema_export import write_schemas
+from schemas.errors import FatalError
 from schemas.language import say
+from schemas.small_file import unwritten
 
 config_app = typer.Typer(help=say("设置。", "Settings."), no_args_is_help=True)
 train_app = typer.Typer(
@@ -70,7 +73,11 @@ def schemas_command(
 ) -> None:
     """Write the schemas."""
     settings_of(context)
-    paths = write_schemas(out)
+    try:
+        paths = write_schemas(out)
+    except OSError as error:
+        why = unwritten(error)
+        raise FatalError(say(f"写不到 {out}：{why}。", f"Cannot write to {out}: {why}.")) from None
     if json_output:
         print_json([str(path) for path in paths])
     else:
@@ -90,12 +97,34 @@ def train_sentiment(
     out: Annotated[Path, typer.Option("--out", help=say("模型文件。", "Model file."))] = Path(
         "sentiment.npz"
     ),
+    corrections: Annotated[
+        bool,
+        typer.Option(
+            "--corrections",
+            help=say(
+                "也用 Kafka 里的更正：与其他数据集矛盾时以更正为准，一条抵五条。",
+                "Also use the corrections in Kafka: they win over the other sets, and each counts "
+                "as five rows.",
+            ),
+        ),
+    ] = False,
+    corrections_file: Annotated[
+        Path | None,
+        typer.Option(
+            "--corrections-file",
+            help=say(
+                "同上，但来自 tingchao corrections export 写的文件。",
+                "The same, from a file that `tingchao corrections export` wrote.",
+            ),
+        ),
+    ] = None,
     json_output: JsonOption = False,
 ) -> None:
     """Train the sentiment model."""
     from processors.sentiment_training import train_files
 
-    settings_of(context)
+    settings = settings_of(context)
+    corrected = corrected_rows(settings, corrections, corrections_file)
     with Progress(
         TextColumn("{task.description}"),
         BarColumn(),
@@ -108,7 +137,7 @@ def train_sentiment(
         def show(done: int, total: int) -> None:
             bar.update(row, completed=done, total=total)
 
-        report = train_files(files, out, show)
+        report = train_files(files, out, show, corrected)
     if json_output:
         print_json(report.sets)
         return

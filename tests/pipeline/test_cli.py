@@ -153,6 +153,15 @@ def written_as_json(line: Line) -> dict[str, tuple[tuple[str, ...], Any]]:
             ("--rules", str(line.folder / "rules.toml"), "--text", "漏电了"), list,
         ),
         "rules try": ((str(line.folder / "rules.toml"), "--days", "1"), dict),
+        "corrections add": (("漏电了", "--field", "sentiment", "--label", "negative"), dict),
+        "corrections import": (
+            (str(line.folder / "train.jsonl"), "--field", "sentiment", "--by", "a"), dict,
+        ),
+        "corrections list": ((), list),
+        "corrections remove": (("no-such-correction",), None),
+        "corrections export": (
+            ("--field", "sentiment", "--out", str(line.folder / "corrections.jsonl")), dict,
+        ),
         "schemas": (("--out", str(line.folder / "schemas")), list),
         "train sentiment": (
             (str(line.folder / "train.jsonl"), "--out", str(line.folder / "model.npz")),

@@ -5,6 +5,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
+from processors.corrections import CORRECTIONS
 from processors.sentiment import MoodModel
 from processors.sentiment_training import (
     FOLDS,
@@ -106,6 +107,37 @@ def test_equal_texts_count_once_across_sets() -> None:
     assert places == [*range(108), 216]
     assert shares.shape == (109, 3)
     assert shares.sum(axis=1) == pytest.approx(1)
+
+
+@pytest.mark.usefixtures("scikit_learn")
+@pytest.mark.parametrize("first", [True, False])
+def test_a_correction_wins_over_equal_texts_wherever_it_stands(first: bool) -> None:
+    # Given a row of a set whose label a person corrected
+    text, label, _ = rows()[0]
+    corrected = [(f"{text}！", -label, CORRECTIONS)]
+
+    # When trained
+    trained = train([*corrected, *rows()] if first else [*rows(), *corrected])
+
+    # Then the corrected row is used, and the set's own is not
+    assert {(one.name, one.rows, one.repeated) for one in trained.sets} == {
+        ("demo", 107, 1),
+        (CORRECTIONS, 1, 0),
+    }
+
+
+@pytest.mark.usefixtures("scikit_learn")
+def test_a_correction_weighs_more_than_a_row() -> None:
+    # Given praise that is none, as one row among others and as a correction
+    text = "座椅很好用，真喜欢"
+    row, correction = ((text, -1, name) for name in ("demo", CORRECTIONS))
+
+    # When trained
+    doubted, learnt = (train([*rows(), one]).model.shares([text])[0] for one in (row, correction))
+
+    # Then only the correction is learnt
+    assert doubted.argmax() == 2
+    assert learnt.argmax() == 0
 
 
 @pytest.mark.parametrize(

@@ -1,11 +1,12 @@
 """Small files: what is wrong with one is told in the reader's language."""
 
+import errno
 from pathlib import Path
 
 import pytest
 
 from schemas.language import use_language
-from schemas.small_file import read_toml, unread
+from schemas.small_file import read_toml, unread, unwritten
 
 
 @pytest.mark.parametrize(
@@ -51,3 +52,18 @@ def test_a_file_that_cannot_be_read_is_told_without_an_error_number(tmp_path: Pa
     assert unread(absent.value) == "没有这个文件，请检查路径"
     assert unread(folder.value) == "这是目录，不是文件"
     assert unread(OSError(5, "Input/output error")) == "Input/output error"
+
+
+@pytest.mark.parametrize(
+    ("error", "told"),
+    [
+        (FileNotFoundError(), "没有这个文件夹"),
+        (IsADirectoryError(), "这是文件夹，不是文件"),
+        (FileExistsError(), "这是文件，不是文件夹"),
+        (PermissionError(), "没有权限"),
+        (OSError(errno.ENOSPC, "No space left on device"), "磁盘满了"),
+        (OSError(errno.EIO, "Input/output error"), "Input/output error"),
+    ],
+)
+def test_why_a_file_cannot_be_written_is_half_a_sentence(error: OSError, told: str) -> None:
+    assert unwritten(error).startswith(told)
