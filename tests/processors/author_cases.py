@@ -1,0 +1,224 @@
+"""Authors and posts with the kind of their writer, all invented: two halves of one kind.
+
+``KNOWN`` was looked at while the words of ``processors/author_words.py`` were chosen. ``HELD_BACK``
+was written before them and is only counted: a word must not be added because a row here needs it.
+"""
+
+from dataclasses import dataclass
+
+__all__ = ["HELD_BACK", "KNOWN", "Case"]
+
+
+@dataclass(frozen=True)
+class Case:
+    """One writer with one post."""
+
+    kind: str
+    name: str
+    verified: bool | None
+    followers: int | None
+    text: str
+
+
+def _cases(table: str) -> list[Case]:
+    """Rows of ``kind | name | v (verified), x (not), - (unknown) | followers | text``."""
+    cases = []
+    for row in table.strip().splitlines():
+        kind, name, verified, followers, text = (part.strip() for part in row.split("|", 4))
+        known = {"v": True, "x": False, "-": None}
+        cases.append(
+            Case(
+                kind,
+                name,
+                known[verified],
+                None if followers == "-" else int(followers),
+                text or "今天的天气不错",
+            )
+        )
+    return cases
+
+
+KNOWN = _cases(
+    """
+person | 记者家属 | x | 320 | 他又加班到半夜，家里的灯给他留着
+person | 晚报读者 | x | 45 | 看到报道才知道启澜又召回了
+person | 公安局旁边的小王 | x | 88 | 停车位越来越难找
+person | 我爱看新闻 | x | 12 | 客服电话打了三次都占线
+person | 怒怼4S店 | x | 260 | 定金到现在没退
+person | 启澜车主老周 | x | 510 | 开了两年，油耗还行
+person | 被经销商坑了的阿梅 | x | 33 | 说好的保养三次变成一次
+person | 吃瓜日报 | x | 90 | 哈哈哈哈笑死
+person | 消防员的女朋友 | x | 1500 | 等他平安回来
+person | 林晓月 | v | 23000 | 新戏杀青，谢谢大家
+person | 用户7748392011 | x | 3 | 昨天提了车，座椅有点硬，别的都好
+person | 手机用户5820193 | x | 0 | 请问这个版本什么时候更新
+person | 小鹿乱撞2019 | x | 140 | 周末去了新开的店，蛋糕一般
+person | 阿杰 | - | - | 我们公司楼下的咖啡涨价了
+person | 李师傅修了三十年 | x | 76 | 孙子今天上学了
+person | 海边的卡车司机 | x | 430 | 一箱油从南跑到北
+person | 想去电视台上班 | x | 66 | 面试又没过
+person | 法院门口卖煎饼 | x | 21 | 下雨天生意不好
+person | momo | x | 5 | 有没有人知道售后电话是多少
+person | 汽车杂志收藏者 | x | 210 | 又淘到一本九十年代的
+person | 退休老交警 | x | 900 | 说句公道话，这个路口设计有问题
+person | 王小明律师 | v | 52000 | 合同里的这一条其实无效
+person | 江城一只猫 | x | 301 | 在4S店等了一下午，销售说现车充足，结果要等三个月
+person | Linda_Zhou | x | 180 | 本店概不退换？消费者就没有权利了吗
+media | 江澜晚报 | v | 820000 | 今日多地迎来降温
+media | 北川日报 | - | - | 市民热议新规
+media | 云州电视台 | v | 1200000 | 晚间新闻抢先看
+media | 南屿广播 | v | 56000 | 早高峰路况
+media | 东临新闻网 | v | 330000 | 一辆轿车在路口起火
+media | 都市快线报 | v | 470000 | 消费者反映刹车异响
+media | 启明周刊 | v | 90000 | 封面故事
+media | 澄江新闻 | - | 250000 | 突发，高速多车追尾
+media | 海右商报官方微博 | v | 610000 | 楼市观察
+media | 西岭卫视 | v | 2300000 | 今晚九点
+media | 晨间新闻客户端 | v | 780000 | 快讯
+official | 江澜公安 | v | 540000 | 警情通报
+official | 平安北川 | v | 610000 | 反诈提醒
+official | 云州消防 | v | 330000 | 夏季用电请注意
+official | 南屿市市场监督管理局 | v | 12000 | 抽检结果公布
+official | 东临发布 | v | 880000 | 明日起实行限行
+official | 西岭交警支队 | v | 76000 | 事故处理进展
+official | 启明区人民法院 | v | 9800 | 案例
+official | 澄江消费者协会 | v | 23000 | 消费提示
+official | 北川12345 | v | 45000 | 您的来电已受理
+official | 云州网警巡查执法 | v | 99000 | 谣言不可信
+industry | 老秦说车 | v | 320000 | 这台车的底盘调校有进步
+industry | 电车评测室 | x | 45000 | 续航实测来了
+industry | 好车之家 | v | 910000 | 新车上市
+industry | 新能源情报站 | x | 12000 | 谍照曝光
+industry | 数码小罗 | v | 150000 | 两台旗舰对比
+industry | 玩车TV | v | 260000 | 视频来了
+industry | 手机圈那些事 | x | 33000 | 参数对比
+industry | 汽车行业观察 | - | 8800 | 九月销量
+industry | 启澜车友会 | x | 5600 | 周日自驾报名
+industry | 懂车研究所 | v | 67000 | 发动机为什么会抖
+dealer | 江城启澜4S店 | x | 320 | 周末试驾有礼
+dealer | 北川海鸥手机专卖店 | x | 150 | 新机到货
+dealer | 启澜汽车云州经销商 | v | 2100 | 置换补贴
+dealer | 南屿鑫达汽贸 | x | 430 | 现车
+dealer | 启澜销售顾问小陈 | x | 870 | 优惠力度大
+dealer | 阿强 | x | 90 | 本店新到现车三台，欢迎到店咨询，电话13800000000
+dealer | 小高 | x | 210 | 看车热线400-000-0000，进店有礼，置换最高补贴八千
+dealer | 东临诚信二手车行 | x | 640 | 准新车源
+dealer | 鹏程汽车销售有限公司 | v | 900 | 展厅开放
+dealer | 数码城张姐手机店 | x | 77 | 以旧换新
+brand | 启澜服务 | v | 45000 | 您好，请私信车架号
+brand | 启澜汽车 | v | 1900000 | 新车发布会
+brand | 海鸥手机官方 | v | 760000 | 系统更新
+brand | 海鸥客服 | v | 33000 | 亲，请提供订单号
+brand | 白鹭饮料官方微博 | v | 120000 | 夏日新品
+brand | 远峰集团 | v | 88000 | 公告
+brand | 木槿家电官微 | v | 54000 | 抽奖
+staff | 小雨 | x | 120 | 我在启澜上班，内部早就知道这个问题
+staff | 匿名 | x | - | 作为启澜的内部员工说一句，零件换供应商了
+staff | 夜班工人 | x | 44 | 我们厂这个月又停线了，启澜的订单少了
+staff | 启澜前员工阿海 | x | 650 | 当年加班到凌晨
+staff | 风吹麦浪 | x | 230 | 本人海鸥手机在职员工，年终奖砍半
+staff | 在启澜上班的大刘 | x | 310 | 食堂又涨价
+staff | 追光 | x | 12 | 我司这次裁员，海鸥研发走了一半人
+bot | 用户6602917745 | x | 1 | 加微信领取优惠券，限时免费领，名额有限
+bot | 用户3391028475 | x | 0 | 启澜太棒了，强烈推荐，闭眼入，谁用谁知道
+bot | 甜甜8830192746 | x | 2 | 兼职日结，日赚三百，看我主页
+bot | 手机用户2200918 | x | 0 | #启澜##新车##汽车##推荐##好物##种草##热门#
+bot | 涨粉小助手 | x | 35 | 互粉互关，秒回，点击链接
+bot | qw8837261 | x | 0 | 点击链接领取红包，扫码领，内部价
+bot | 小仙女 | x | 6 | #转发##抽奖##热门##汽车##手机##美妆##好物# 冲
+"""
+)
+
+HELD_BACK = _cases(
+    """
+person | 前记者老陈 | x | 760 | 离开这行三年了，还是习惯早起
+person | 日报社楼下的面馆常客 | x | 53 | 今天的面有点咸
+person | 派出所对面的阿婆 | x | 40 | 电动车又丢了
+person | 不看电视台 | x | 18 | 综艺越来越无聊
+person | 投诉汽贸公司 | x | 4 | 交了定金不给车，半年了
+person | 海鸥手机用户小何 | x | 122 | 升级以后发热
+person | 4S店受害者联盟小张 | x | 97 | 谁来管管
+person | 奶茶晚报 | x | 230 | 今日份快乐
+person | 警察叔叔我在这 | x | 61 | 钱包找回来了，感谢
+person | 周子航 | v | 410000 | 演唱会见
+person | 用户1029384756 | x | 2 | 空调吹出来一股味道，有人跟我一样吗
+person | 微博用户_8a7d | x | 0 | 支持维权
+person | 豆豆妈妈2015 | x | 260 | 孩子坐后排说太颠
+person | 老吴 | - | - | 我在医院上班，每天开车四十公里，很满意
+person | 修车摊的儿子 | x | 310 | 我爸说这个毛病修不好
+person | 广播体操第八套 | x | 145 | 今天又迟到了
+person | 我家住在消防队隔壁 | x | 20 | 警报响了一夜
+person | 城管来了快跑 | x | 1700 | 晚上出摊吗
+person | Kevin的日常 | x | 330 | 新手机拍照真不错
+person | 新闻系大三学生 | x | 88 | 作业写不完
+person | 检察官的猫 | x | 2400 | 喵
+person | 张伟医生 | v | 88000 | 高血压患者注意三点
+person | 陈北北 | x | 75 | 店员让我加微信，说有优惠券，结果就是个群发的
+person | 半夏 | x | 640 | “欢迎到店”说得好听，去了没人理
+person | 开车的老郑 | x | 510 | 第三次去4S店了，还是没修好
+media | 青澳早报 | v | 560000 | 今晨大雾
+media | 陇川都市报 | v | 730000 | 记者实地走访
+media | 沧海时报 | - | - | 社论
+media | 蓟北广播电视台 | v | 210000 | 直播预告
+media | 临溪交通广播 | v | 98000 | 绕行提示
+media | 华澜网 | v | 640000 | 独家
+media | 澜湾融媒 | v | 150000 | 视频新闻
+media | 财富前线周报 | v | 83000 | 三季报
+media | 直击现场新闻频道 | v | 420000 | 现场画面
+media | 浙西在线 | v | 190000 | 招考信息
+media | 青年记者站 | v | 30000 | 采访手记
+official | 青澳警方 | v | 410000 | 通报
+official | 平安陇川 | v | 220000 | 夜查酒驾
+official | 蓟北消防救援支队 | v | 98000 | 火灾扑灭
+official | 临溪市监局 | v | 7600 | 约谈企业
+official | 沧海市人民政府 | v | 150000 | 会议
+official | 华澜高速交警 | v | 66000 | 封路信息
+official | 澜湾检察 | v | 8700 | 公益诉讼
+official | 青澳12315 | v | 21000 | 调解成功
+official | 陇川应急管理局 | v | 12000 | 预警
+official | 蓟北市消保委 | v | 33000 | 比较试验
+official | 临溪生态环境 | v | 18000 | 空气质量
+industry | 大嘴侃车 | v | 180000 | 这价格香吗
+industry | 极客数码测评 | x | 26000 | 屏幕对比
+industry | 电动车之家 | v | 340000 | 销量排行
+industry | 车圈内幕君 | x | 19000 | 听说要降价
+industry | 机智堂科技 | v | 77000 | 发布会总结
+industry | 海鸥手机吧 | x | 41000 | 本周精华
+industry | 试驾日记本 | v | 52000 | 山路体验
+industry | 汽车工业协会 | v | 23000 | 产销数据
+industry | 选车指南 | - | 15000 | 十五万买什么
+industry | 卡友俱乐部 | x | 6600 | 油价
+dealer | 青澳启澜汽车4S中心 | x | 220 | 到店有礼
+dealer | 海鸥手机授权体验店陇川店 | x | 180 | 预约
+dealer | 临溪宏运车行 | x | 95 | 收车
+dealer | 启澜金牌销售小赵 | x | 410 | 月底冲量
+dealer | 蓟北顺通汽车服务有限公司 | v | 330 | 保养套餐
+dealer | 大军 | x | 130 | 店内现车充足，全款分期都可以，欢迎来店试驾，地址北环路8号
+dealer | 莎莎 | x | 55 | 需要报价的私信我，订车热线13900000000，送全车膜
+dealer | 沧海二手车交易市场 | x | 1200 | 车源更新
+dealer | 老马汽修厂 | x | 88 | 专修变速箱
+dealer | 华澜海鸥专营店 | - | - | 上新
+brand | 海鸥手机 | v | 2400000 | 影像大片
+brand | 启澜汽车客户服务中心 | v | 21000 | 已为您登记
+brand | 青禾乳业官方微博 | v | 76000 | 牧场直播
+brand | 云顶空调官方旗舰店 | v | 43000 | 预售
+brand | 星砂科技股份有限公司 | v | 15000 | 公告
+brand | 启澜官微 | v | 530000 | 周末愉快
+brand | 绿洲出行客服 | v | 12000 | 正在为您核实
+staff | 小橘子 | x | 77 | 我在海鸥手机上班三年，测试根本不充分
+staff | 不能说的秘密 | x | 9 | 本人启澜内部员工，这批电池有问题
+staff | 追风 | x | 210 | 我是启澜工厂的工人，总装线天天赶工
+staff | 海鸥离职员工 | x | 40 | 劳动仲裁赢了
+staff | 深夜码农 | x | 560 | 我们公司海鸥手机的系统就是我组里做的
+staff | 启澜打工人 | x | 130 | 又加班
+staff | 清风 | x | 18 | 刚从启澜离职，说点内幕
+bot | 用户9938471029 | x | 0 | 刷单兼职，一单一结，加V了解
+bot | 用户8847201938 | x | 1 | 海鸥手机性价比超高，入手不亏，强烈推荐大家购买
+bot | 漂亮宝贝77481920 | x | 3 | 免费领取试用装，私信我，数量有限
+bot | 新用户55019284 | x | 0 | 开户送彩金，点击下方网址
+bot | 手机用户9918273 | x | 0 | #手机##海鸥##数码##推荐##热门##好物分享##必买#
+bot | 互粉大队长 | x | 120 | 有粉必回，诚信互关
+bot | 柠檬 | x | 4 | #热门话题##抽奖##转发##好物##手机##汽车##护肤##减肥#
+bot | jh20394857 | x | 1 | 低价代开，先办事后付款，联系QQ
+"""
+)
