@@ -1,0 +1,190 @@
+"""The kind of an author, as the name and the account's standing tell it.
+
+One name at a time. The head of a Chinese name stands last, so the end decides: 晚报读者 is a
+reader. Rules, in order: a default name; words of staff beside a brand; words of people who speak of
+an organisation (家属, 投诉, anything with 的); the longest known end; beginnings; words that tell
+wherever they stand; what a trade is about. Names with none of these words, most of them, are left
+by one pass of an automaton.
+"""
+
+import re
+from collections.abc import Callable
+from typing import Literal, NamedTuple
+
+from ahocorasick_rs import AhoCorasick, Implementation
+
+from processors.author_words import (
+    ANYWHERE,
+    DECORATIONS,
+    DEFAULT_NAMES,
+    HEADS,
+    NOT_AN_ACCOUNT,
+    OPENINGS,
+    SOLD,
+    TOPICS,
+    TRADE,
+    WEAK_HEADS,
+)
+from processors.fold import INVISIBLE, fold
+from schemas.enriched import AuthorKind
+
+__all__ = ["Named", "Standing", "kind_of_name", "plain_name", "standing_of"]
+
+Standing = Literal["verified", "followed", "small", "unknown"]
+
+#: From here on an account is not just somebody's; about what a local medium or a blog has.
+FOLLOWED = 5_000
+_LONGEST_HEAD = max(map(len, (*HEADS, *WEAK_HEADS)))
+#: 12345 and the like are the numbers of lines, 用户774839 is no line.
+_MOST_DIGITS_OF_A_LINE = 6
+#: 江城4S店销售小陈: what else may stand beside a word that tells wherever it stands.
+_MOST_BESIDE = 10
+#: 平安北川: police accounts are called after a place.
+_PLACE = range(2, 6)
+
+_STAFF = tuple(word for word, kind in ANYWHERE.items() if kind == "staff")
+_ANY_WORD = AhoCorasick(
+    sorted({*HEADS, *WEAK_HEADS, *ANYWHERE, *OPENINGS, *DECORATIONS, *NOT_AN_ACCOUNT})
+    + [*TOPICS, *TRADE, "的"],
+    implementation=Implementation.DFA,
+)
+
+_SIGNS = re.compile(r"[\s_\-·.|丨,，。!！~()（）\[\]【】\"'“”]+")
+_SELLER = re.compile(r"销售(?:小|老|阿)?[\u4e00-\u9fff]{1,3}$")
+_PERSON = re.compile(r"(?:小|老|阿)[\u4e00-\u9fff]$")
+
+
+class Named(NamedTuple):
+    """What a name tells; ``None``: nothing against a person, nothing for another kind."""
+
+    kind: AuthorKind | None
+    reason: str = "usual"
+    default: bool = False
+    """The name is the platform's, or ends in many digits."""
+
+
+_NOTHING = Named(None)
+
+
+def standing_of(verified: bool | None, followers: int | None) -> Standing:
+    """What the platform tells of the account, as far as a name's meaning depends on it."""
+    if verified:
+        return "verified"
+    if followers is not None and followers >= FOLLOWED:
+        return "followed"
+    return "unknown" if verified is None and followers is None else "small"
+
+
+def plain_name(name: str) -> str:
+    """The folded name without blanks and signs."""
+    return _SIGNS.sub("", fold(name).replace(INVISIBLE, ""))
+
+
+def kind_of_name(plain: str, standing: Standing, names_brand: Callable[[str], bool]) -> Named:
+    """The kind; ``plain`` as ``plain_name`` makes it.
+
+    ``names_brand``: whether a text holds the name of a brand that is listened for.
+    """
+    if _is_default(plain):
+        start = next((word for word in DEFAULT_NAMES if plain.startswith(word)), plain[-6:])
+        return Named(None, start, default=True)
+    if not _ANY_WORD.find_matches_as_indexes(plain):
+        return _NOTHING
+    if (told := _staff(plain, names_brand)) is not None:
+        return told
+    core, official = _without_decorations(plain)
+    head = _head(core, HEADS)
+    spoken = _speaks_of(core)
+    if spoken is not None and (head is None or len(head) < len(spoken) + 2):
+        return Named("person", f"name: {spoken}")
+    if head is not None and (told := _of_head(head, standing)) is not None:
+        return told
+    if official and standing != "small":
+        return Named("brand", f"name: {official}")
+    return _beginning(core, standing) or _inside(core, standing) or _trade(core, standing)
+
+
+def _is_default(plain: str) -> bool:
+    if plain[-5:].isdigit() and len(plain) > _MOST_DIGITS_OF_A_LINE:
+        return plain[-_MOST_DIGITS_OF_A_LINE:].isdigit() or plain[-5:] not in HEADS
+    return plain.startswith("微博用户")
+
+
+def _staff(plain: str, names_brand: Callable[[str], bool]) -> Named | None:
+    for word in _STAFF:
+        if word in plain and (word == "内部员工" or names_brand(plain)):
+            return Named("staff", f"name: {word}")
+    return None
+
+
+def _without_decorations(plain: str) -> tuple[str, str]:
+    """The name without what is hung behind it, and the decoration that says 'official'."""
+    official = ""
+    while (
+        word := next((one for one in DECORATIONS if plain.endswith(one)), "")
+    ) and plain not in HEADS:
+        if plain == word or (word == "v" and plain[-2:-1].isascii()) or plain.endswith("tv"):
+            break
+        if word.startswith("官"):
+            official = word
+        plain = plain[: -len(word)]
+    return plain, official
+
+
+def _head(core: str, heads: dict[str, AuthorKind]) -> str | None:
+    """The longest of the heads that the name ends in."""
+    for size in range(min(len(core), _LONGEST_HEAD), 0, -1):
+        if core[-size:] in heads:
+            return core[-size:]
+    return None
+
+
+def _speaks_of(core: str) -> str | None:
+    return next((word for word in NOT_AN_ACCOUNT if word in core), "的" if "的" in core else None)
+
+
+def _of_head(head: str, standing: Standing) -> Named | None:
+    kind = HEADS[head]
+    if kind == "staff" or (head == "记者" and standing != "verified"):
+        return None
+    if kind in ("media", "official", "brand") and standing == "small":
+        return Named("person", "usual")
+    return Named(kind, f"name: {head}")
+
+
+def _beginning(core: str, standing: Standing) -> Named | None:
+    for word, kind in OPENINGS.items():
+        if core.startswith(word) and standing in ("verified", "unknown"):
+            rest = core[len(word) :]
+            if word != "平安" or (len(rest) in _PLACE and not any(one in rest for one in SOLD)):
+                return Named(kind, f"name: {word}")
+    return None
+
+
+def _inside(core: str, standing: Standing) -> Named | None:
+    if len(core) > _LONGEST_HEAD + _MOST_BESIDE:
+        return None
+    if seller := _SELLER.search(core):
+        return Named("dealer", f"name: {seller[0][:2]}")
+    for word, kind in ANYWHERE.items():
+        if word in core and (kind == "dealer" or standing == "verified") and kind != "staff":
+            return Named(kind, f"name: {word}")
+    return None
+
+
+def _trade(core: str, standing: Standing) -> Named:
+    """An account of a trade, or a medium with a vague name: only one of standing."""
+    if standing == "small":
+        return _NOTHING
+    topic = next((word for word in TOPICS if word in core), None)
+    trade = next((word for word in TRADE if word in core), None)
+    head = _head(core, WEAK_HEADS)
+    if trade is not None or (topic is not None and head is not None):
+        return Named("industry", f"name: {trade or topic}")
+    if standing == "unknown":
+        return _NOTHING
+    if head is not None and not _PERSON.search(core):
+        return Named(WEAK_HEADS[head], f"{standing}+name: {head}")
+    if topic is not None:
+        return Named("industry", f"{standing}+name: {topic}")
+    return _NOTHING
