@@ -9,10 +9,10 @@ from collections.abc import Sequence
 from functools import lru_cache
 
 from processors.author_name import Named, Standing, kind_of_name, plain_name, standing_of
-from processors.author_text import kind_of_text
+from processors.author_text import LOOKED_AT, Places, kind_of_text, phrases_in
 from processors.automaton import Automaton
 from processors.brand_tree import accounts
-from processors.fold import FOLD_VERSION, fold
+from processors.fold import FOLD_VERSION, INVISIBLE, fold
 from processors.influence import influence, spread
 from processors.tie import tie_of
 from schemas.component import ComponentConfig
@@ -24,8 +24,8 @@ __all__ = ["AuthorOf"]
 #: Raised when any author may get another kind or influence.
 _VERSION = 1
 _REMEMBERED = 16_384
-#: A name is the platform's word and decides; only these ask the text.
 _OPEN: frozenset[AuthorKind | None] = frozenset({None, "person"})
+_OF_PEOPLE = frozenset({"message", "review"})
 
 
 class AuthorOf:
@@ -57,38 +57,36 @@ class AuthorOf:
 
     def enrich(self, posts: Sequence[EnrichedPost]) -> list[EnrichedPost | None]:
         """New records with the four fields."""
-        return [self._judged(post) for post in posts]
+        texts = [fold(post.text[:LOOKED_AT]).replace(INVISIBLE, "") for post in posts]
+        places = phrases_in(texts)
+        return [
+            post if post.kind == "hot" else self._judged(post, texts[number], places.get(number))
+            for number, post in enumerate(posts)
+        ]
 
-    def _judged(self, post: EnrichedPost) -> EnrichedPost:
-        if post.kind == "hot":
-            return post
+    def _judged(self, post: EnrichedPost, text: str, places: Places | None) -> EnrichedPost:
         author, engagement = post.author, post.engagement
-        kind, reason = self._kind_of(post)
+        standing = standing_of(author.verified, author.followers)
+        named = self._named(author.name or "", standing)
+        kind, reason = named.kind, named.reason
+        told = None
+        # A name that says something is the platform's word; only people's texts are asked.
+        if places is not None and kind in _OPEN and standing != "verified":
+            told = kind_of_text(text, places, self._names_brand, default_name=named.default)
+        if told is not None:
+            kind, words = told
+            reason = f"{'name+text' if kind == 'bot' and named.default else 'text'}: {words}"
+        elif kind is None and (author.name or post.kind in _OF_PEOPLE):
+            kind = "person"
         went = engagement and spread(
             engagement.reposts, engagement.comments, engagement.likes, engagement.reads
         )
         return post.replaced(
             author_kind=kind,
-            author_reason=reason,
+            author_reason=kind and reason,
             influence=influence(author.followers, author.verified, kind, went),
             tie=tie_of(post.platform, post.kind),
         )
-
-    def _kind_of(self, post: EnrichedPost) -> tuple[AuthorKind | None, str | None]:
-        author = post.author
-        standing = standing_of(author.verified, author.followers)
-        named = self._named(author.name or "", standing)
-        if named.kind in _OPEN and standing != "verified":
-            said = kind_of_text(post.text, self._names_brand, default_name=named.default)
-            if said is not None:
-                kind, words = said
-                source = "name+text" if kind == "bot" and named.default else "text"
-                return kind, f"{source}: {words}"
-        if named.kind is not None:
-            return named.kind, named.reason
-        if author.name or post.kind in ("message", "review"):
-            return "person", "usual"
-        return None, None
 
     def _judged_name(self, name: str, standing: Standing) -> Named:
         plain = plain_name(name)

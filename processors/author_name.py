@@ -44,8 +44,10 @@ _PLACE = range(2, 6)
 
 _STAFF = tuple(word for word, kind in ANYWHERE.items() if kind == "staff")
 _ANY_WORD = AhoCorasick(
-    sorted({*HEADS, *WEAK_HEADS, *ANYWHERE, *OPENINGS, *DECORATIONS, *NOT_AN_ACCOUNT})
-    + [*TOPICS, *TRADE, "的"],
+    [
+        *(*HEADS, *WEAK_HEADS, *ANYWHERE, *OPENINGS, *DECORATIONS),
+        *(*NOT_AN_ACCOUNT, *TOPICS, *TRADE, "的"),
+    ],
     implementation=Implementation.DFA,
 )
 

@@ -5,15 +5,16 @@ automaton finds the phrases; most texts have none, and the rest is not asked the
 """
 
 import re
-from collections.abc import Callable
+from bisect import bisect_right
+from collections.abc import Callable, Sequence
+from itertools import accumulate
 from typing import Final, NamedTuple
 
 from ahocorasick_rs import AhoCorasick, Implementation
 
-from processors.fold import INVISIBLE, fold
 from schemas.enriched import AuthorKind
 
-__all__ = ["LOOKED_AT", "kind_of_text"]
+__all__ = ["LOOKED_AT", "Places", "kind_of_text", "phrases_in"]
 
 #: An article is its author's by name; what somebody says of oneself stands at the beginning.
 LOOKED_AT = 2_000
@@ -84,26 +85,44 @@ _WORDS = tuple(_PHRASES)
 _AUTOMATON = AhoCorasick(_WORDS, implementation=Implementation.DFA)
 
 
+Places = list[tuple[str, int]]
+"""Phrases and where they begin."""
+
+
+def phrases_in(texts: Sequence[str]) -> dict[int, Places]:
+    """By number, the texts that may tell something; texts as ``fold`` makes them.
+
+    One pass over all texts together: a call for each would cost as much again.
+    """
+    found: dict[int, Places] = {
+        number: [] for number, text in enumerate(texts) if text.count("#") >= 2 * _WALL
+    }
+    hits = _AUTOMATON.find_matches_as_indexes("\n".join(texts), overlapping=True)
+    if not hits:
+        return found
+    begins = list(accumulate((len(text) + 1 for text in texts), initial=0))
+    for phrase, start, _ in hits:
+        number = bisect_right(begins, start) - 1
+        found.setdefault(number, []).append((_WORDS[phrase], start - begins[number]))
+    return found
+
+
 def kind_of_text(
-    text: str, names_brand: Callable[[str], bool], *, default_name: bool
+    text: str, places: Places, names_brand: Callable[[str], bool], *, default_name: bool
 ) -> tuple[AuthorKind, str] | None:
     """The kind and the words that tell it, or ``None``, which is usual.
 
+    ``text`` and ``places`` as ``phrases_in`` takes and gives them.
     ``names_brand``: whether a text holds the name of a brand that is listened for.
     ``default_name``: the writer chose no name, and needs less to be suspected.
     """
-    own = fold(text[:LOOKED_AT]).partition("//@")[0]
-    found = _AUTOMATON.find_matches_as_indexes(own, overlapping=True)
+    own = text.partition("//@")[0]
     if own.count("#") >= 2 * _WALL and _is_wall(own):
         return "bot", "##"
-    if not found:
-        return None
-    own = own.replace(INVISIBLE, "\n") if INVISIBLE in own else own
     words: dict[AuthorKind, list[str]] = {"staff": [], "dealer": [], "bot": []}
-    for number, start, _ in found:
-        word = _WORDS[number]
+    for word, start in places:
         listed = words[_PHRASES[word].kind]
-        if word not in listed and not _is_told(own, start):
+        if start < len(own) and word not in listed and not _is_told(own, start):
             listed.append(word)
     if words["staff"] and (said := _staff(own, names_brand)):
         return "staff", said

@@ -70,16 +70,20 @@ def influence(
 
     ``spread``: of this post; ``past``: the mean spread of earlier ones, for callers that know it.
     """
-    usual = _USUAL_REACH.get(kind)
     if followers is not None:
-        reach = min(log10(1 + followers) / _MOST_FOLLOWERS_LOG10, 1.0)
-    elif usual is not None:
+        reach = log10(1 + followers) / _MOST_FOLLOWERS_LOG10
+        reach = reach if reach < 1 else 1.0
+    elif (usual := _USUAL_REACH.get(kind)) is not None:
         reach = usual
     elif spread is None and past is None and not verified:
         return None
     else:
         reach = 0.0
-    left = (1 - reach) * (1 - (spread or 0.0)) * (1 - (past or 0.0))
+    left = 1 - reach
+    if spread:
+        left *= 1 - spread
+    if past:
+        left *= 1 - past
     if verified:
         left *= 1 - _VERIFIED
     reached = 100 * (1 - left)

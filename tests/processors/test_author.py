@@ -132,6 +132,7 @@ def test_a_kind_has_its_reason(
     ("text", "kind"),
     [
         ("欢迎到店咨询", "dealer"),
+        ("歡迎\u200b到店咨询", "dealer"),
         ("他们写着“欢迎到店咨询”，去了没人理", "person"),
         ("转给大家看看//@江城启澜店:欢迎到店咨询", "person"),
         ("店员说欢迎到店，我就去了", "person"),
