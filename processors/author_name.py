@@ -25,7 +25,7 @@ from processors.author_words import (
     TRADE,
     WEAK_HEADS,
 )
-from processors.fold import INVISIBLE, fold
+from processors.fold import INVISIBLE
 from schemas.enriched import AuthorKind
 
 __all__ = ["Named", "Standing", "kind_of_name", "plain_name", "standing_of"]
@@ -77,9 +77,9 @@ def standing_of(verified: bool | None, followers: int | None) -> Standing:
     return "unknown" if verified is None and followers is None else "small"
 
 
-def plain_name(name: str) -> str:
+def plain_name(folded: str) -> str:
     """The folded name without blanks and signs."""
-    return _SIGNS.sub("", fold(name).replace(INVISIBLE, ""))
+    return folded if folded.isalnum() else _SIGNS.sub("", folded.replace(INVISIBLE, ""))
 
 
 def kind_of_name(plain: str, standing: Standing, names_brand: Callable[[str], bool]) -> Named:

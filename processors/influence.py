@@ -18,15 +18,14 @@ A suspected bot counts half: followers are for sale. Logarithms, because both co
 eight powers of ten.
 """
 
-from functools import lru_cache
-from math import log, log10
+from math import log1p, log10
 
 from schemas.enriched import AuthorKind
 
 __all__ = ["influence", "spread"]
 
 _MOST_FOLLOWERS_LOG10 = 8
-_MOST_ACTIONS_LN = log(1 + 1_000_000)
+_MOST_ACTIONS_LN = log1p(1_000_000)
 _READS_A_LIKE = 100
 _VERIFIED = 0.1
 _BOT = 0.5
@@ -40,23 +39,23 @@ _USUAL_REACH: dict[AuthorKind | None, float] = {
 }
 
 
-@lru_cache(8_192)
 def spread(
     reposts: int | None, comments: int | None, likes: int | None, reads: int | None
 ) -> float | None:
     """How far a post went, 0 to 1; ``None`` where the platform tells no counter."""
     if likes is None and reads is not None:
         likes = reads // _READS_A_LIKE
-    counted = [
-        (weight, count)
-        for weight, count in ((0.4, reposts), (0.4, comments), (0.2, likes))
-        if count is not None
-    ]
-    if not counted:
+    told = total = 0.0
+    if reposts is not None:
+        told, total = 0.4, 0.4 * log1p(reposts)
+    if comments is not None:
+        told, total = told + 0.4, total + 0.4 * log1p(comments)
+    if likes is not None:
+        told, total = told + 0.2, total + 0.2 * log1p(likes)
+    if not told:
         return None
-    total = sum(weight for weight, _ in counted)
-    mean = sum(weight * log(1 + count) for weight, count in counted) / total
-    return min(mean / _MOST_ACTIONS_LN, 1.0)
+    went = total / told / _MOST_ACTIONS_LN
+    return went if went < 1 else 1.0
 
 
 def influence(
