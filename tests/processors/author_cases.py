@@ -2,11 +2,13 @@
 
 ``KNOWN`` was looked at while the words of ``processors/author_words.py`` were chosen. ``HELD_BACK``
 was written before them and is only counted: a word must not be added because a row here needs it.
+``LATER`` was written after them, to look for what they miss, and judged once before it was seen what
+they make of it; it is only counted too.
 """
 
 from dataclasses import dataclass
 
-__all__ = ["HELD_BACK", "KNOWN", "Case"]
+__all__ = ["HELD_BACK", "KNOWN", "LATER", "Case"]
 
 
 @dataclass(frozen=True)
@@ -220,5 +222,92 @@ bot | 手机用户9918273 | x | 0 | #手机##海鸥##数码##推荐##热门##好
 bot | 互粉大队长 | x | 120 | 有粉必回，诚信互关
 bot | 柠檬 | x | 4 | #热门话题##抽奖##转发##好物##手机##汽车##护肤##减肥#
 bot | jh20394857 | x | 1 | 低价代开，先办事后付款，联系QQ
+"""
+)
+
+LATER = _cases(
+    """
+person | 老李头 | - | - | 坛子里有没有同城的，周末一起跑山
+person | xiaoma_cn | - | - | 求助，仪表亮故障灯怎么办
+person | 风一样的男子1988 | - | - | 提车作业来了，先上几张图
+person | 星海晨报今天发了吗 | x | 62 | 等一个说法
+person | 交警同志辛苦了 | x | 15 | 早高峰真堵
+person | 我是你的小记者 | x | 230 | 打卡第三天
+person | 小区物业管家 | x | 44 | 停车费又涨了
+person | 卖火柴的小女孩 | x | 980 | 今天好冷
+person | 没有客服的世界 | x | 31 | 转人工转了十分钟
+person | 电台情歌 | x | 410 | 单曲循环
+person | 发布会迷路人 | x | 29 | 没抢到票
+person | 刘铁柱 | v | 6100 | 第一次上台讲话有点紧张
+person | 李娜娜Nana | v | 820000 | 新的一天，加油
+person | 检验科小护士 | x | 340 | 夜班
+person | 快递小哥阿东 | x | 77 | 单子太多跑不完
+person | 一颗柠檬精 | x | 8200 | 今天也是努力的一天
+person | 王车长 | x | 12000 | 带娃去海边
+person | 张海超话题 | x | 53 | 追剧
+person | 报告老师 | x | 36 | 作业没带
+person | 老司机带带我 | x | 180 | 第一次上高速
+person | 群众呼声 | x | 90 | 我们小区的充电桩坏了半年没人管
+person | 李工 | - | - | 我是做装修的，开车到处跑，启澜空间够用
+person | 匿名用户 | - | - | 讲真，海鸥手机的信号一直不行
+person | 大宝贝 | x | 66 | 本店员工态度很差，别去了，地址在北环路
+person | 阿波 | x | 150 | 我爸在启澜工作，他说质量还可以
+person | 饭饭 | x | 43 | 朋友推荐我买的，真的太好用了，值得拥有
+media | 星海新闻综合频道 | v | 64000 | 今晚关注
+media | 陵川发现客户端 | v | 39000 | 快讯
+media | 财知道网 | v | 120000 | 公司公告速览
+media | 第一眼视频 | v | 870000 | 监控拍下惊险一幕
+media | 秦岭观察 | v | 56000 | 深度
+media | 人间杂志 | v | 300000 | 本期故事
+media | 海岸时报社 | - | - | 社论
+media | 瞭远新闻周刊 | v | 1500000 | 封面
+media | 城市晚八点 | v | 230000 | 记者在现场
+media | 汽车商报 | v | 41000 | 行业速递
+official | 星海市公安局交通警察支队 | v | 120000 | 管制通告
+official | 陵川区消防 | v | 43000 | 演练
+official | 平安秦北 | v | 87000 | 抓获嫌疑人
+official | 国家缺陷产品管理中心 | v | 88000 | 召回信息
+official | 星海铁警 | v | 32000 | 春运
+official | 南澳网警 | v | 21000 | 辟谣
+official | 星海税务 | v | 15000 | 申报期提醒
+official | 陵川县融媒体与政务服务中心 | v | 6000 | 办事指南
+official | 星海质量监督 | v | 9000 | 抽查
+official | 秦北市场监管 | v | 26000 | 立案调查
+industry | 皮皮聊车 | v | 150000 | 动力总成解析
+industry | 科技狐狸 | v | 430000 | 芯片跑分
+industry | 车迷帮 | x | 27000 | 报价整理
+industry | 懂点家电 | v | 65000 | 空调怎么选
+industry | 阿Ken玩机 | x | 88000 | 刷机教程
+industry | 星海摩友联盟 | x | 7300 | 周末集合
+industry | 新能源汽车产业研究 | v | 12000 | 装机量
+industry | 启澜车友圈 | x | 3300 | 用车技巧
+industry | 二手车鉴定师老段 | x | 56000 | 泡水车怎么看
+industry | 美妆成分党 | v | 210000 | 防晒测评
+dealer | 星海启澜汽车销售服务有限公司 | - | - | 节日不打烊
+dealer | 启澜汽车星海北环店 | x | 130 | 到店有礼
+dealer | 陵川海鸥手机体验店 | x | 96 | 新品预约
+dealer | 启澜小陆专业卖车 | x | 540 | 本月优惠
+dealer | 秦北通达名车 | x | 220 | 准新车
+dealer | 小何 | x | 33 | 启澜L6现车到店，优惠两万，置换补贴五千，感兴趣的私信我，电话13700000000
+dealer | 老高手机维修 | x | 120 | 换屏换电池
+dealer | 天天 | x | 18 | 本店承接各类车型改装，欢迎来电
+brand | 启澜汽车星海服务 | v | 8700 | 关怀活动
+brand | 海鸥官方旗舰店 | v | 350000 | 预售
+brand | 飞雁航空客服 | v | 67000 | 航班动态
+brand | 海鸥影像 | v | 120000 | 摄影大赛
+brand | 金穗食品有限公司 | v | 9800 | 声明
+brand | 星海银行官方微博 | v | 430000 | 提醒
+staff | 深海 | x | 21 | 我就是海鸥的员工，这次调薪没有我们组
+staff | 小马 | x | 98 | 在启澜干了五年，今天提了离职
+staff | 木木 | x | 45 | 我在启澜工厂上班，这批件我们返工过
+staff | 海鸥内部员工爆料 | x | 610 | 先看再说
+staff | 匿名用户 | - | - | 本人在海鸥手机做测试工程师，说说真实情况
+staff | 启澜小透明员工 | x | 57 | 打卡下班
+bot | 用户4410293847 | x | 0 | 姐妹们冲，谁用谁知道，真的太好用了
+bot | 豆花88392017 | x | 2 | 副业兼职，加V详聊，在家赚钱
+bot | 小雅代开 | x | 12 | 各类票据，包过，先办事后付款
+bot | ab7720193 | x | 0 | 点击链接领取红包，限时免费
+bot | 星星互关 | x | 240 | 互关秒回
+bot | 手机用户88201923 | x | 0 | #好物##启澜##海鸥##手机##汽车##种草##开箱##转发#
 """
 )
