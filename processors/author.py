@@ -10,6 +10,7 @@ from functools import lru_cache
 
 from processors.author_name import Named, Standing, kind_of_name, plain_name, standing_of
 from processors.author_text import LOOKED_AT, Places, kind_of_text, phrases_in
+from processors.author_words import COMPANY
 from processors.automaton import Automaton
 from processors.brand_tree import accounts
 from processors.fold import FOLD_VERSION, INVISIBLE, fold
@@ -54,6 +55,7 @@ class AuthorOf:
             if brand.kind in ("brand", "company")
             for word in _words_of(brand)
         }
+        self._longest = max(map(len, self._companies), default=0)
         # Pure, so remembering changes nothing; per step, since the brands are this rule set's.
         self._named = lru_cache(_REMEMBERED)(self._judged_name)
 
@@ -104,9 +106,18 @@ class AuthorOf:
             return Named("brand", f"account: {self._brands[owner[0]].id}")
         named = kind_of_name(plain, standing, self._names_brand)
         if standing == "verified" and named.kind in (None, "industry", "brand"):
-            if (brand := self._companies.get(plain)) is not None:
+            if (brand := self._own_account(plain)) is not None:
                 return Named("brand", f"verified+name: {brand}")
         return named
+
+    def _own_account(self, plain: str) -> str | None:
+        """The brand that a verified account is called after: 启澜, 启澜汽车北川服务."""
+        for end in range(min(len(plain), self._longest), 0, -1):
+            brand = self._companies.get(plain[:end])
+            rest = plain[end:]
+            if brand is not None and (not rest or any(word in rest for word in COMPANY)):
+                return brand
+        return None
 
     def _names_brand(self, text: str) -> bool:
         return next(self._names.find(fold(text)), None) is not None

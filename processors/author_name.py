@@ -53,7 +53,9 @@ _ANY_WORD = AhoCorasick(
 
 _SIGNS = re.compile(r"[\s_\-·.|丨,，。!！~()（）\[\]【】\"'“”]+")
 _SELLER = re.compile(r"销售(?:小|老|阿)?[\u4e00-\u9fff]{1,3}$")
-_PERSON = re.compile(r"(?:小|老|阿)[\u4e00-\u9fff]$")
+_PERSON = re.compile(
+    r"(?:(?:小|老|阿)[\u4e00-\u9fff]|警官|局长|法官|老师|医生|律师|先生|女士|姐|哥)$"
+)
 
 
 class Named(NamedTuple):
@@ -97,13 +99,18 @@ def kind_of_name(plain: str, standing: Standing, names_brand: Callable[[str], bo
     core, official = _without_decorations(plain)
     head = _head(core, HEADS)
     spoken = _speaks_of(core)
-    if spoken is not None and (head is None or len(head) < len(spoken) + 2):
+    # An account that the platform checked and that is called like one: 消费维权中心, 车主指南.
+    checked = standing == "verified" and spoken != "的" and not _is_person(core)
+    if spoken is not None and not checked and (head is None or len(head) < len(spoken) + 2):
         return Named("person", f"name: {spoken}")
     if head is not None and (told := _of_head(head, standing)) is not None:
         return told
+    if official == "客户端" and standing == "verified":
+        return Named("media", f"name: {official}")
     if official and standing != "small":
         return Named("brand", f"name: {official}")
-    return _beginning(core, standing) or _inside(core, standing) or _trade(core, standing)
+    told = _beginning(core, standing) or _inside(core, standing) or _trade(core, standing)
+    return Named("person", f"name: {spoken}") if told is _NOTHING and spoken else told
 
 
 def _is_default(plain: str) -> bool:
@@ -127,7 +134,7 @@ def _without_decorations(plain: str) -> tuple[str, str]:
     ) and plain not in HEADS:
         if plain == word or (word == "v" and plain[-2:-1].isascii()) or plain.endswith("tv"):
             break
-        if word.startswith("官"):
+        if word.startswith("官") or word == "客户端":
             official = word
         plain = plain[: -len(word)]
     return plain, official
@@ -154,6 +161,11 @@ def _of_head(head: str, standing: Standing) -> Named | None:
     return Named(kind, f"name: {head}")
 
 
+def _is_person(core: str) -> bool:
+    """Whether it ends as people are called: 消防小王, 李警官."""
+    return _PERSON.search(core) is not None
+
+
 def _beginning(core: str, standing: Standing) -> Named | None:
     for word, kind in OPENINGS.items():
         if core.startswith(word) and standing in ("verified", "unknown"):
@@ -168,10 +180,17 @@ def _inside(core: str, standing: Standing) -> Named | None:
         return None
     if seller := _SELLER.search(core):
         return Named("dealer", f"name: {seller[0][:2]}")
-    for word, kind in ANYWHERE.items():
-        if word in core and (kind == "dealer" or standing == "verified") and kind != "staff":
-            return Named(kind, f"name: {word}")
-    return None
+    found = [
+        (core.rfind(word) + len(word), len(word), word)
+        for word, kind in ANYWHERE.items()
+        if word in core
+        and (kind in ("dealer", "bot") or (standing == "verified" and not _is_person(core)))
+        and kind != "staff"
+    ]
+    if not found:
+        return None
+    *_, word = max(found)
+    return Named(ANYWHERE[word], f"name: {word}")
 
 
 def _trade(core: str, standing: Standing) -> Named:
@@ -185,7 +204,7 @@ def _trade(core: str, standing: Standing) -> Named:
         return Named("industry", f"name: {trade or topic}")
     if standing == "unknown":
         return _NOTHING
-    if head is not None and not _PERSON.search(core):
+    if head is not None and not _is_person(core):
         return Named(WEAK_HEADS[head], f"{standing}+name: {head}")
     if topic is not None:
         return Named("industry", f"{standing}+name: {topic}")

@@ -1,14 +1,15 @@
-"""Authors and posts with the kind of their writer, all invented: two halves of one kind.
+"""Authors and posts with the kind of their writer, all invented.
 
 ``KNOWN`` was looked at while the words of ``processors/author_words.py`` were chosen. ``HELD_BACK``
 was written before them and is only counted: a word must not be added because a row here needs it.
-``LATER`` was written after them, to look for what they miss, and judged once before it was seen what
-they make of it; it is only counted too.
+``LATER`` and ``LATEST`` were written afterwards, to look for what the words miss; each was judged
+once before anybody saw what they make of it. Then ``LATER`` was looked at too; ``LATEST`` is only
+counted.
 """
 
 from dataclasses import dataclass
 
-__all__ = ["HELD_BACK", "KNOWN", "LATER", "Case"]
+__all__ = ["HELD_BACK", "KNOWN", "LATER", "LATEST", "Case"]
 
 
 @dataclass(frozen=True)
@@ -309,5 +310,92 @@ bot | 小雅代开 | x | 12 | 各类票据，包过，先办事后付款
 bot | ab7720193 | x | 0 | 点击链接领取红包，限时免费
 bot | 星星互关 | x | 240 | 互关秒回
 bot | 手机用户88201923 | x | 0 | #好物##启澜##海鸥##手机##汽车##种草##开箱##转发#
+"""
+)
+
+LATEST = _cases(
+    """
+person | 南山南北海北 | - | - | 这代的座椅真不如上代
+person | tony老师 | x | 640 | 今天剪了八个头
+person | 小王子日记 | x | 310 | 存钱买车第三十天
+person | 环卫工老张 | x | 55 | 凌晨四点的街
+person | 报社实习生 | x | 130 | 第一天上班迷路了
+person | 消防栓成精 | x | 420 | 又有人挡我
+person | 全村的希望 | - | - | 刚提的车就亮故障灯，4S店说是正常现象
+person | 张三丰 | v | 15000 | 书法作品一幅
+person | 公司门口的流浪狗 | x | 87 | 谁家的
+person | 车车车车 | x | 34 | 有没有推荐的脚垫
+person | 快乐星球台长 | x | 210 | 周五快乐
+person | 局外人 | x | 2600 | 看完了那本书
+person | 孟警长家的猫 | x | 3300 | 今天拆家
+person | 等公交的大爷 | x | 17 | 这趟车又晚点
+person | 圈圈圆圆 | x | 9200 | 减肥第十天
+person | 杨帆远航 | v | 7700 | 讲座海报
+person | 店小二不二 | x | 65 | 打烊了
+person | Emma在路上 | x | 1500 | 自驾第六天，油耗六个半
+person | 天天向上0512 | x | 12 | 海鸥手机电池换一块多少钱
+person | 记者站岗的夜晚 | x | 8 | 失眠
+person | 阿俊 | - | - | 我们单位食堂换了承包商
+person | 老白 | x | 230 | 销售私信我报价了，比官网便宜三千，靠谱吗
+person | 米米 | x | 19 | 海鸥手机的工程师上门检查了，说没问题
+person | 大漠 | x | 74 | 听内部员工说下个月降价，真的假的
+person | 橙子 | x | 48 | 强烈推荐这家面馆
+person | 飞飞 | x | 61 | 客服让我加微信处理，加了又不回
+media | 湖东晨刊 | v | 310000 | 今日导读
+media | 岭上传媒 | v | 88000 | 直播回放
+media | 四方资讯台 | v | 64000 | 早间信息
+media | 湖东广电新闻 | v | 120000 | 民生
+media | 经济瞭望报 | v | 220000 | 独家报道
+media | 岭上生活网 | v | 45000 | 本地消息
+media | 财经夜读 | v | 510000 | 市场复盘
+media | 青橙视频 | v | 930000 | 现场画面曝光
+media | 湖东交通台 | - | - | 路况
+media | 环海时讯 | v | 76000 | 国际要闻
+official | 湖东市应急局 | v | 8800 | 预警
+official | 岭上警事 | v | 67000 | 案情
+official | 湖东城市管理 | v | 12000 | 整治
+official | 平安岭上 | - | - | 防骗
+official | 岭上区卫生健康局 | v | 7100 | 接种
+official | 湖东反诈 | v | 34000 | 骗局
+official | 中国岭上 | v | 90000 | 政务公开
+official | 湖东市消费维权中心 | v | 5200 | 消费提示
+official | 岭上人社 | v | 13000 | 招聘会
+official | 湖东高速 | v | 41000 | 路况管制
+industry | 一哥说机 | x | 67000 | 上手体验
+industry | 车主指南针 | v | 33000 | 保养周期表
+industry | 硬核拆车坊 | v | 240000 | 拆给你看
+industry | 手机参数控 | x | 14000 | 曝光新机
+industry | 海鸥社区 | - | 28000 | 固件下载
+industry | 汽车洋葱圈 | v | 190000 | 行业快评
+industry | 电动星球 | v | 270000 | 充电测试
+industry | 湖东车友俱乐部 | x | 2100 | 活动召集
+industry | 家电老兵 | x | 52000 | 冰箱选购
+industry | 奶爸评车 | x | 7600 | 安全座椅接口
+dealer | 湖东启澜旗舰店 | - | - | 试驾
+dealer | 岭上众诚汽车 | x | 320 | 贷款购车
+dealer | 海鸥授权服务中心岭上店 | x | 110 | 换电池
+dealer | 启澜湖东销售王磊 | x | 230 | 本月冲量
+dealer | 岭上轮胎批发 | x | 88 | 到货
+dealer | 阿龙 | x | 44 | 店里新到一批启澜，价格可谈，欢迎到店看车，电话0571-88888888
+dealer | 花花 | x | 70 | 海鸥手机现货，以旧换新，全款分期都行，私信我
+dealer | 湖东二手手机回收 | x | 150 | 高价收
+brand | 启澜汽车招聘 | v | 12000 | 校招启动
+brand | 海鸥 | v | 3100000 | 新品
+brand | 沁泉矿泉水官微 | v | 34000 | 有奖
+brand | 北斗星辰股份有限公司 | - | - | 公告
+brand | 乐途旅行客户服务 | v | 22000 | 已受理
+brand | 启澜服务 | - | - | 您好
+staff | 落叶 | x | 31 | 本人在启澜研发工作，标定时间被压缩了一半
+staff | 海鸥在职员工吐槽 | x | 15 | 周报写不完
+staff | 晴天 | x | 27 | 上周刚从海鸥手机离职，品控没人管
+staff | 咸鱼 | x | 66 | 我们车间都知道，启澜那批螺栓有问题
+staff | 无名 | - | - | 身为启澜老员工，心寒
+staff | 七月 | x | 90 | 在海鸥上了三年班，说点实话
+bot | 用户7719203948 | x | 0 | 限时免费领，戳链接，名额有限
+bot | 发财猫99281730 | x | 5 | 网赚项目，日入过千，扫码
+bot | 用户2039481726 | x | 1 | 启澜真的不踩雷，良心推荐，赶紧入手
+bot | 涨粉工作室 | x | 80 | 刷赞刷评论
+bot | vip88273619 | x | 0 | 开户送彩金
+bot | 小甜甜 | x | 3 | #抽奖##红包##热门##转发##关注##互动##福利#
 """
 )
