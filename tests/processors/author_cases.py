@@ -1,15 +1,15 @@
 """Authors and posts with the kind of their writer, all invented.
 
 ``KNOWN`` was looked at while the words of ``processors/author_words.py`` were chosen. ``HELD_BACK``
-was written before them and is only counted: a word must not be added because a row here needs it.
-``LATER`` and ``LATEST`` were written afterwards, to look for what the words miss; each was judged
-once before anybody saw what they make of it. Then ``LATER`` was looked at too; ``LATEST`` is only
-counted.
+was written before them. ``LATER``, ``LATEST`` and ``LAST`` were written one after another, to look
+for what the words miss, and each was judged once before anybody saw what they make of it; then
+``LATER`` and ``LATEST`` were looked at. ``HELD_BACK`` and ``LAST`` are only counted: a word must not
+be added because a row there needs it.
 """
 
 from dataclasses import dataclass
 
-__all__ = ["HELD_BACK", "KNOWN", "LATER", "LATEST", "Case"]
+__all__ = ["HELD_BACK", "KNOWN", "LAST", "LATER", "LATEST", "Case"]
 
 
 @dataclass(frozen=True)
@@ -397,5 +397,90 @@ bot | 用户2039481726 | x | 1 | 启澜真的不踩雷，良心推荐，赶紧�
 bot | 涨粉工作室 | x | 80 | 刷赞刷评论
 bot | vip88273619 | x | 0 | 开户送彩金
 bot | 小甜甜 | x | 3 | #抽奖##红包##热门##转发##关注##互动##福利#
+"""
+)
+
+LAST = _cases(
+    """
+person | 北风那个吹 | - | - | 冬天续航打六折，有心理准备
+person | mrrabbit | - | - | 请教一下怎么关自动启停
+person | 台灯下的作业 | x | 230 | 孩子又哭了
+person | 消防员老马 | v | 42000 | 站里的一天
+person | 厅长的小跟班 | x | 61 | 上班摸鱼
+person | 新闻主播林朵 | v | 130000 | 晚安，朋友们
+person | 报喜鸟不报忧 | x | 170 | 一切都好
+person | 网管大叔 | x | 95 | 键盘坏了三把
+person | 局座粉 | x | 400 | 看完视频了
+person | 社恐小熊 | x | 5100 | 不想出门
+person | 车厘子自由 | x | 7400 | 今天买了两斤
+person | 高速上的夜晚 | x | 33 | 服务区的面真难吃
+person | 陈刚 | v | 9900 | 感谢邀请
+person | 吴教授谈营养 | v | 81000 | 早餐怎么吃
+person | 店长推荐一号 | x | 27 | 排队两小时
+person | 小韩同学 | x | 8800 | 图书馆占座
+person | 想开4S店的人 | x | 14 | 攒钱中
+person | 工程师的浪漫 | x | 260 | 给她写了个程序
+person | 豌豆公主 | x | 50 | 启澜的客服说欢迎到店，结果没人接待
+person | 大海 | x | 39 | 我弟在海鸥上班，拿了内购价
+person | 九月 | x | 83 | 他们店现车充足，就是不给优惠
+person | 绿豆汤 | x | 11 | 谁有优惠券，私信我
+person | 老杜 | - | - | 我是一名退休工人，开启澜开了四年
+person | 用户8810293 | x | 0 | 这个功能怎么打开
+media | 平原新报 | v | 140000 | 头版
+media | 南湾夜新闻 | v | 220000 | 十点见
+media | 平原广电 | v | 98000 | 晚会预告
+media | 深度视野 | v | 76000 | 专访
+media | 南湾日报数字版 | v | 33000 | 电子报
+media | 红枫电视 | - | - | 节目单
+media | 消费质量报 | v | 52000 | 质量调查
+media | 每日商业评论 | v | 310000 | 公司故事
+media | 大平原网 | v | 67000 | 要闻
+media | 南湾调频 | v | 45000 | 点歌
+official | 平原市公安局经侦支队 | v | 21000 | 立案
+official | 南湾消防支队 | v | 65000 | 救援
+official | 平原药监 | v | 7600 | 抽检
+official | 南湾区融媒公安 | v | 5500 | 巡逻
+official | 平安平原 | v | 130000 | 夜巡
+official | 南湾发布 | - | - | 停水通知
+official | 平原住房保障 | v | 8100 | 摇号
+official | 南湾法院执行局 | v | 9900 | 失信名单
+official | 平原公交集团 | v | 43000 | 线路调整
+official | 南湾知识产权 | v | 5100 | 维权援助
+industry | 老吴聊电车 | x | 38000 | 充电曲线
+industry | 机圈老兵 | v | 92000 | 拆机
+industry | 车市风云 | v | 120000 | 价格战
+industry | 数码比特 | x | 15000 | 跑分
+industry | 平原自驾联盟 | x | 2600 | 招募
+industry | 大熊评测 | - | - | 四款横评
+industry | 手机研究僧 | v | 300000 | 影像对比
+industry | 家装避雷指南 | x | 21000 | 合同陷阱
+industry | 商用车观察 | v | 18000 | 重卡销量
+industry | 启澜车友论坛 | - | - | 版规
+dealer | 平原启澜专卖店 | x | 90 | 开业
+dealer | 南湾海鸥经销商 | - | - | 批发价
+dealer | 启澜销售阿伟 | x | 320 | 看车找我
+dealer | 平原华通汽车销售公司 | v | 600 | 试驾会
+dealer | 南湾手机维修中心 | x | 75 | 换电池
+dealer | 兔子 | x | 28 | 咨询热线0571-66666666，进店有礼，现车
+dealer | 平原车展特卖 | x | 140 | 本店支持置换，欢迎来店试驾
+dealer | 南湾老杨收车 | x | 210 | 高价收旧车
+brand | 启澜汽车公关部 | v | 32000 | 声明
+brand | 海鸥手机售后 | v | 27000 | 预约维修
+brand | 天鹅家居旗舰店官方 | v | 19000 | 预售
+brand | 蓝湾航空官方微博 | v | 870000 | 航班
+brand | 启澜服务 | x | 300 | 请私信
+brand | 红枫饮品集团 | v | 16000 | 公告
+staff | 橘猫 | x | 36 | 我就在启澜上班，这车内部评审没过
+staff | 启澜离职员工自述 | x | 150 | 三年青春
+staff | 无所谓 | x | 24 | 本人海鸥工程师，这个设计是成本压的
+staff | 秋天 | x | 47 | 去年从启澜离职了，讲讲加班文化
+staff | 工位上的鱼 | x | 62 | 我司今年没有年会，海鸥完了
+staff | 匿名 | - | - | 我们车间给启澜做的壳体，良率很低
+bot | 用户5501928374 | x | 0 | 加薇领内部价，数量有限
+bot | 美丽人生66281930 | x | 2 | 刷单日结，不收押金
+bot | 用户9182736450 | x | 1 | 海鸥手机闭眼入，性价比超高，必买
+bot | 代刷小能手 | x | 30 | 各平台业务
+bot | kk55102938 | x | 0 | 点击下方网址，开户送
+bot | 雪儿 | x | 5 | #汽车##手机##抽奖##热搜##转发##种草##推荐# 来
 """
 )
