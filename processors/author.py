@@ -88,9 +88,11 @@ class AuthorOf:
             reason = f"{'name+text' if kind == 'bot' and named.default else 'text'}: {words}"
         elif kind is None and (author.name or post.kind in _OF_PEOPLE):
             kind = "person"
-        went = engagement and spread(
-            engagement.reposts, engagement.comments, engagement.likes, engagement.reads
-        )
+        went = None
+        if engagement is not None:
+            went = spread(
+                engagement.reposts, engagement.comments, engagement.likes, engagement.reads
+            )
         return post.replaced(
             author_kind=kind,
             author_reason=kind and reason,

@@ -8,7 +8,7 @@ by one pass of an automaton.
 """
 
 import re
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from typing import Literal, NamedTuple
 
 from ahocorasick_rs import AhoCorasick, Implementation
@@ -37,19 +37,17 @@ FOLLOWED = 5_000
 _LONGEST_HEAD = max(map(len, (*HEADS, *WEAK_HEADS)))
 #: 12345 and the like are the numbers of lines, 用户774839 is no line.
 _MOST_DIGITS_OF_A_LINE = 6
+_DEFAULT_SIGNS = "".join(DEFAULT_NAMES)
 #: 江城4S店销售小陈: what else may stand beside a word that tells wherever it stands.
 _MOST_BESIDE = 10
 #: 平安北川: police accounts are called after a place.
 _PLACE = range(2, 6)
 
-_STAFF = tuple(word for word, kind in ANYWHERE.items() if kind == "staff")
-_ANY_WORD = AhoCorasick(
-    [
-        *(*HEADS, *WEAK_HEADS, *ANYWHERE, *OPENINGS, *DECORATIONS),
-        *(*NOT_AN_ACCOUNT, *TOPICS, *TRADE, "的"),
-    ],
-    implementation=Implementation.DFA,
+_SPOKEN = frozenset(NOT_AN_ACCOUNT) | {"的"}
+_WORDS = tuple(
+    sorted({*HEADS, *WEAK_HEADS, *ANYWHERE, *OPENINGS, *DECORATIONS, *_SPOKEN, *TOPICS, *TRADE})
 )
+_ANY_WORD = AhoCorasick(_WORDS, implementation=Implementation.DFA)
 
 _SIGNS = re.compile(r"[\s_\-·.|丨,，。!！~()（）\[\]【】\"'“”]+")
 _SELLER = re.compile(r"销售(?:小|老|阿)?[\u4e00-\u9fff]{1,3}$")
@@ -90,15 +88,16 @@ def kind_of_name(plain: str, standing: Standing, names_brand: Callable[[str], bo
     ``names_brand``: whether a text holds the name of a brand that is listened for.
     """
     if _is_default(plain):
-        start = next((word for word in DEFAULT_NAMES if plain.startswith(word)), plain[-6:])
-        return Named(None, start, default=True)
-    if not _ANY_WORD.find_matches_as_indexes(plain):
+        return Named(None, default=True)
+    places = _ANY_WORD.find_matches_as_indexes(plain, overlapping=True)
+    if not places:
         return _NOTHING
-    if (told := _staff(plain, names_brand)) is not None:
+    words = [_WORDS[number] for number, _, _ in places]
+    if (told := _staff(plain, words, names_brand)) is not None:
         return told
     core, official = _without_decorations(plain)
     head = _head(core, HEADS)
-    spoken = _speaks_of(core)
+    spoken = next((word for word in words if word in _SPOKEN), None)
     # An account that the platform checked and that is called like one: 消费维权中心, 车主指南.
     checked = standing == "verified" and spoken != "的" and not _is_person(core)
     if spoken is not None and not checked and (head is None or len(head) < len(spoken) + 2):
@@ -109,29 +108,32 @@ def kind_of_name(plain: str, standing: Standing, names_brand: Callable[[str], bo
         return Named("media", f"name: {official}")
     if official and standing != "small":
         return Named("brand", f"name: {official}")
-    told = _beginning(core, standing) or _inside(core, standing) or _trade(core, standing)
+    told = (
+        _beginning(core, standing)
+        or _inside(core, words, standing)
+        or _trade(core, words, standing)
+    )
     return Named("person", f"name: {spoken}") if told is _NOTHING and spoken else told
 
 
 def _is_default(plain: str) -> bool:
     if plain[-5:].isdigit() and len(plain) > _MOST_DIGITS_OF_A_LINE:
         return plain[-_MOST_DIGITS_OF_A_LINE:].isdigit() or plain[-5:] not in HEADS
-    return plain.startswith("微博用户")
+    return plain.startswith(DEFAULT_NAMES) and plain.lstrip(_DEFAULT_SIGNS).isascii()
 
 
-def _staff(plain: str, names_brand: Callable[[str], bool]) -> Named | None:
-    for word in _STAFF:
-        if word in plain and (word == "内部员工" or names_brand(plain)):
-            return Named("staff", f"name: {word}")
+def _staff(plain: str, words: Sequence[str], names_brand: Callable[[str], bool]) -> Named | None:
+    staff = [word for word in words if ANYWHERE.get(word) == "staff"]
+    if staff and ("内部员工" in staff or names_brand(plain)):
+        return Named("staff", f"name: {max(staff, key=len)}")
     return None
 
 
 def _without_decorations(plain: str) -> tuple[str, str]:
     """The name without what is hung behind it, and the decoration that says 'official'."""
     official = ""
-    while (
-        word := next((one for one in DECORATIONS if plain.endswith(one)), "")
-    ) and plain not in HEADS:
+    while plain.endswith(DECORATIONS) and plain not in HEADS:
+        word = next(one for one in DECORATIONS if plain.endswith(one))
         if plain == word or (word == "v" and plain[-2:-1].isascii()) or plain.endswith("tv"):
             break
         if word.startswith("官") or word == "客户端":
@@ -146,10 +148,6 @@ def _head(core: str, heads: dict[str, AuthorKind]) -> str | None:
         if core[-size:] in heads:
             return core[-size:]
     return None
-
-
-def _speaks_of(core: str) -> str | None:
-    return next((word for word in NOT_AN_ACCOUNT if word in core), "的" if "的" in core else None)
 
 
 def _of_head(head: str, standing: Standing) -> Named | None:
@@ -175,17 +173,17 @@ def _beginning(core: str, standing: Standing) -> Named | None:
     return None
 
 
-def _inside(core: str, standing: Standing) -> Named | None:
+def _inside(core: str, words: Sequence[str], standing: Standing) -> Named | None:
     if len(core) > _LONGEST_HEAD + _MOST_BESIDE:
         return None
     if seller := _SELLER.search(core):
         return Named("dealer", f"name: {seller[0][:2]}")
     found = [
         (core.rfind(word) + len(word), len(word), word)
-        for word, kind in ANYWHERE.items()
+        for word in words
         if word in core
+        and (kind := ANYWHERE.get(word, "staff")) != "staff"
         and (kind in ("dealer", "bot") or (standing == "verified" and not _is_person(core)))
-        and kind != "staff"
     ]
     if not found:
         return None
@@ -193,12 +191,12 @@ def _inside(core: str, standing: Standing) -> Named | None:
     return Named(ANYWHERE[word], f"name: {word}")
 
 
-def _trade(core: str, standing: Standing) -> Named:
+def _trade(core: str, words: Sequence[str], standing: Standing) -> Named:
     """An account of a trade, or a medium with a vague name: only one of standing."""
     if standing == "small":
         return _NOTHING
-    topic = next((word for word in TOPICS if word in core), None)
-    trade = next((word for word in TRADE if word in core), None)
+    topic = next((word for word in words if word in TOPICS), None)
+    trade = next((word for word in words if word in TRADE), None)
     head = _head(core, WEAK_HEADS)
     if trade is not None or (topic is not None and head is not None):
         return Named("industry", f"name: {trade or topic}")

@@ -71,20 +71,16 @@ class _Phrase(NamedTuple):
     points: int
 
 
-_PHRASES: Final = {
-    word: _Phrase(kind, points)
-    for words, kind, points in (
-        (_STAFF, "staff", 0),
-        (_BOT_1, "bot", 1),
-        (_BOT_2, "bot", 2),
-        (_DEALER_1, "dealer", 1),
-        (_DEALER_3, "dealer", 3),
-    )
-    for word in words
-}
+_LISTS: Final[tuple[tuple[list[str], _Phrase], ...]] = (
+    (_STAFF, _Phrase("staff", 0)),
+    (_BOT_1, _Phrase("bot", 1)),
+    (_BOT_2, _Phrase("bot", 2)),
+    (_DEALER_1, _Phrase("dealer", 1)),
+    (_DEALER_3, _Phrase("dealer", 3)),
+)
+_PHRASES: Final = {word: phrase for words, phrase in _LISTS for word in words}
 _WORDS = tuple(_PHRASES)
 _AUTOMATON = AhoCorasick(_WORDS, implementation=Implementation.DFA)
-
 
 Places = list[tuple[str, int]]
 """Phrases and where they begin."""

@@ -90,13 +90,13 @@ WEAK_HEADS: Final = _by_word(
 )
 """Ends that tell the kind of a verified or much followed account only."""
 
-TOPICS: Final = tuple(
+TOPICS: Final = frozenset(
     "汽车 电车 新能源 车圈 车市 手机 数码 家电 科技 美妆 母婴 电商 电动 机车 摩托 卡友 卡车 极客 "
     "二手车 车迷 车友 玩家 快递 外卖 餐饮 地产 财经 半导体 芯片 白酒 奶粉".split()
 )
 """Trades. With a topic, a weak head or a large following is an account of that trade."""
 
-TRADE: Final = tuple(
+TRADE: Final = frozenset(
     "说车 侃车 聊车 评车 玩车 懂车 看车 选车 车评 试驾 评测 测评 开箱 拆解 情报 内幕 谍照 爆料 "
     "行业观察 汽车圈 手机圈 数码圈 车圈 那些事".split()
 )

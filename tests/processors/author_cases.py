@@ -3,8 +3,8 @@
 ``KNOWN`` was looked at while the words of ``processors/author_words.py`` were chosen. ``HELD_BACK``
 was written before them. ``LATER``, ``LATEST`` and ``LAST`` were written one after another, to look
 for what the words miss, and each was judged once before anybody saw what they make of it; then
-``LATER`` and ``LATEST`` were looked at. ``HELD_BACK`` and ``LAST`` are only counted: a word must not
-be added because a row there needs it.
+``LATER`` and ``LATEST`` were looked at. ``HELD_BACK`` and ``LAST`` are only counted: a word must
+not be added because a row there needs it.
 """
 
 from dataclasses import dataclass

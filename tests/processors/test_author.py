@@ -15,7 +15,7 @@ from schemas.enriched import AuthorKind, EnrichedPost
 from schemas.errors import FatalError
 from schemas.post import Author, Engagement
 from schemas.rules import Brand, RuleSet
-from tests.processors.author_cases import HELD_BACK, KNOWN, Case
+from tests.processors.author_cases import HELD_BACK, KNOWN, LAST, LATER, LATEST, Case
 
 AT = datetime(2026, 5, 1, tzinfo=UTC)
 RULES = RuleSet(
@@ -74,20 +74,29 @@ def test_known_authors_are_told(case: Case) -> None:
 
 
 @pytest.mark.parametrize("kind", get_args(AuthorKind))
-def test_authors_that_no_word_was_chosen_for_are_mostly_told(kind: str) -> None:
-    """Bars below what is measured (author.md), so that a new word may cost one row, not three."""
-    told = [(case.kind, kind_of(case)) for case in HELD_BACK]
+@pytest.mark.parametrize(
+    ("cases", "precision", "recall"),
+    [
+        pytest.param(HELD_BACK, 0.9, 0.75, id="written-before-the-words"),
+        pytest.param([*LATER, *LATEST], 0.85, 0.85, id="looked-at-once"),
+        pytest.param(LAST, 0.7, 0.55, id="never-looked-at"),
+    ],
+)
+def test_authors_that_no_word_was_chosen_for_are_mostly_told(
+    cases: Sequence[Case], precision: float, recall: float, kind: str
+) -> None:
+    """Bars just below what is measured (author.md): a new word may cost one row, not three."""
+    told = [(case.kind, kind_of(case)) for case in cases]
     right = sum(found == wanted == kind for wanted, found in told)
 
-    precision = right / sum(found == kind for _, found in told)
-    recall = right / sum(wanted == kind for wanted, _ in told)
-
-    assert precision >= 0.85
-    assert recall >= 0.75
+    assert right >= precision * sum(found == kind for _, found in told)
+    assert right >= recall * sum(wanted == kind for wanted, _ in told)
 
 
-def test_the_halves_share_no_author() -> None:
-    assert not {case.name for case in KNOWN} & {case.name for case in HELD_BACK}
+def test_no_author_stands_in_two_sets() -> None:
+    rows = [(case.name, case.text) for case in (*KNOWN, *HELD_BACK, *LATER, *LATEST, *LAST)]
+
+    assert len(set(rows)) == len(rows) > 400
 
 
 @pytest.mark.parametrize(
@@ -157,13 +166,15 @@ def test_people_are_told_by_their_own_words(text: str, kind: str) -> None:
     assert judged(post(text)).author_kind == kind
 
 
-@pytest.mark.parametrize("name", ["用户7748392011", "甜甜8830192746", "微博用户_a81b"])
+@pytest.mark.parametrize("name", ["用户7748392011", "甜甜8830192746", "微博用户_a81b", "网友x7"])
 def test_a_name_by_default_is_suspect_only_with_what_it_says(name: str) -> None:
     quiet, loud = "空调有点吵，有人跟我一样吗", "强烈推荐，谁用谁知道"
 
     of_default = [judged(post(text, author=Author(id="1", name=name))) for text in (quiet, loud)]
 
     assert [one.author_kind for one in of_default] == ["person", "bot"]
+    assert of_default[0].author_reason == "usual"
+    assert of_default[1].author_reason == "name+text: 强烈推荐、谁用谁知道"
     assert judged(post(loud)).author_kind == "person"
 
 
@@ -241,6 +252,16 @@ def test_the_rules_stand_behind_it() -> None:
     build_chain(("author", "rules"), {}, RULES)
     with pytest.raises(FatalError, match="author"):
         build_chain(("rules", "author"), {}, RULES)
+
+
+def test_no_brands_and_no_posts_are_fine() -> None:
+    step = AuthorOf(AuthorOf.Config(), RULES.replaced(brands=()))
+    author = Author(id="1", name="启澜员工", verified=True)
+
+    assert step.enrich([]) == []
+    assert [
+        one and one.author_kind for one in step.enrich([post("在启澜上班", author=author)])
+    ] == ["person"]
 
 
 def test_another_rule_set_is_another_version() -> None:
