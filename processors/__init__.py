@@ -13,6 +13,7 @@ ENRICHERS = LazyRegistry(
         "sentiment": "processors.sentiment:LinearSentiment",
         "sentiment_snownlp": "processors.sentiment_snownlp:SnownlpSentiment",
         "signature": "processors.signature:Signature",
+        "author": "processors.author:AuthorOf",
         "relevance": "processors.relevance:Relevance",
     }
 )

@@ -35,7 +35,7 @@ _NOTHING = EnrichedPost(
     source="nothing",
 )
 #: A platform has one of each.
-_SINGLE = {"platform", "kind", "source", "author.id", "verified", "sentiment"}
+_SINGLE = {"platform", "kind", "source", "author.id", "verified", "author.kind", "sentiment"}
 
 
 def advice(query: str, node: Node) -> list[str]:

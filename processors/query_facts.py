@@ -14,6 +14,7 @@ _NAMES = {
     "source": ("来源", "source"),
     "author.id": ("作者号", "author id"),
     "verified": ("认证", "verified"),
+    "author.kind": ("作者类型", "author kind"),
     "region": ("地区", "region"),
     "url": ("网址", "url"),
     "brand": ("品牌", "brands"),
@@ -23,6 +24,7 @@ _NAMES = {
 }
 #: What is found, not given, is said to be missing in other words.
 _NOT_FOUND = {
+    "author.kind": ("没有判断出作者类型", "no kind of author was recognised"),
     "brand": ("没有认出品牌", "no brand was recognised"),
     "sentiment": ("没有识别出情感", "no sentiment was recognised"),
     "intent": ("没有识别出意图", "no intent was recognised"),
@@ -55,6 +57,8 @@ def _value(name: str, post: EnrichedPost) -> str:
         case "verified":
             known = {True: say("是", "yes"), False: say("否", "no"), None: ""}
             return known[post.author.verified]
+        case "author.kind":
+            return post.author_kind or ""
         case "brand":
             return between.join(tag.brand for tag in post.brands)
         case "sentiment":

@@ -95,6 +95,16 @@ PLATFORMS: Final = frozenset(_PLATFORMS.values()) | set(
 """What posts usually come from; a source or a mapping may call its platform something else."""
 
 _MOODS = {"negative": "负面 消极", "neutral": "中性 中立", "positive": "正面 积极"}
+_AUTHOR_KINDS = {
+    "person": "个人 普通用户",
+    "media": "媒体",
+    "official": "官方 政务 政府",
+    "industry": "行业 自媒体 博主",
+    "dealer": "经销商 门店",
+    "brand": "品牌号 企业",
+    "staff": "员工",
+    "bot": "水军 机器人",
+}
 _YES_NO = {"yes": "yes", "是": "yes", "true": "yes", "no": "no", "否": "no", "false": "no"}
 PARTS: Final[Mapping[str, Callable[[EnrichedPost], bool]]] = {
     "image": lambda post: "image" in (post.media or ()),
@@ -135,6 +145,13 @@ FIELDS: Final = (
         lambda post, value: post.author.verified is (value == "yes"),
         _YES_NO,
         closed=True,
+    ),
+    Field(
+        ("author.kind", "作者类型"),
+        lambda post, value: post.author_kind == value,
+        {word: kind for kind, words in _AUTHOR_KINDS.items() for word in (kind, *words.split())},
+        closed=True,
+        reads="author",
     ),
     Field(("region", "地区"), lambda post, value: value in plain_value(post.region or ""), {}),
     Field(("url", "网址"), lambda post, value: value in plain_value(post.url or ""), {}),
@@ -179,6 +196,7 @@ COUNTERS: Final = (
     Counter(
         ("followers", "author.followers", "粉丝", "粉丝数"), lambda post: post.author.followers
     ),
+    Counter(("author.influence", "influence", "影响力"), lambda post: post.influence),
     Counter(("reposts", "转发数"), _of_engagement("reposts")),
     Counter(("comments", "评论数"), _of_engagement("comments")),
     Counter(("likes", "点赞数"), _of_engagement("likes")),

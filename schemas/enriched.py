@@ -9,6 +9,7 @@ from schemas.record import Record
 
 __all__ = [
     "Aspect",
+    "AuthorKind",
     "BrandRole",
     "BrandTag",
     "EnrichedPost",
@@ -18,11 +19,16 @@ __all__ = [
     "Sentiment",
     "Span",
     "TextField",
+    "Tie",
 ]
 
 TextField = Literal["text", "title", "root_text"]
 BrandRole = Literal["own", "competitor", "industry"]
 Mood = Literal["negative", "neutral", "positive"]
+AuthorKind = Literal["person", "media", "official", "industry", "dealer", "brand", "staff", "bot"]
+"""``official``: government, police, fire brigade, regulator; ``industry``: accounts of the trade
+and self-media; ``brand``: a company's own account; ``staff``: employees; ``bot``: suspected."""
+Tie = Literal["strong", "medium", "weak"]
 Share = Annotated[float, Field(ge=0, le=1)]
 
 
@@ -103,7 +109,14 @@ class EnrichedPost(Post):
     """Distinct content words, in order of appearance."""
     signature: str | None = None
     """Equal for copies of one text."""
+    author_kind: AuthorKind | None = None
+    author_reason: str | None = None
+    """Why: ``account: qilan``, ``name: 晚报``, ``verified+name: 在线``, ``text: 欢迎到店`` or
+    ``usual``."""
     influence: Annotated[float, Field(ge=0)] | None = None
+    """How far what the author says reaches, 0 to 100."""
+    tie: Tie | None = None
+    """How close those are who read this kind of post on this platform."""
     departments: tuple[str, ...] = ()
     root_news: Annotated[int, Field(ge=0)] | None = None
     """How often what its root names had changed when it was judged: orders judgements of one

@@ -11,7 +11,7 @@ import orjson
 from elastic_transport import TransportError
 from elasticsearch import ApiError
 
-from schemas.enriched import EnrichedPost, Mood, Span, TextField
+from schemas.enriched import AuthorKind, EnrichedPost, Mood, Span, TextField
 from schemas.incident import IncidentState
 from schemas.incidents import AnyIncident, parse_incident
 from schemas.record import Record
@@ -42,6 +42,7 @@ class PostQuery:
     """Phrases, separated by spaces; each must stand in the text, the title or the root's text."""
     brand: str | None = None
     mood: Mood | None = None
+    author_kind: AuthorKind | None = None
     platform: str | None = None
     since: datetime | None = None
     """``event_at``, inclusive."""
@@ -235,6 +236,8 @@ def _conditions(query: PostQuery) -> Iterator[Query]:
         yield {"term": {"brands.brand": query.brand}}
     if query.mood is not None:
         yield {"term": {"sentiment.label": query.mood}}
+    if query.author_kind is not None:
+        yield {"term": {"author_kind": query.author_kind}}
     if query.platform is not None:
         yield {"term": {"platform": query.platform}}
     if query.since is not None or query.until is not None:

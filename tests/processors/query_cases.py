@@ -35,6 +35,7 @@ REGEXES = ["刹车?", "a+", "[ab]{2}", "\\d+", "B.D", "车.{0,2}失", "\u200b"]
 FIELDS = [
     *("平台:微博", "platform:wechat", "kind:comment", "认证:是", "verified:no", "地区:上海"),
     *("brand:qilan", "情感:负面", "含:图片", "粉丝>=1万", "followers<5", "转发数=3", "热度>1"),
+    *("author.kind:media", "作者类型:个人", "影响力>50", "author.influence<=20"),
     *("kind:(post OR NOT repost)", "source:demo", "url:example"),
 ]
 SCOPES = ["标题", "text", "root", "作者"]
@@ -124,6 +125,8 @@ def posts(draw: st.DrawFn) -> EnrichedPost:
         published_at=AT,
         observed_at=AT,
         source="demo",
+        author_kind=draw(st.sampled_from(["media", "person", None])),
+        influence=draw(st.sampled_from([None, 20.0, 61.5])),
         brands=draw(st.sampled_from([(), (BrandTag(brand="qilan", role="own"),)])),
         sentiment=mood
         and Sentiment(

@@ -69,7 +69,10 @@ def make_post() -> MakePost:
             "reasons": ("quality",),
             "words": ("手机", "电池", "鼓包", "客服"),
             "signature": f"s{number}",
+            "author_kind": "staff",
+            "author_reason": "text: 内部员工",
             "influence": 2.5,
+            "tie": "medium",
             "departments": ("service",),
             "models": {"mood": "1", "aspects": "2"},
         }

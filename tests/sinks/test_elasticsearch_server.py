@@ -284,7 +284,7 @@ async def test_filters_narrow_the_search(server: Elasticsearch, make_post: MakeP
         make_post(1),
         make_post(2, sentiment=calm),
         make_post(3, brands=()),
-        make_post(4, id="wechat:4", platform="wechat"),
+        make_post(4, id="wechat:4", platform="wechat", author_kind="person"),
     )
     search = Search(server)
 
@@ -294,6 +294,7 @@ async def test_filters_narrow_the_search(server: Elasticsearch, make_post: MakeP
     assert await ids(brand="seagull") == ["wechat:4", "weibo:2", "weibo:1"]
     assert await ids(mood="neutral") == ["weibo:2"]
     assert await ids(platform="wechat") == ["wechat:4"]
+    assert await ids(author_kind="person") == ["wechat:4"]
     second = NOON + timedelta(seconds=2)
     assert await ids(since=second) == ["wechat:4", "weibo:3", "weibo:2"]
     assert await ids(until=second) == ["weibo:1"]
