@@ -1,0 +1,150 @@
+"""Why a finding is what it is: a record for people, and what is shown of steps that do not tell.
+
+An enricher that can say more than its finding does has a method ``explain`` (``base.Explains``).
+For every other, ``changed`` shows what it wrote into the post, with the places that it names.
+"""
+
+from collections.abc import Iterable, Iterator, Sequence
+from typing import Any, NamedTuple
+
+from schemas.enriched import EnrichedPost, Label, Span, TextField
+from schemas.language import say
+from schemas.record import Record
+
+__all__ = ["Clue", "Explained", "Step", "changed", "clues_at", "field_word", "mood_word", "percent"]
+
+Pair = tuple[str, str]
+
+
+class Clue(NamedTuple):
+    """A place that spoke for a finding: [start, end) in code points of the field as received."""
+
+    field: TextField
+    start: int
+    end: int
+    note: str = ""
+    """What it weighs or stands for, in a few words."""
+
+
+class Explained(NamedTuple):
+    """One finding of one enricher, in the language in force."""
+
+    title: str
+    """What was asked: 情感."""
+    value: str
+    """The answer, and how sure it is: 负面 97 %."""
+    evidence: tuple[Clue, ...] = ()
+    """The words that decided, the most important first."""
+    note: str = ""
+    """The reason in words, where places do not say it; may have several lines."""
+
+
+class Step(NamedTuple):
+    """What one enricher of a chain says of a post."""
+
+    name: str
+    version: str
+    explained: tuple[Explained, ...]
+    post: EnrichedPost | None
+    """As the enricher left it; ``None``: it left the post out."""
+
+
+_FIELDS: dict[str, Pair] = {
+    "matches": ("规则", "rules"),
+    "brands": ("品牌", "brands"),
+    "sentiment": ("情感", "mood"),
+    "emotions": ("情绪", "emotions"),
+    "aspects": ("方面", "aspects"),
+    "intents": ("意图", "intents"),
+    "reasons": ("投诉原因", "reasons of the complaint"),
+    "words": ("内容词", "content words"),
+    "signature": ("文字指纹", "signature"),
+    "influence": ("影响力", "influence"),
+    "departments": ("部门", "departments"),
+}
+_MOODS: dict[str, Pair] = {
+    "negative": ("负面", "negative"),
+    "neutral": ("中性", "neutral"),
+    "positive": ("正面", "positive"),
+}
+#: Of a record: which field says what was found, the first one that it has.
+_NAMES = ("label", "aspect", "brand", "rule", "kind", "name", "id")
+_SHOWN_LATER = frozenset({"spans", "mood", "score", "confidence"})
+
+
+def field_word(name: str) -> str:
+    """What a field of ``EnrichedPost`` holds, for a person."""
+    return say(*_FIELDS[name]) if name in _FIELDS else name
+
+
+def mood_word(mood: str) -> str:
+    """A mood for a person."""
+    return say(*_MOODS[mood]) if mood in _MOODS else mood
+
+
+def percent(share: float) -> str:
+    """A share as whole percent; what is not certain is never told as 100 %."""
+    if 0.995 <= share < 1:
+        return "99 %"
+    return f"{100 * share:.0f} %"
+
+
+def clues_at(spans: Iterable[Span], note: str = "") -> tuple[Clue, ...]:
+    """The places of a record."""
+    return tuple(Clue(span.field, span.start, span.end, note) for span in spans)
+
+
+def changed(before: EnrichedPost, after: EnrichedPost) -> Iterator[Explained]:
+    """What an enricher wrote, as far as the record tells: a finding for each value."""
+    for name, value in after.__dict__.items():
+        if name in EnrichedPost.model_fields and value != before.__dict__[name]:
+            yield from _told(field_word(name), value)
+
+
+def _told(title: str, value: Any) -> Iterator[Explained]:
+    if value is None or value == () or value == []:
+        yield Explained(title, say("没有", "none"))
+    elif isinstance(value, Record):
+        yield _of_record(title, value)
+    elif isinstance(value, Sequence) and value and isinstance(value[0], Record):
+        for one in value:
+            yield _of_record(title, one)
+    elif isinstance(value, Sequence) and not isinstance(value, str):
+        yield Explained(title, say("、", ", ").join(map(str, value)))
+    elif isinstance(value, float):
+        yield Explained(title, f"{value:.4g}")
+    else:
+        yield Explained(title, str(value))
+
+
+def _of_record(title: str, record: Record) -> Explained:
+    """The name of what was found, its mood and how sure it is; then the other fields."""
+    values = {name: value for name, value in record.__dict__.items() if value not in (None, ())}
+    named = next((name for name in _NAMES if name in values), None)
+    words = [str(values.pop(named))] if named else []
+    if "mood" in values:
+        words.append(mood_word(values["mood"]))
+    for share in ("score", "confidence"):
+        if isinstance(values.get(share), float):
+            words.append(percent(values[share]))
+    if isinstance(record, Label) and words:
+        words[0] = mood_word(words[0])
+    rest = [f"{name}: {_plain(value)}" for name, value in values.items() if _is_more(name, value)]
+    return Explained(
+        title,
+        " ".join(words) or say("有", "yes"),
+        clues_at(values.get("spans", ())),
+        say("；", "; ").join(rest),
+    )
+
+
+def _is_more(name: str, value: Any) -> bool:
+    return name not in _SHOWN_LATER and not isinstance(value, Record | bool)
+
+
+def _plain(value: Any) -> str:
+    if isinstance(value, tuple):
+        return say("、", ", ").join(map(_plain, value))
+    if isinstance(value, Record):
+        return _of_record("", value).value
+    return f"{value:.4g}" if isinstance(value, float) else str(value)
