@@ -7,11 +7,21 @@ For every other, ``changed`` shows what it wrote into the post, with the places 
 from collections.abc import Iterable, Iterator, Sequence
 from typing import Any, NamedTuple
 
-from schemas.enriched import EnrichedPost, Label, Span, TextField
+from schemas.enriched import EnrichedPost, Label, Match, Span, TextField
 from schemas.language import say
 from schemas.record import Record
 
-__all__ = ["Clue", "Explained", "Step", "changed", "clues_at", "field_word", "mood_word", "percent"]
+__all__ = [
+    "Clue",
+    "Explained",
+    "Step",
+    "changed",
+    "clues_at",
+    "explained_match",
+    "field_word",
+    "mood_word",
+    "percent",
+]
 
 Pair = tuple[str, str]
 
@@ -92,6 +102,17 @@ def percent(share: float) -> str:
 def clues_at(spans: Iterable[Span], note: str = "") -> tuple[Clue, ...]:
     """The places of a record."""
     return tuple(Clue(span.field, span.start, span.end, note) for span in spans)
+
+
+def explained_match(match: Match, rule_name: str, note: str = "") -> Explained:
+    """A rule that fired."""
+    label = f"{match.rule_set}@{match.version}" if match.rule_set else str(match.version)
+    return Explained(
+        f"{field_word('matches')} {rule_name}",
+        say(f"命中 {match.rule} ({label})", f"{match.rule} matches ({label})"),
+        clues_at(match.spans),
+        note,
+    )
 
 
 def changed(before: EnrichedPost, after: EnrichedPost) -> Iterator[Explained]:

@@ -24,6 +24,7 @@ import numpy as np
 import numpy.typing as npt
 from pydantic import Field
 
+from processors.explained import Explained, field_word, mood_word, percent
 from processors.features import (
     FEATURES_VERSION,
     MAX_CHARACTERS,
@@ -33,6 +34,7 @@ from processors.features import (
     parts_of,
 )
 from processors.fold import INVISIBLE, fold
+from processors.linear_evidence import clues_of, for_label
 from schemas.component import ComponentConfig
 from schemas.enriched import EnrichedPost, Mood, Sentiment
 from schemas.errors import FatalError
@@ -170,6 +172,31 @@ class LinearSentiment:
             post.replaced(sentiment=next(moods) if text else None)
             for post, text in zip(posts, judged, strict=True)
         ]
+
+    def explain(self, post: EnrichedPost) -> list[Explained]:
+        """The mood, and the words that spoke most for it against the others."""
+        text = judged_text(post)
+        if text is None or post.sentiment is None:
+            return [unsaid()]
+        label = MOODS.index(post.sentiment.label)
+        clues = clues_of(post, text, for_label(self._model.weights, label))
+        return [explained_mood(post.sentiment)._replace(evidence=clues)]
+
+
+def unsaid() -> Explained:
+    """Of a post without a mood."""
+    note = say("作者自己没有写字", "the writer wrote no words")
+    return Explained(field_word("sentiment"), say("不判断", "not judged"), note=note)
+
+
+def explained_mood(mood: Sentiment) -> Explained:
+    """The label with its share; the others' shares."""
+    shares = {name: getattr(mood, name) for name in MOODS}
+    sure = shares.pop(mood.label)
+    rest = say("，", ", ").join(
+        f"{mood_word(name)} {percent(share)}" for name, share in shares.items()
+    )
+    return Explained(field_word("sentiment"), f"{mood_word(mood.label)} {percent(sure)}", note=rest)
 
 
 def softmax(scores: Floats) -> Floats:

@@ -18,8 +18,9 @@ import numpy as np
 from pydantic import Field, model_validator
 from pydantic_core import PydanticCustomError
 
+from processors.explained import Explained
 from processors.features import MAX_CHARACTERS, own_words
-from processors.sentiment import Floats, judged_text, to_sentiments
+from processors.sentiment import Floats, explained_mood, judged_text, to_sentiments, unsaid
 from schemas.component import ComponentConfig
 from schemas.enriched import EnrichedPost
 from schemas.rules import RuleSet
@@ -62,6 +63,10 @@ class SnownlpSentiment:
             post.replaced(sentiment=next(moods) if text else None)
             for post, text in zip(posts, judged, strict=True)
         ]
+
+    def explain(self, post: EnrichedPost) -> list[Explained]:
+        """The mood alone: SnowNLP does not tell which words decided."""
+        return [explained_mood(post.sentiment) if post.sentiment else unsaid()]
 
     def _shares(self, texts: Sequence[str]) -> Floats:
         scores = [self._score((own_words(text) or text)[:MAX_CHARACTERS]) for text in texts]
