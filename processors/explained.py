@@ -9,6 +9,7 @@ from typing import Any, NamedTuple
 
 from schemas.enriched import EnrichedPost, Label, Match, Span, TextField
 from schemas.language import say
+from schemas.post import Post
 from schemas.record import Record
 
 __all__ = [
@@ -79,6 +80,7 @@ _MOODS: dict[str, Pair] = {
 }
 #: Of a record: which field says what was found, the first one that it has.
 _NAMES = ("label", "aspect", "brand", "rule", "kind", "name", "id")
+_NOT_FINDINGS = frozenset({*Post.model_fields, "models", "root_news"})
 _SHOWN_LATER = frozenset({"spans", "mood", "score", "confidence"})
 
 
@@ -118,7 +120,7 @@ def explained_match(match: Match, rule_name: str, note: str = "") -> Explained:
 def changed(before: EnrichedPost, after: EnrichedPost) -> Iterator[Explained]:
     """What an enricher wrote, as far as the record tells: a finding for each value."""
     for name, value in after.__dict__.items():
-        if name in EnrichedPost.model_fields and value != before.__dict__[name]:
+        if name not in _NOT_FINDINGS and value != before.__dict__[name]:
             yield from _told(field_word(name), value)
 
 

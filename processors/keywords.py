@@ -55,7 +55,7 @@ class Keywords:
         found = [explained_match(own[origin], names[origin]) for origin in names if origin in own]
         if found or not names:
             return found
-        none = say(f"{len(names)} 组都没有出现", f"none of {len(names)} lists")
+        none = say(f"{len(names)} 组词都没有出现", f"none of {len(names)} lists")
         return [Explained(say("关键词", "keywords"), none)]
 
     def _matches(self, post: EnrichedPost) -> tuple[Match, ...]:
