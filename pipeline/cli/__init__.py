@@ -4,6 +4,7 @@ import pipeline.cli.explain
 import pipeline.cli.line
 import pipeline.cli.looking
 import pipeline.cli.posts
+import pipeline.cli.quality
 import pipeline.cli.rules
 import pipeline.cli.rules_try
 import pipeline.cli.setup
