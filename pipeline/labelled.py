@@ -146,7 +146,7 @@ class _Reading:
     def _question_of(self, name: str, line: int, value: Any) -> Question | None:
         if name != "label":
             return name  # type: ignore[return-value]  # the other columns are called like it
-        written = str(value)
+        written = _written(value)
         if self._label is None and written.strip():
             kinds: tuple[Question, ...] = ("sentiment", "emotion")
             self._label = next((kind for kind in kinds if is_known(kind, written)), None)

@@ -115,7 +115,7 @@ class Chain:
             FatalError: an enricher broke its contract.
         """
         [before] = self._blank([post], roots)
-        steps = []
+        steps: list[Step] = []
         for name, enricher in self._enrichers.items():
             found = enricher.enrich([before])
             if len(found) != 1:
@@ -123,11 +123,13 @@ class Chain:
             [after] = found
             if after is None:
                 reason = _drop(name, enricher, before).reason
-                explained = (Explained(say("筛除", "left out"), reason),)
-                return [*steps, Step(name, enricher.version, explained, None)]
-            told = enricher.explain(after) if isinstance(enricher, Explains) else None
-            explained = tuple(changed(before, after) if told is None else told)
-            steps.append(Step(name, enricher.version, explained, after))
+                left_out = Explained(say("筛除", "left out"), reason)
+                return [*steps, Step(name, enricher.version, (left_out,), None)]
+            if isinstance(enricher, Explains):
+                told = tuple(enricher.explain(after))
+            else:
+                told = tuple(changed(before, after))
+            steps.append(Step(name, enricher.version, told, after))
             before = after
         return steps
 

@@ -51,7 +51,8 @@ def for_label(weights: Weights, label: int) -> Weights:
     Heads whose labels hold each by itself take ``weights[:, label]`` as it stands.
     """
     others = np.delete(weights, label, axis=1).mean(axis=1)
-    return weights[:, label] - others
+    column: Weights = weights[:, label] - others
+    return column
 
 
 def parts_in(text: str, column: Weights) -> list[tuple[int, int, float]]:

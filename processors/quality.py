@@ -115,7 +115,8 @@ def judge_single(cases: Sequence[Case]) -> Report:
     table = np.zeros((len(names), len(names)))
     for (truth, answer), count in confusion.items():
         table[names.index(truth), names.index(answer)] = count
-    samples = _resampled(table.ravel()).reshape(-1, *table.shape)
+    flat = _resampled(table.ravel())
+    samples = flat.reshape(len(flat), *table.shape)
     kept = [names.index(name) for name in present]
     drawn, point = _f1_of_tables(samples), _f1_of_tables(table[None])[0]
     right = int(np.trace(table))
@@ -179,7 +180,8 @@ def wilson(right: int, rows: int) -> Figure:
     share, square = right / rows, _Z**2
     middle = (share + square / (2 * rows)) / (1 + square / rows)
     half = _Z * math.sqrt(share * (1 - share) / rows + square / (4 * rows**2)) / (1 + square / rows)
-    return Figure(share, max(0.0, middle - half), min(1.0, middle + half))
+    # Rounding may leave a share of 0 or 1 just outside.
+    return Figure(share, max(0.0, min(middle - half, share)), min(1.0, max(middle + half, share)))
 
 
 def calibration_error(cases: Iterable[Case]) -> float | None:

@@ -23,6 +23,7 @@ from pipeline.one_post import asked_rules
 from pipeline.quality import judge_file, needed_chain
 from pipeline.rules import no_rules
 from pipeline.settings import Settings
+from processors.explained import percent
 from processors.labels import NOTHING, Question, label_word, question_word
 from processors.quality import Case, Figure, Report, TagCase
 from schemas.errors import FatalError
@@ -226,7 +227,7 @@ def _print_errors(question: Question, report: Report, most: int) -> None:
 
 def _verdict(question: Question, case: Case | TagCase) -> str:
     if isinstance(case, Case):
-        sure = f" {100 * case.sure:.0f} %" if case.shares else ""
+        sure = f" {percent(case.sure)}" if case.shares else ""
         answer = label_word(question, case.answer) + sure
         right = label_word(question, case.truth)
     else:
