@@ -211,8 +211,9 @@ def _placed_codes(part: str) -> tuple[Codes, list[tuple[int, int]]]:
 
 def _longer(rolling: Codes, codes: Codes, size: int) -> Codes:
     """Hashes of n-grams of ``size`` from those one shorter and the code points behind them."""
-    rolling = (rolling ^ (rolling >> np.uint32(15))) * _STEP + codes * _LETTER
-    return rolling + np.uint32(size)
+    longer = (rolling ^ (rolling >> np.uint32(15))) * _STEP + codes * _LETTER
+    longer += np.uint32(size)
+    return longer
 
 
 def _bucket(hashed: Codes, bits: int) -> Codes:
