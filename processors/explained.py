@@ -4,10 +4,11 @@ An enricher that can say more than its finding does has a method ``explain`` (``
 For every other, ``changed`` shows what it wrote into the post, with the places that it names.
 """
 
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterable, Iterator
 from typing import Any, NamedTuple
 
-from schemas.enriched import EnrichedPost, Label, Match, Span, TextField
+from processors.labels import Question, label_word
+from schemas.enriched import EnrichedPost, Match, Sentiment, Span, TextField
 from schemas.language import say
 from schemas.post import Post
 from schemas.record import Record
@@ -67,10 +68,14 @@ _FIELDS: dict[str, Pair] = {
     "emotions": ("情绪", "emotions"),
     "aspects": ("方面", "aspects"),
     "intents": ("意图", "intents"),
+    "defects": ("故障", "defects"),
     "reasons": ("投诉原因", "reasons of the complaint"),
     "words": ("内容词", "content words"),
     "signature": ("文字指纹", "signature"),
+    "author_kind": ("作者", "author"),
+    "author_reason": ("作者判断依据", "why this author"),
     "influence": ("影响力", "influence"),
+    "tie": ("关系", "tie"),
     "departments": ("部门", "departments"),
 }
 _MOODS: dict[str, Pair] = {
@@ -81,7 +86,8 @@ _MOODS: dict[str, Pair] = {
 #: Of a record: which field says what was found, the first one that it has.
 _NAMES = ("label", "aspect", "brand", "rule", "kind", "name", "id")
 _NOT_FINDINGS = frozenset({*Post.model_fields, "models", "root_news"})
-_SHOWN_LATER = frozenset({"spans", "mood", "score", "confidence"})
+#: Fields whose labels have names in both languages.
+_QUESTIONS: dict[str, Question] = {"emotions": "emotion", "intents": "intents"}
 
 
 def field_word(name: str) -> str:
@@ -117,57 +123,75 @@ def explained_match(match: Match, rule_name: str, note: str = "") -> Explained:
     )
 
 
+def explained_mood(mood: Sentiment) -> Explained:
+    """The mood with its share; the shares of the others."""
+    shares = {name: getattr(mood, name) for name in _MOODS}
+    sure = shares.pop(mood.label)
+    others = (f"{mood_word(name)} {percent(share)}" for name, share in shares.items())
+    answer = f"{mood_word(mood.label)} {percent(sure)}"
+    return Explained(field_word("sentiment"), answer, note=say("，", ", ").join(others))
+
+
+def unsaid_mood() -> Explained:
+    """Of a post without a mood."""
+    note = say("作者自己没有写字", "the writer wrote no words")
+    return Explained(field_word("sentiment"), say("不判断", "not judged"), note=note)
+
+
 def changed(before: EnrichedPost, after: EnrichedPost) -> Iterator[Explained]:
     """What an enricher wrote, as far as the record tells: a finding for each value."""
     for name, value in after.__dict__.items():
-        if name not in _NOT_FINDINGS and value != before.__dict__[name]:
-            yield from _told(field_word(name), value)
+        was = before.__dict__[name]
+        if name not in _NOT_FINDINGS and value != was:
+            if isinstance(value, tuple) and isinstance(was, tuple):
+                # Of what stood there already somebody else has told.
+                value = tuple(one for one in value if one not in was)
+            yield from _told(name, value)
 
 
-def _told(title: str, value: Any) -> Iterator[Explained]:
-    if value is None or value == () or value == []:
+def _told(field: str, value: Any) -> Iterator[Explained]:
+    title = field_word(field)
+    if value is None or value == ():
         yield Explained(title, say("没有", "none"))
-    elif isinstance(value, Record):
-        yield _of_record(title, value)
-    elif isinstance(value, Sequence) and value and isinstance(value[0], Record):
+    elif isinstance(value, tuple) and isinstance(value[0], Record):
         for one in value:
-            yield _of_record(title, one)
-    elif isinstance(value, Sequence) and not isinstance(value, str):
-        yield Explained(title, say("、", ", ").join(map(str, value)))
-    elif isinstance(value, float):
-        yield Explained(title, f"{value:.4g}")
+            yield _of_record(field, one)
+    elif isinstance(value, tuple):
+        words = [_label_word(field, str(one)) for one in value]
+        yield Explained(title, say("、", ", ").join(words))
+    elif isinstance(value, Sentiment):
+        yield explained_mood(value)
+    elif isinstance(value, Record):
+        yield _of_record(field, value)
     else:
-        yield Explained(title, str(value))
+        yield Explained(title, _plain(value))
 
 
-def _of_record(title: str, record: Record) -> Explained:
+def _of_record(field: str, record: Record) -> Explained:
     """The name of what was found, its mood and how sure it is; then the other fields."""
     values = {name: value for name, value in record.__dict__.items() if value not in (None, ())}
+    clues: tuple[Clue, ...] = ()
+    for name in [name for name, value in values.items() if _is_spans(value)]:
+        clues += clues_at(values.pop(name), "" if name == "spans" else name)
     named = next((name for name in _NAMES if name in values), None)
-    words = [str(values.pop(named))] if named else []
+    words = [_label_word(field, str(values.pop(named)))] if named else []
     if "mood" in values:
-        words.append(mood_word(values["mood"]))
-    for share in ("score", "confidence"):
-        if isinstance(values.get(share), float):
-            words.append(percent(values[share]))
-    if isinstance(record, Label) and words:
-        words[0] = mood_word(words[0])
-    rest = [f"{name}: {_plain(value)}" for name, value in values.items() if _is_more(name, value)]
-    return Explained(
-        title,
-        " ".join(words) or say("有", "yes"),
-        clues_at(values.get("spans", ())),
-        say("；", "; ").join(rest),
-    )
+        words.append(mood_word(values.pop("mood")))
+    words += [percent(values.pop(share)) for share in ("score", "confidence") if share in values]
+    rest = [f"{name}: {_plain(value)}" for name, value in values.items() if value is not False]
+    return Explained(field_word(field), " ".join(words), clues, say("；", "; ").join(rest))
 
 
-def _is_more(name: str, value: Any) -> bool:
-    return name not in _SHOWN_LATER and not isinstance(value, Record | bool)
+def _is_spans(value: Any) -> bool:
+    return isinstance(value, tuple) and isinstance(value[0], Span)
+
+
+def _label_word(field: str, label: str) -> str:
+    question = _QUESTIONS.get(field)
+    return label_word(question, label) if question else label
 
 
 def _plain(value: Any) -> str:
     if isinstance(value, tuple):
         return say("、", ", ").join(map(_plain, value))
-    if isinstance(value, Record):
-        return _of_record("", value).value
     return f"{value:.4g}" if isinstance(value, float) else str(value)

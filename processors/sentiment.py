@@ -24,7 +24,7 @@ import numpy as np
 import numpy.typing as npt
 from pydantic import Field
 
-from processors.explained import Explained, field_word, mood_word, percent
+from processors.explained import Explained, explained_mood, unsaid_mood
 from processors.features import (
     FEATURES_VERSION,
     MAX_CHARACTERS,
@@ -177,26 +177,10 @@ class LinearSentiment:
         """The mood, and the words that spoke most for it against the others."""
         text = judged_text(post)
         if text is None or post.sentiment is None:
-            return [unsaid()]
+            return [unsaid_mood()]
         label = MOODS.index(post.sentiment.label)
         clues = clues_of(post, text, for_label(self._model.weights, label))
         return [explained_mood(post.sentiment)._replace(evidence=clues)]
-
-
-def unsaid() -> Explained:
-    """Of a post without a mood."""
-    note = say("作者自己没有写字", "the writer wrote no words")
-    return Explained(field_word("sentiment"), say("不判断", "not judged"), note=note)
-
-
-def explained_mood(mood: Sentiment) -> Explained:
-    """The label with its share; the others' shares."""
-    shares = {name: getattr(mood, name) for name in MOODS}
-    sure = shares.pop(mood.label)
-    rest = say("，", ", ").join(
-        f"{mood_word(name)} {percent(share)}" for name, share in shares.items()
-    )
-    return Explained(field_word("sentiment"), f"{mood_word(mood.label)} {percent(sure)}", note=rest)
 
 
 def softmax(scores: Floats) -> Floats:

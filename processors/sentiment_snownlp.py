@@ -18,9 +18,9 @@ import numpy as np
 from pydantic import Field, model_validator
 from pydantic_core import PydanticCustomError
 
-from processors.explained import Explained
+from processors.explained import Explained, explained_mood, unsaid_mood
 from processors.features import MAX_CHARACTERS, own_words
-from processors.sentiment import Floats, explained_mood, judged_text, to_sentiments, unsaid
+from processors.sentiment import Floats, judged_text, to_sentiments
 from schemas.component import ComponentConfig
 from schemas.enriched import EnrichedPost
 from schemas.rules import RuleSet
@@ -66,7 +66,7 @@ class SnownlpSentiment:
 
     def explain(self, post: EnrichedPost) -> list[Explained]:
         """The mood alone: SnowNLP does not tell which words decided."""
-        return [explained_mood(post.sentiment) if post.sentiment else unsaid()]
+        return [explained_mood(post.sentiment) if post.sentiment else unsaid_mood()]
 
     def _shares(self, texts: Sequence[str]) -> Floats:
         scores = [self._score((own_words(text) or text)[:MAX_CHARACTERS]) for text in texts]

@@ -9,7 +9,7 @@ from processors import ENRICHERS
 from processors.base import Explains
 from processors.chain import Chain, build_chain
 from processors.explained import Clue, Explained, changed, percent
-from schemas.enriched import Aspect, EnrichedPost, Label, Span
+from schemas.enriched import Aspect, BrandTag, EnrichedPost, Label, Sentiment, Span
 from schemas.errors import FatalError
 from schemas.language import use_language
 from schemas.post import Author, Post
@@ -156,6 +156,9 @@ def test_english_is_spoken_too() -> None:
 # --- enrichers without explain --------------------------------------------------------------------
 
 
+MOOD = Sentiment(label="negative", negative=0.7, neutral=0.2, positive=0.1)
+
+
 class Mute:
     """An enricher that writes whatever it was made with, and does not explain."""
 
@@ -171,9 +174,11 @@ class Mute:
 @pytest.mark.parametrize(
     ("found", "title", "value"),
     [
-        ({"emotions": (Label(label="anger", score=0.8),)}, "情绪", "anger 80 %"),
+        ({"emotions": (Label(label="anger", score=0.8),)}, "情绪", "愤怒 80 %"),
+        ({"intents": (Label(label="complaint", score=0.75),)}, "意图", "投诉 75 %"),
         ({"aspects": (Aspect(aspect="动力", mood="negative"),)}, "方面", "动力 负面"),
         ({"departments": ("pr", "legal")}, "部门", "pr、legal"),
+        ({"sentiment": MOOD}, "情感", "负面 70 %"),
         ({"influence": 3.25}, "影响力", "3.25"),
         ({"signature": "ab"}, "文字指纹", "ab"),
         ({}, None, None),
@@ -195,6 +200,15 @@ def test_places_that_a_record_names_are_its_evidence() -> None:
     [step] = Chain({"mute": Mute({"aspects": (aspect,)})}).explain(post("这车动力好"))
 
     assert step.explained[0].evidence == (Clue("text", 2, 4),)
+
+
+def test_only_what_is_new_is_told() -> None:
+    first, second = (BrandTag(brand=name, role="own") for name in ("lantu", "zeekr"))
+    chain = Chain({"one": Mute({"brands": (first,)}), "two": Mute({"brands": (first, second)})})
+
+    found = [one.value for step in chain.explain(post("文字")) for one in step.explained]
+
+    assert found == ["lantu 100 %", "zeekr 100 %"]
 
 
 def test_an_enricher_that_returns_too_much_is_told() -> None:
