@@ -87,7 +87,11 @@ _MOODS: dict[str, Pair] = {
 _NAMES = ("label", "aspect", "brand", "rule", "kind", "name", "id")
 _NOT_FINDINGS = frozenset({*Post.model_fields, "models", "root_news"})
 #: Fields whose labels have names in both languages.
-_QUESTIONS: dict[str, Question] = {"emotions": "emotion", "intents": "intents"}
+_QUESTIONS: dict[str, Question] = {
+    "emotions": "emotion",
+    "intents": "intents",
+    "aspects": "aspects",
+}
 
 
 def field_word(name: str) -> str:

@@ -66,10 +66,47 @@ _INTENTS = (
     ("rumour", "传闻", "rumor 谣言 爆料 leak"),
     ("job", "求职", "招聘 员工"),
 )
+_ASPECTS = (
+    ("price", "价格", ""),
+    ("quality", "质量", ""),
+    ("service", "服务", "售后"),
+    ("power", "动力", ""),
+    ("interior", "内饰", ""),
+    ("configuration", "配置", ""),
+    ("safety", "安全性", "安全"),
+    ("exterior", "外观", ""),
+    ("handling", "操控", ""),
+    ("fuel", "油耗", ""),
+    ("space", "空间", ""),
+    ("comfort", "舒适性", "舒适"),
+    ("range", "续航", ""),
+    ("smart", "智能", ""),
+    ("screen", "屏幕", ""),
+    ("battery", "电池", ""),
+    ("camera", "拍照", ""),
+    ("performance", "性能", ""),
+    ("signal", "信号", ""),
+    ("system", "系统", ""),
+    ("taste", "味道", "口味"),
+    ("freshness", "新鲜", ""),
+    ("hygiene", "卫生", ""),
+    ("portion", "分量", ""),
+    ("ingredients", "配料", ""),
+    ("packaging", "包装", ""),
+    ("delivery", "配送", "物流"),
+    ("authenticity", "正品", ""),
+    ("fit", "尺码", ""),
+    ("app", "平台", ""),
+    ("room", "住宿", ""),
+    ("transport", "交通", ""),
+    ("sights", "景点", ""),
+    ("noise", "噪音", ""),
+)
 _KNOWN: dict[Question, tuple[tuple[str, str, str], ...]] = {
     "sentiment": _MOODS,
     "emotion": _EMOTIONS,
     "intents": _INTENTS,
+    "aspects": _ASPECTS,
 }
 _WORDS: Mapping[Question, Mapping[str, str]] = {
     question: {
@@ -87,10 +124,10 @@ def question_word(question: Question) -> str:
 def canonical(question: Question, written: str) -> str:
     """The name of a label as ``written``; of one that is not known, itself in small letters."""
     word = written.strip().lower()
-    if question != "aspects":
-        return _WORDS.get(question, {}).get(word, word)
-    aspect, colon, mood = word.replace("：", ":").rpartition(":")
-    return f"{aspect.strip()}:{canonical('sentiment', mood)}" if colon else word
+    if question == "aspects" and (":" in word or "：" in word):
+        aspect, _, mood = word.replace("：", ":").rpartition(":")
+        return f"{canonical(question, aspect)}:{canonical('sentiment', mood)}"
+    return _WORDS.get(question, {}).get(word, word)
 
 
 def is_known(question: Question, written: str) -> bool:
@@ -102,7 +139,7 @@ def label_word(question: Question, label: str) -> str:
     """A label for a person."""
     if question == "aspects" and ":" in label:
         aspect, _, mood = label.rpartition(":")
-        return f"{aspect} {label_word('sentiment', mood)}"
+        return f"{label_word(question, aspect)} {label_word('sentiment', mood)}"
     for name, zh, _ in _KNOWN.get(question, ()):
         if name == label:
             return say(zh, name)
@@ -127,4 +164,4 @@ def tags_of(question: Question, post: EnrichedPost) -> Mapping[str, float]:
         return {canonical(question, one.label): one.score for one in post.intents}
     if question == "brands":
         return {one.brand: one.confidence for one in post.brands}
-    return {f"{one.aspect.lower()}:{one.mood}": 1.0 for one in post.aspects}
+    return {canonical(question, f"{one.aspect}:{one.mood}"): 1.0 for one in post.aspects}

@@ -101,6 +101,8 @@ class Report:
     """Where there are shares."""
     macro_f1_among: float | None
     """With answers chosen among the labels that the rows have, where a model may give others."""
+    micro_f1_among: Figure | None
+    """Likewise, without the answers whose label no row has; of questions with several labels."""
     never_given: tuple[str, ...]
     """Labels of the rows that no answer has."""
     errors: Sequence[Case | TagCase]
@@ -139,6 +141,7 @@ def judge_single(cases: Sequence[Case]) -> Report:
         confusion=dict(confusion),
         calibration_error=calibration_error(cases),
         macro_f1_among=_among(cases, present),
+        micro_f1_among=None,
         never_given=_never_given(scores),
         errors=wrong,
     )
@@ -168,6 +171,7 @@ def judge_tags(cases: Sequence[TagCase]) -> Report:
         confusion={},
         calibration_error=None,
         macro_f1_among=None,
+        micro_f1_among=_micro_among(cases, {score.label for score in present}),
         never_given=_never_given(scores),
         errors=_tag_errors(cases),
     )
@@ -246,6 +250,18 @@ def _micro(cases: Sequence[TagCase]) -> Figure:
     drawn = _resampled(times) @ each
     value = float(_f1_of(both, missed, false))
     return _interval(value, _f1_of(drawn[:, 0], drawn[:, 1], drawn[:, 2]))
+
+
+def _micro_among(cases: Sequence[TagCase], labels: set[str]) -> Figure | None:
+    """Who labelled the rows may not have asked for all that the chain knows."""
+    if all(case.answers.keys() <= labels for case in cases):
+        return None
+    return _micro(
+        [
+            case._replace(answers={one: case.answers[one] for one in case.answers if one in labels})
+            for case in cases
+        ]
+    )
 
 
 def _counts(case: TagCase) -> tuple[int, int, int]:

@@ -169,6 +169,9 @@ def _print_figures(question: Question, report: Report) -> None:
     if report.macro_f1_among is not None:
         among = say("只在文件有的标签里选时宏平均 F1 ", "macro-F1 among the file's labels ")
         parts.append(f"{among}{100 * report.macro_f1_among:.1f}")
+    if report.micro_f1_among is not None:
+        among = say("只看文件有的标签时微平均 F1 ", "micro-F1 among the file's labels ")
+        parts.append(among + _shown(report.micro_f1_among))
     line = f"  {question_word(question)}  {report.rows:,}  " + say("；", "; ").join(parts)
     console.print(line, style="bold cyan", soft_wrap=True)
     if report.never_given:
@@ -186,7 +189,10 @@ def _print_labels(question: Question, report: Report) -> None:
         say("召回率", "Recall"),
         "F1",
     )
+    others = [score for score in report.labels if not score.rows and not report.confusion]
     for score in sorted(report.labels, key=lambda one: -one.rows):
+        if score in others:
+            continue
         word = label_word(question, score.label)
         figures = (
             _shown(score.precision) if score.answers else "–",
@@ -194,6 +200,17 @@ def _print_labels(question: Question, report: Report) -> None:
         )
         table.add_row(word, f"{score.rows:,}", f"{score.answers:,}", *figures)
     console.print(table)
+    if others:
+        others.sort(key=lambda one: -one.answers)
+        most = (f"{label_word(question, one.label)} {one.answers:,}" for one in others[:5])
+        listed = say("、", ", ").join(most)
+        console.print(
+            say(
+                f"  文件里没有、却判了的标签 {len(others)} 种：{listed}",
+                f"  {len(others)} labels were given that no row has: {listed}",
+            ),
+            soft_wrap=True,
+        )
 
 
 def _print_confusion(question: Question, report: Report) -> None:
@@ -282,6 +299,7 @@ def _report_json(report: Report, most_errors: int) -> dict[str, Any]:
         **{name: getattr(report, name)._asdict() for name in figures},
         "calibration_error": report.calibration_error,
         "macro_f1_among": report.macro_f1_among,
+        "micro_f1_among": report.micro_f1_among and report.micro_f1_among._asdict(),
         "labels": [
             one._asdict()
             | {name: getattr(one, name)._asdict() for name in ("precision", "recall", "f1")}

@@ -162,7 +162,7 @@ def test_questions_with_many_labels_and_emotions_are_measured(tmp_path: Path) ->
 
     assert report["intents"]["micro_f1"]["value"] == pytest.approx(2 / 3)
     assert report["aspects"]["micro_f1"]["value"] == pytest.approx(0.5)
-    assert report["aspects"]["never_given"] == ["动力:positive"]
+    assert report["aspects"]["never_given"] == ["power:positive"]
     assert report["emotion"]["confusion"] == {"anger": {"anger": 1, "none": 1}, "none": {"none": 1}}
     assert "判为 动力 负面，应为 动力 正面  动力很好，不投诉了" in answer.out
     assert "判为 投诉，应为 无" in answer.out

@@ -37,9 +37,10 @@ POST = EnrichedPost(
         ("intents", "投诉", "complaint"),
         ("intents", "inquiry", "enquiry"),
         ("brands", "QiLan", "qilan"),
-        ("aspects", "动力：负面", "动力:negative"),
-        ("aspects", "动力:-1", "动力:negative"),
-        ("aspects", "动力", "动力"),
+        ("aspects", "动力：负面", "power:negative"),
+        ("aspects", "动力:-1", "power:negative"),
+        ("aspects", "动力", "power"),
+        ("aspects", "车机:好评", "车机:positive"),
     ],
 )
 def test_a_label_has_one_name(question: Question, written: str, label: str) -> None:
@@ -68,7 +69,7 @@ def test_our_own_labels_are_known(question: Question, written: str, known: bool)
         ("sentiment", NOTHING, "未判断", "not judged"),
         ("emotion", NOTHING, "无情绪", "none"),
         ("intents", "complaint", "投诉", "complaint"),
-        ("aspects", "动力:negative", "动力 负面", "动力 negative"),
+        ("aspects", "power:negative", "动力 负面", "power negative"),
         ("brands", "qilan", "qilan", "qilan"),
     ],
 )
@@ -98,7 +99,7 @@ def test_what_a_post_answers() -> None:
     assert answer_of("emotion", post) == ("anger", {"joy": 0.2, "anger": 0.7})
     assert tags_of("intents", post) == {"complaint": 0.9}
     assert tags_of("brands", post) == {"qilan": 0.8}
-    assert tags_of("aspects", post) == {"动力:negative": 1.0}
+    assert tags_of("aspects", post) == {"power:negative": 1.0}
 
 
 def test_a_post_without_findings_answers_nothing() -> None:

@@ -112,6 +112,8 @@ def test_figures_of_tags_are_those_of_the_counts() -> None:
     assert report.macro_f1.value == pytest.approx(0.4)
     assert report.micro_f1.value == pytest.approx(2 * 2 / (2 * 2 + 2 + 2))
     assert report.accuracy.value == 0.25
+    assert report.micro_f1_among is not None  # without c, which no row has
+    assert report.micro_f1_among.value == pytest.approx(2 * 2 / (2 * 2 + 2 + 1))
     assert report.never_given == ("b",)
     assert report.calibration_error is None and report.confusion == {}
 
