@@ -83,6 +83,13 @@ _MOODS: dict[str, Pair] = {
     "neutral": ("中性", "neutral"),
     "positive": ("正面", "positive"),
 }
+_REASONS = {
+    "promise": "承诺没兑现",
+    "quality": "质量",
+    "practicality": "实用",
+    "enjoyment": "体验",
+    "respect": "不受尊重",
+}
 #: Of a record: which field says what was found, the first one that it has.
 _NAMES = ("label", "aspect", "brand", "rule", "kind", "name", "id")
 _NOT_FINDINGS = frozenset({*Post.model_fields, "models", "root_news"})
@@ -191,6 +198,8 @@ def _is_spans(value: Any) -> bool:
 
 
 def _label_word(field: str, label: str) -> str:
+    if field == "reasons":
+        return say(_REASONS.get(label, label), label)
     question = _QUESTIONS.get(field)
     return label_word(question, label) if question else label
 

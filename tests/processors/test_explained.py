@@ -177,6 +177,7 @@ class Mute:
         ({"emotions": (Label(label="anger", score=0.8),)}, "情绪", "愤怒 80 %"),
         ({"intents": (Label(label="complaint", score=0.75),)}, "意图", "投诉 75 %"),
         ({"aspects": (Aspect(aspect="动力", mood="negative"),)}, "方面", "动力 负面"),
+        ({"reasons": ("promise", "other")}, "投诉原因", "承诺没兑现、other"),
         ({"departments": ("pr", "legal")}, "部门", "pr、legal"),
         ({"sentiment": MOOD}, "情感", "负面 70 %"),
         ({"influence": 3.25}, "影响力", "3.25"),
