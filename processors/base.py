@@ -1,12 +1,13 @@
 """What an enricher is: text in, finding out; no I/O, no clock, no Kafka."""
 
 from collections.abc import Sequence
-from typing import Any, Protocol
+from typing import Any, Protocol, runtime_checkable
 
+from processors.explained import Explained
 from schemas.enriched import EnrichedPost
 from schemas.rules import RuleSet
 
-__all__ = ["Enricher"]
+__all__ = ["Enricher", "Explains"]
 
 
 class Enricher(Protocol):
@@ -25,4 +26,18 @@ class Enricher(Protocol):
 
     def enrich(self, posts: Sequence[EnrichedPost]) -> list[EnrichedPost | None]:
         """New records in the same order; ``None`` drops a post on purpose (it will be named)."""
+        ...
+
+
+@runtime_checkable
+class Explains(Protocol):
+    """An enricher that can say why: one method more. Without it, its finding itself is shown."""
+
+    def explain(self, post: EnrichedPost) -> Sequence[Explained]:
+        """Each finding of this enricher in ``post``, with the words that decided.
+
+        ``post`` is the record as this enricher left it. For one post at a time, on demand: may take
+        milliseconds, where ``enrich`` takes microseconds. Tells too that nothing was found, if a
+        reader would ask why.
+        """
         ...

@@ -18,10 +18,12 @@ from processors.brand_sense import (
     sense_of,
 )
 from processors.brand_tree import accounts, families, parents
+from processors.explained import Clue, Explained, clues_at, field_word, percent
 from processors.fold import FOLD_VERSION, fold
 from processors.scanner import Hit, Scanner, longest
 from schemas.component import ComponentConfig
 from schemas.enriched import BrandTag, EnrichedPost, Span, TextField
+from schemas.language import say
 from schemas.rules import Alias, RuleSet
 
 __all__ = ["Brands"]
@@ -114,6 +116,36 @@ class Brands:
     def enrich(self, posts: Sequence[EnrichedPost]) -> list[EnrichedPost | None]:
         """New records with ``brands`` in the rule set's order."""
         return [post.replaced(brands=self._tags(post)) for post in posts]
+
+    def explain(self, post: EnrichedPost) -> list[Explained]:
+        """Each tag and why the brand is meant; and names that mean something else here."""
+        names = {brand.id: brand.name for brand in self._brands}
+        told = [
+            Explained(
+                f"{field_word('brands')} {names.get(tag.brand, tag.brand)}",
+                f"{tag.brand} {percent(tag.confidence)}",
+                clues_at(tag.spans),
+                f"{_role(tag)}{say('；', '; ')}{_why(tag.reason or 'name')}",
+            )
+            for tag in post.brands
+        ]
+        tagged = {tag.brand for tag in post.brands}
+        for position, clues in self._namesakes(post).items():
+            if self._brands[position].id not in tagged:
+                title = f"{field_word('brands')} {self._brands[position].name}"
+                other = say("不算：这里不是指它", "not counted: something else is meant")
+                told.append(Explained(title, other, tuple(clues)))
+        return told or [Explained(field_word("brands"), say("没有", "none"))]
+
+    def _namesakes(self, post: EnrichedPost) -> dict[int, list[Clue]]:
+        """Places of names that are also other words, by the brand's position."""
+        found: dict[int, list[Clue]] = {}
+        for name in (*_OWN_FIELDS, *_QUOTED_FIELDS):
+            for start, end, owners in longest(self._scanner.scan(getattr(post, name) or "")):
+                for key in owners:
+                    if key in self._senses or key in self._cut_senses:
+                        found.setdefault(key[0], []).append(Clue(name, start, end))
+        return found
 
     def _tags(self, post: EnrichedPost) -> tuple[BrandTag, ...]:
         quoted = self._find(post, _QUOTED_FIELDS, {}) if post.root_text else {}
@@ -260,6 +292,28 @@ class Brands:
             confidence=found.confidence,
             reason="root" if inherited else found.reason,
         )
+
+
+def _role(tag: BrandTag) -> str:
+    return {
+        "own": say("自己的品牌", "an own brand"),
+        "competitor": say("竞品", "a competitor"),
+        "industry": say("行业", "of the industry"),
+    }[tag.role]
+
+
+def _why(reason: str) -> str:
+    """The reason of a tag for a person; of another kind as it stands."""
+    kind, _, what = reason.partition(": ")
+    return {
+        "name": say("写了它的名字", "its name is written"),
+        "model": say(f"写了它的产品 {what}", f"its product {what} is named"),
+        "context": say(f"旁边说到“{what}”", f"beside it: {what}"),
+        "usual": say("这个词一般就指它", "the word usually means it"),
+        "part": say(f"说到它下面的 {what}", f"{what} below it is named"),
+        "author": say("是它的账号发的", "its account wrote the post"),
+        "root": say("原帖说到它", "the thread's root names it"),
+    }.get(kind, reason)
 
 
 def _word(name: str | Alias) -> str:

@@ -8,7 +8,8 @@ from typing import Any
 from pydantic import ValidationError
 
 from processors import ENRICHERS
-from processors.base import Enricher
+from processors.base import Enricher, Explains
+from processors.explained import Explained, Step, changed
 from schemas.component import ComponentConfig
 from schemas.dead_letter import Drop
 from schemas.enriched import EnrichedPost
@@ -73,17 +74,8 @@ class Chain:
         return results
 
     def _run(self, posts: Sequence[Post], roots: Mapping[str, Root]) -> list[EnrichedPost | Drop]:
-        results: list[EnrichedPost | Drop] = []
-        blank = {**_NO_FINDINGS, "models": self.models}
-        kept = [_BLANK.replaced(**(post.__dict__ | blank)) for post in posts]
-        if roots:
-            kept = [
-                post.replaced(brands=root.brands, root_news=root.news)
-                if post.root_id is not None and (root := roots.get(post.root_id)) and root.news
-                else post
-                for post in kept
-            ]
-        results.extend(kept)
+        kept = self._blank(posts, roots)
+        results: list[EnrichedPost | Drop] = list(kept)
         places: list[int] = list(range(len(kept)))
         for name, enricher in self._enrichers.items():
             found = enricher.enrich(kept)
@@ -100,6 +92,46 @@ class Chain:
         for place, post in zip(places, kept, strict=True):
             results[place] = post
         return results
+
+    def _blank(self, posts: Sequence[Post], roots: Mapping[str, Root]) -> list[EnrichedPost]:
+        """The posts with nothing found yet but what replies inherit."""
+        blank = {**_NO_FINDINGS, "models": self.models}
+        fresh = [_BLANK.replaced(**(post.__dict__ | blank)) for post in posts]
+        if not roots:
+            return fresh
+        return [
+            post.replaced(brands=root.brands, root_news=root.news)
+            if post.root_id is not None and (root := roots.get(post.root_id)) and root.news
+            else post
+            for post in fresh
+        ]
+
+    def explain(self, post: Post, roots: Mapping[str, Root] = _NO_ROOTS) -> list[Step]:
+        """Judge one post and ask each enricher why, in their order; ends where it is left out.
+
+        An enricher without ``explain`` (``base.Explains``) shows what it wrote.
+
+        Raises:
+            FatalError: an enricher broke its contract.
+        """
+        [before] = self._blank([post], roots)
+        steps: list[Step] = []
+        for name, enricher in self._enrichers.items():
+            found = enricher.enrich([before])
+            if len(found) != 1:
+                raise FatalError(_wrong_count(name, 1, len(found)))
+            [after] = found
+            if after is None:
+                reason = _drop(name, enricher, before).reason
+                left_out = Explained(say("筛除", "left out"), reason)
+                return [*steps, Step(name, enricher.version, (left_out,), None)]
+            if isinstance(enricher, Explains):
+                told = tuple(enricher.explain(after))
+            else:
+                told = tuple(changed(before, after))
+            steps.append(Step(name, enricher.version, told, after))
+            before = after
+        return steps
 
 
 def build_chain(

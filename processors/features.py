@@ -14,6 +14,7 @@ n-grams share one now and then. Any change here changes what trained weights mea
 import re
 from collections.abc import Sequence
 from functools import lru_cache
+from typing import NamedTuple
 
 import numpy as np
 import numpy.typing as npt
@@ -27,11 +28,13 @@ __all__ = [
     "MOST_BITS",
     "NGRAMS_VERSION",
     "TAIL_WEIGHT",
+    "PlacedNgram",
     "fewer_bits",
     "hashed_ngrams",
     "normalised",
     "own_words",
     "parts_of",
+    "placed_ngrams",
     "text_features",
 ]
 
@@ -138,8 +141,7 @@ def hashed_ngrams(texts: Sequence[str], bits: int) -> csr_matrix:
     for size in range(1, _LONGEST_GRAM + 1):
         places = max(len(codes) - size + 1, 0)
         rolling, inside = rolling[:places], inside[:places] & ~border[size - 1 :]
-        rolling = (rolling ^ (rolling >> np.uint32(15))) * _STEP + codes[size - 1 :] * _LETTER
-        rolling += np.uint32(size)
+        rolling = _roll(rolling, codes[size - 1 :], size)
         keys.append((whole[:places] | _bucket(rolling, bits))[inside])
     key = np.concatenate(keys)
     key.sort()
@@ -156,6 +158,13 @@ def hashed_ngrams(texts: Sequence[str], bits: int) -> csr_matrix:
 def normalised(text: str) -> str:
     """The text as its n-grams see it: folded, runs squeezed, one sign for a link or an @name."""
     return "".join(map(chr, _codes([text])[:-1]))
+
+
+def _roll(rolling: Codes, letters: Codes, size: int) -> Codes:
+    """Hashes of n-grams from those that are one letter shorter."""
+    longer: Codes = (rolling ^ (rolling >> np.uint32(15))) * _STEP + letters * _LETTER
+    longer += np.uint32(size)
+    return longer
 
 
 def _bucket(hashed: Codes, bits: int) -> Codes:
@@ -188,3 +197,52 @@ def _is_new(codes: Codes, run: int) -> npt.NDArray[np.bool_]:
             in_run &= repeats[run - 1 - back : len(repeats) - back]
         new[run:] = ~in_run
     return new
+
+
+class PlacedNgram(NamedTuple):
+    """An n-gram where it stands: [start, end) in code points of the text as received."""
+
+    start: int
+    end: int
+    bucket: int
+
+
+def placed_ngrams(text: str, bits: int = MOST_BITS) -> list[PlacedNgram]:
+    """Every n-gram of ``text_features([text])`` with its place, by place; for explanations.
+
+    Some 100 times slower than the features themselves. One that stands there twice is there twice.
+    """
+    own, sign, tail = text.partition(_TAIL)
+    found = _placed(own.strip(), len(own) - len(own.lstrip()), bits)
+    return found + _placed(tail, len(own) + len(sign), bits)
+
+
+def _placed(part: str, offset: int, bits: int) -> list[PlacedNgram]:
+    """The n-grams of a part whose first character is at ``offset`` of the text."""
+    codes, places = _placed_codes(part)
+    found = []
+    rolling = np.zeros_like(codes)
+    for size in range(1, min(_LONGEST_GRAM, len(codes)) + 1):
+        rolling = _roll(rolling[: len(codes) - size + 1], codes[size - 1 :], size)
+        found += [
+            PlacedNgram(offset + places[n][0], offset + places[n + size - 1][1], bucket)
+            for n, bucket in enumerate(_bucket(rolling, bits).tolist())
+        ]
+    return sorted(found)
+
+
+def _placed_codes(part: str) -> tuple[Codes, list[tuple[int, int]]]:
+    """The code points that ``_codes`` gives of one text, and where each stands in it."""
+    text = part[:MAX_CHARACTERS].replace("\x00", " ")
+    places = [(place, place + 1) for place in range(len(text))]
+    for pattern, sign in ((_LINK, _LINK_SIGN), (_NAME, _NAME_SIGN)):
+        for found in reversed(list(pattern.finditer(text))):
+            start, end = found.span()
+            text = text[:start] + sign + text[end:]
+            places[start:end] = [(places[start][0], places[end - 1][1])]
+    points = np.frombuffer(fold(text).encode("utf-32-le", "surrogatepass"), "<u4")
+    codes = np.maximum(points.astype(np.uint32), np.uint32(_SPACE))
+    numbers = np.arange(len(codes))[points != ord(INVISIBLE)]
+    numbers = numbers[_is_new(codes[numbers], 1) | (codes[numbers] != _SPACE)]
+    numbers = numbers[_is_new(codes[numbers], _LONGEST_RUN)]
+    return codes[numbers], [places[number] for number in numbers.tolist()]

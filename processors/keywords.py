@@ -4,11 +4,13 @@ from collections.abc import Sequence
 
 from pydantic import Field
 
+from processors.explained import Explained, explained_match
 from processors.fold import FOLD_VERSION
 from processors.scanner import Scanner
 from schemas.component import ComponentConfig
 from schemas.enriched import EnrichedPost, Match, TextField
-from schemas.rules import RuleSet
+from schemas.language import say
+from schemas.rules import Origin, RuleSet
 
 __all__ = ["Keywords"]
 
@@ -37,11 +39,24 @@ class Keywords:
         self.version = f"{FOLD_VERSION}.1/{rules.label}"
         self._max_spans = config.max_spans
         self._origins = [rules.origin_of(rule.id) for rule in rules.keywords]
+        self._names = [rule.name for rule in rules.keywords]
         self._scanner = Scanner(rule.words for rule in rules.keywords)
 
     def enrich(self, posts: Sequence[EnrichedPost]) -> list[EnrichedPost | None]:
         """New records with ``matches`` in the rule set's order."""
         return [post.replaced(matches=self._matches(post)) for post in posts]
+
+    def explain(self, post: EnrichedPost) -> list[Explained]:
+        """Each rule that fired with the places of its words."""
+        names = dict(zip(self._origins, self._names, strict=True))
+        own = {
+            Origin(match.rule_set or "", match.version, match.rule): match for match in post.matches
+        }
+        found = [explained_match(own[origin], names[origin]) for origin in names if origin in own]
+        if found or not names:
+            return found
+        none = say(f"{len(names)} 组词都没有出现", f"none of {len(names)} lists")
+        return [Explained(say("关键词", "keywords"), none)]
 
     def _matches(self, post: EnrichedPost) -> tuple[Match, ...]:
         found = self._scanner.find(post, _FIELDS, max_spans=self._max_spans)

@@ -4,14 +4,17 @@ from collections.abc import Iterable, Sequence
 
 from pydantic import Field
 
+from processors.explained import Explained, explained_match, field_word
 from processors.fold import FOLD_VERSION
 from processors.query_reference import Found
 from processors.query_set import QuerySet
 from processors.query_text import View, text_of
 from processors.query_tree import Scope
 from processors.rule_check import parsed
+from processors.rule_explain import explain_rule
 from schemas.component import ComponentConfig
 from schemas.enriched import EnrichedPost, Match, Span
+from schemas.language import say
 from schemas.rules import Origin, RuleSet
 
 __all__ = ["Rules", "match_of"]
@@ -46,6 +49,7 @@ class Rules:
         self.version = f"{FOLD_VERSION}.1/{rules.label}"
         self._max_spans = config.max_spans
         self._origins = [rules.origin_of(rule.id) for rule in rules.rules]
+        self._rules = rules.rules
         self._set = QuerySet([parsed(rule.query) for rule in rules.rules])
 
     def enrich(self, posts: Sequence[EnrichedPost]) -> list[EnrichedPost | None]:
@@ -53,6 +57,20 @@ class Rules:
         if not self._origins:
             return list(posts)
         return [self._judged(post) for post in posts]
+
+    def explain(self, post: EnrichedPost) -> list[Explained]:
+        """Each rule that fired: the verdict of every part of its query."""
+        rules = dict(zip(self._origins, self._rules, strict=True))
+        found = []
+        for match in post.matches:
+            rule = rules.get(Origin(match.rule_set or "", match.version, match.rule))
+            if rule is not None:
+                lines = "\n".join(explain_rule(rule, post).lines)
+                found.append(explained_match(match, rule.name, lines))
+        if found or not rules:
+            return found
+        none = say(f"{len(rules)} 条都没有命中", f"none of {len(rules)} matches")
+        return [Explained(field_word("matches"), none)]
 
     def _judged(self, post: EnrichedPost) -> EnrichedPost:
         found = self._set.match(post)

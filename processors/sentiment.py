@@ -24,6 +24,7 @@ import numpy as np
 import numpy.typing as npt
 from pydantic import Field
 
+from processors.explained import Explained, explained_mood, unsaid_mood
 from processors.features import (
     FEATURES_VERSION,
     MAX_CHARACTERS,
@@ -33,6 +34,7 @@ from processors.features import (
     parts_of,
 )
 from processors.fold import INVISIBLE, fold
+from processors.linear_evidence import clues_of, for_label
 from schemas.component import ComponentConfig
 from schemas.enriched import EnrichedPost, Mood, Sentiment
 from schemas.errors import FatalError
@@ -170,6 +172,15 @@ class LinearSentiment:
             post.replaced(sentiment=next(moods) if text else None)
             for post, text in zip(posts, judged, strict=True)
         ]
+
+    def explain(self, post: EnrichedPost) -> list[Explained]:
+        """The mood, and the words that spoke most for it against the others."""
+        text = judged_text(post)
+        if text is None or post.sentiment is None:
+            return [unsaid_mood()]
+        label = MOODS.index(post.sentiment.label)
+        clues = clues_of(post, text, for_label(self._model.weights, label))
+        return [explained_mood(post.sentiment)._replace(evidence=clues)]
 
 
 def softmax(scores: Floats) -> Floats:

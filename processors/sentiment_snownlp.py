@@ -18,6 +18,7 @@ import numpy as np
 from pydantic import Field, model_validator
 from pydantic_core import PydanticCustomError
 
+from processors.explained import Explained, explained_mood, unsaid_mood
 from processors.features import MAX_CHARACTERS, own_words
 from processors.sentiment import Floats, judged_text, to_sentiments
 from schemas.component import ComponentConfig
@@ -62,6 +63,10 @@ class SnownlpSentiment:
             post.replaced(sentiment=next(moods) if text else None)
             for post, text in zip(posts, judged, strict=True)
         ]
+
+    def explain(self, post: EnrichedPost) -> list[Explained]:
+        """The mood alone: SnowNLP does not tell which words decided."""
+        return [explained_mood(post.sentiment) if post.sentiment else unsaid_mood()]
 
     def _shares(self, texts: Sequence[str]) -> Floats:
         scores = [self._score((own_words(text) or text)[:MAX_CHARACTERS]) for text in texts]

@@ -4,10 +4,12 @@ import re
 from collections.abc import Sequence
 from hashlib import blake2b
 
+from processors.explained import Explained, field_word
 from processors.fold import FOLD_VERSION, fold
 from processors.noise import without_noise
 from schemas.component import ComponentConfig
 from schemas.enriched import EnrichedPost
+from schemas.language import say
 from schemas.rules import RuleSet
 
 __all__ = ["Signature"]
@@ -39,6 +41,17 @@ class Signature:
     def enrich(self, posts: Sequence[EnrichedPost]) -> list[EnrichedPost | None]:
         """New records with ``signature``."""
         return [post.replaced(signature=_signature(post.text)) for post in posts]
+
+    def explain(self, post: EnrichedPost) -> list[Explained]:
+        """The signature and what it is good for, or why there is none."""
+        if post.signature is None:
+            few = say(
+                f"作者自己的话不足 {MIN_LETTERS} 个字，看不出是不是转抄",
+                f"fewer than {MIN_LETTERS} letters are the writer's own: too few to call it a copy",
+            )
+            return [Explained(field_word("signature"), say("没有", "none"), note=few)]
+        same = say("指纹相同的帖子是同一段文字的拷贝", "posts with the same one are copies")
+        return [Explained(field_word("signature"), post.signature, note=same)]
 
 
 def _signature(text: str) -> str | None:

@@ -9,16 +9,19 @@ from pathlib import Path
 import rjieba
 from pydantic import Field
 
+from processors.explained import Explained, field_word
 from processors.fold import FOLD_VERSION, INVISIBLE, fold
 from processors.noise import without_noise
 from processors.query_tree import Term, terms_of
 from processors.rule_check import parsed
 from schemas.component import ComponentConfig
 from schemas.enriched import EnrichedPost
+from schemas.language import say
 from schemas.rules import RuleSet
 
 __all__ = ["Tokens"]
 
+_MOST_SHOWN = 20
 _LETTER = re.compile(r"[^\W\d_]")
 
 
@@ -59,6 +62,12 @@ class Tokens:
     def enrich(self, posts: Sequence[EnrichedPost]) -> list[EnrichedPost | None]:
         """New records with ``words``."""
         return [post.replaced(words=self._words(post)) for post in posts]
+
+    def explain(self, post: EnrichedPost) -> list[Explained]:
+        """The words, shortened: each stands in the text for everybody to see."""
+        shown = say("、", ", ").join(post.words[:_MOST_SHOWN]) or say("没有", "none")
+        more = "…" if len(post.words) > _MOST_SHOWN else ""
+        return [Explained(field_word("words"), shown + more)]
 
     def _words(self, post: EnrichedPost) -> tuple[str, ...]:
         text = f"{post.title}\n{post.text}" if post.title else post.text

@@ -1,9 +1,11 @@
 """The command line: ``tingchao``."""
 
 import pipeline.cli.corrections
+import pipeline.cli.explain
 import pipeline.cli.line
 import pipeline.cli.looking
 import pipeline.cli.posts
+import pipeline.cli.quality
 import pipeline.cli.rules
 import pipeline.cli.rules_try
 import pipeline.cli.setup

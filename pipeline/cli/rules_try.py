@@ -7,7 +7,6 @@ from typing import Annotated
 from zoneinfo import ZoneInfo
 
 import typer
-from pydantic import ValidationError
 from rich.table import Table
 
 from connectors.base import Unreadable
@@ -21,9 +20,9 @@ from pipeline.cli.common import (
     wait_for,
 )
 from pipeline.cli.rules import FileArgument, SetOption, rules_app
-from pipeline.clock import now
-from pipeline.endpoints import elasticsearch_client, kafka_of
+from pipeline.endpoints import kafka_of
 from pipeline.mappings import needed_mapping
+from pipeline.one_post import asked_rules, indexed_post, post_of_text, read_text
 from pipeline.rule_posts import all_but_rules, enriched, indexed_posts, recorded_posts
 from pipeline.rule_retag import Retagged, retag
 from pipeline.rules import live_rules, read_rule_file, refuse_broken
@@ -34,10 +33,7 @@ from processors.threads import Threads
 from schemas.enriched import EnrichedPost
 from schemas.errors import FatalError
 from schemas.language import say
-from schemas.post import MAX_TEXT, Author, Post
-from schemas.record import explain as explain_error
 from schemas.rules import RuleSet, joined
-from schemas.small_file import read_small, unread
 
 __all__: list[str] = []
 
@@ -95,8 +91,9 @@ def rules_explain(
                 "请给出 --post、--text、--file 中的一个。", "Give one of --post, --text and --file."
             )
         )
-    sets = wait_for(_sets(settings, rules, rule_set))
-    shown = wait_for(_post(settings, post, _text(text, file), sets))
+    sets = wait_for(asked_rules(settings, rules, rule_set))
+    written = text or "" if file is None else read_text(file)
+    shown = wait_for(_post(settings, post, written, sets))
     explained = _explained(sets, shown, rule)
     if json_output:
         print_json(
@@ -125,82 +122,13 @@ def rules_explain(
         )
 
 
-async def _sets(settings: Settings, file: Path | None, rule_set: str | None) -> list[RuleSet]:
-    """The rule file's set, or the live ones."""
-    if file is not None:
-        written = read_rule_file(file)
-        refuse_broken(written)
-        return [written]
-    kafka = kafka_of(settings)
-    names = [rule_set] if rule_set else settings.rules.followed
-    found = [rules for name in names if (rules := await live_rules(kafka, name))]
-    if not found:
-        raise FatalError(
-            say(
-                "还没有在线的规则；用 tingchao rules push 发布，或用 --rules 给出规则文件。",
-                "No rules are live yet; publish some with `tingchao rules push`, or give a rule "
-                "file with --rules.",
-            )
-        )
-    return found
-
-
-def _text(text: str | None, file: Path | None) -> str | None:
-    if file is None:
-        return text
-    try:
-        return read_small(file).decode("utf-8-sig")
-    except UnicodeDecodeError:
-        why = say("不是 UTF-8 文本", "it is no UTF-8 text")
-    except (OSError, ValueError) as error:
-        why = unread(error) if isinstance(error, OSError) else str(error)
-    raise FatalError(say(f"读不了 {file}：{why}。", f"{file} cannot be read: {why}."))
-
-
 async def _post(
-    settings: Settings, post_id: str | None, text: str | None, sets: Sequence[RuleSet]
+    settings: Settings, post_id: str | None, text: str, sets: Sequence[RuleSet]
 ) -> EnrichedPost:
     if post_id is not None:
-        return await _indexed(settings, post_id)
-    at = now()
-    try:
-        post = Post(
-            id="text:0",
-            platform="text",
-            kind="post",
-            text=text or "",
-            author=Author(id="0"),
-            published_at=at,
-            observed_at=at,
-            source="explain",
-        )
-    except ValidationError as error:
-        why = explain_error(error)[1]
-        raise FatalError(
-            say(
-                f"这段文字不能当作帖子（最多 {MAX_TEXT} 个字）：{why}。",
-                f"This text can't be a post (at most {MAX_TEXT} characters): {why}.",
-            )
-        ) from None
-    [found] = enriched(all_but_rules(settings, joined(sets)), [post], Threads())
-    return found
-
-
-async def _indexed(settings: Settings, post_id: str) -> EnrichedPost:
-    from sinks.search import Search
-
-    index = elasticsearch_client(settings)
-    try:
-        found = await Search(index).post(post_id)
-    finally:
-        await index.close()
-    if found is None:
-        raise FatalError(
-            say(
-                f"索引里没有帖子 {post_id}；用 tingchao search 查找。",
-                f"The index has no post {post_id}; find it with `tingchao search`.",
-            )
-        )
+        return await indexed_post(settings, post_id)
+    chain = all_but_rules(settings, joined(sets))
+    [found] = enriched(chain, [post_of_text(text)], Threads())
     return found
 
 
@@ -417,7 +345,7 @@ def _check_live(settings: Settings, new: RuleSet, old: RuleSet | None) -> None:
 
 async def _retag(settings: Settings, days: float) -> Retagged:
     """By all sets that the workers follow: a post's matches are those of every team."""
-    sets = await _sets(settings, None, None)
+    sets = await asked_rules(settings, None, None)
     judge = RuleJudge(joined(sets), settings.enrich.options)
     pages: AsyncIterator[Sequence[EnrichedPost]] = indexed_posts(settings, days)
     return await retag(kafka_of(settings), judge, pages)
