@@ -29,6 +29,7 @@ __all__ = [
     "TAIL_WEIGHT",
     "fewer_bits",
     "hashed_ngrams",
+    "ngram_buckets",
     "normalised",
     "own_words",
     "parts_of",
@@ -138,8 +139,7 @@ def hashed_ngrams(texts: Sequence[str], bits: int) -> csr_matrix:
     for size in range(1, _LONGEST_GRAM + 1):
         places = max(len(codes) - size + 1, 0)
         rolling, inside = rolling[:places], inside[:places] & ~border[size - 1 :]
-        rolling = (rolling ^ (rolling >> np.uint32(15))) * _STEP + codes[size - 1 :] * _LETTER
-        rolling += np.uint32(size)
+        rolling = _roll(rolling, codes[size - 1 :], size)
         keys.append((whole[:places] | _bucket(rolling, bits))[inside])
     key = np.concatenate(keys)
     key.sort()
@@ -153,9 +153,32 @@ def hashed_ngrams(texts: Sequence[str], bits: int) -> csr_matrix:
     return csr_matrix((value, column, starts), shape=(len(texts), 2**bits))
 
 
+def ngram_buckets(texts: Sequence[str], bits: int) -> tuple[Codes, list[Codes]]:
+    """The characters of all texts as n-grams see them, 0 behind each text, and the buckets.
+
+    The n-gram of size *n* that begins at place *i* has the bucket ``buckets[n - 1][i]``; those that
+    cross the border of a text are there too.
+    """
+    codes = _codes(texts)
+    rolling = np.zeros_like(codes)
+    buckets = []
+    for size in range(1, _LONGEST_GRAM + 1):
+        places = max(len(codes) - size + 1, 0)
+        rolling = _roll(rolling[:places], codes[size - 1 :], size)
+        buckets.append(_bucket(rolling, bits))
+    return codes, buckets
+
+
 def normalised(text: str) -> str:
     """The text as its n-grams see it: folded, runs squeezed, one sign for a link or an @name."""
     return "".join(map(chr, _codes([text])[:-1]))
+
+
+def _roll(rolling: Codes, letters: Codes, size: int) -> Codes:
+    """Hashes of n-grams from those that are one letter shorter."""
+    longer: Codes = (rolling ^ (rolling >> np.uint32(15))) * _STEP + letters * _LETTER
+    longer += np.uint32(size)
+    return longer
 
 
 def _bucket(hashed: Codes, bits: int) -> Codes:
