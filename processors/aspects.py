@@ -20,7 +20,7 @@ of one.
 
 from bisect import bisect_right
 from collections.abc import Sequence
-from functools import cache, lru_cache
+from functools import cache
 from pathlib import Path
 from typing import get_args
 
@@ -35,8 +35,9 @@ from processors.features import text_features
 from processors.fold import fold
 from processors.prepare import PREPARE_VERSION, prepare
 from processors.sentiment import judged_text
+from processors.spans import span_at
 from schemas.component import ComponentConfig
-from schemas.enriched import Aspect, EnrichedPost, Mood, Span, TextField
+from schemas.enriched import Aspect, EnrichedPost, Mood, TextField
 from schemas.rules import RuleSet, Trade
 
 __all__ = ["BUILT_IN", "Aspects"]
@@ -269,14 +270,8 @@ def _aspect(aspect: str, words: Sequence[_Word], mood: Mood, brand: str | None) 
         places[field, start, end] = None
         if verdict is not None and verdict[2] == sign and not start <= verdict[0] < end:
             places[field, verdict[0], verdict[1]] = None
-    spans = tuple([_span(*place) for place in places])
+    spans = tuple([span_at(*place) for place in places])
     return Aspect.unchecked(aspect=aspect, mood=mood, spans=spans, brand=brand)
-
-
-@lru_cache(4096)
-def _span(field: TextField, start: int, end: int) -> Span:
-    """Shared: records are frozen, and most words stand at few places."""
-    return Span.unchecked(field=field, start=start, end=end)
 
 
 def _mood(words: Sequence[_Word], post: EnrichedPost, own: str) -> Mood:

@@ -16,8 +16,9 @@ from collections.abc import Sequence
 from processors.brand_tree import families
 from processors.brand_units import UNITS_VERSION, Reason, Unit, compares, weigh
 from processors.prepare import PREPARE_VERSION, prepare
+from processors.spans import span_at
 from schemas.component import ComponentConfig
-from schemas.enriched import BrandTag, EnrichedPost, Mood, Span
+from schemas.enriched import BrandTag, EnrichedPost, Mood
 from schemas.rules import RuleSet
 
 __all__ = ["BrandMoods"]
@@ -46,52 +47,54 @@ class BrandMoods:
 
     def _judged(self, post: EnrichedPost) -> tuple[BrandTag, ...]:
         tags = post.brands
-        own = prepare(post.text).own
         mood = post.sentiment.label if post.sentiment else None
-        if (len(tags) == 1 or not self._are_several(tags)) and not compares(own):
-            return tuple([tag.replaced(mood=mood) for tag in tags])
-        units, keys = self._units(tags)
-        reasons = weigh(own, units) if units else []
-        if not reasons:
-            return tuple([tag.replaced(mood=mood) for tag in tags])
-        by_key: dict[int, list[Reason]] = {}
-        for reason in reasons:
-            by_key.setdefault(reason.key, []).append(reason)
-        return tuple(
-            tag.replaced(mood=mood) if key is None else _with_mood(tag, by_key.get(key, []))
-            for tag, key in zip(tags, keys, strict=True)
-        )
+        units, keys = _units(tags)
+        if units:
+            own = prepare(post.text).own
+            several = len(tags) > 1 and self._are_several(tags)
+            if (several or compares(own, units)) and (reasons := weigh(own, units)):
+                return tuple(
+                    [
+                        tag.replaced(mood=mood) if key is None else _with_mood(tag, key, reasons)
+                        for tag, key in zip(tags, keys, strict=True)
+                    ]
+                )
+        return tuple([tag.replaced(mood=mood) for tag in tags])
 
     def _are_several(self, tags: Sequence[BrandTag]) -> bool:
         """Whether the text itself names brands that are not parts of each other."""
         named = {self._family.get(tag.brand, tag.brand) for tag in tags if tag.aliases}
-        if len(named) > 1:
-            return True
-        return len({tag.spans for tag in tags if tag.aliases}) > 1
-
-    def _units(self, tags: Sequence[BrandTag]) -> tuple[list[Unit], list[int | None]]:
-        """Where the text names brands, and the key of each tag; none where it doesn't name it.
-
-        Tags with the same places share a key, and so do those that stand side by side always.
-        """
-        numbers: dict[tuple[Span, ...], int] = {}
-        keys: list[int | None] = []
-        places: dict[tuple[int, int], int] = {}
-        for tag in tags:
-            spans = tuple(span for span in tag.spans if span.field == "text")
-            if not spans:
-                keys.append(None)
-                continue
-            key = numbers.setdefault(spans, len(numbers))
-            keys.append(key)
-            for span in spans:
-                places.setdefault((span.start, span.end), key)
-        return [Unit(start, end, key) for (start, end), key in sorted(places.items())], keys
+        return len(named) > 1
 
 
-def _with_mood(tag: BrandTag, reasons: Sequence[Reason]) -> BrandTag:
-    total = sum(reason.sign for reason in reasons)
+def _units(tags: Sequence[BrandTag]) -> tuple[list[Unit], list[int | None]]:
+    """Where the text names brands, and the key of each tag; none where it doesn't name it.
+
+    Tags with the same places share a key: a product and the brand above it.
+    """
+    numbers: dict[tuple[tuple[int, int], ...], int] = {}
+    keys: list[int | None] = []
+    owners: dict[tuple[int, int], int] = {}
+    for tag in tags:
+        places = tuple([(one.start, one.end) for one in tag.spans if one.field == "text"])
+        if not places:
+            keys.append(None)
+            continue
+        key = numbers.setdefault(places, len(numbers))
+        keys.append(key)
+        for place in places:
+            owners.setdefault(place, key)
+    return [Unit(*place, key) for place, key in sorted(owners.items())], keys
+
+
+def _with_mood(tag: BrandTag, key: int, reasons: Sequence[Reason]) -> BrandTag:
+    total, places = 0, []
+    for owner, sign, start, end in reasons:
+        if owner == key:
+            total += sign
+            places.append((start, end))
     mood: Mood = "positive" if total > 0 else "negative" if total < 0 else "neutral"
-    places = sorted({(reason.start, reason.end) for reason in reasons})
-    spans = [Span.unchecked(start=start, end=end) for start, end in places[:_MOST_SPANS]]
-    return tag.replaced(mood=mood, mood_spans=tuple(spans))
+    if len(places) > 1:
+        places = sorted(set(places))[:_MOST_SPANS]
+    spans = tuple([span_at("text", start, end) for start, end in places])
+    return tag.replaced(mood=mood, mood_spans=spans)

@@ -13,20 +13,22 @@ Limits: grammar is guessed from the order of words; what a pronoun means is not 
 """
 
 import re
+from bisect import bisect_left
 from collections.abc import Sequence
 from typing import NamedTuple
 
-from processors.clauses import CLAUSES_VERSION, Verdict, judged
+from processors.clauses import CLAUSES_VERSION, Judged, Verdict, judged
 from processors.cues import Cue, cues_version, find_cues
 
 __all__ = ["UNITS_VERSION", "Reason", "Unit", "compares", "weigh"]
 
 UNITS_VERSION = f"1.{CLAUSES_VERSION}.{cues_version('comparison')}"
 
-_COMPARING = frozenset(["than", "beside", "worse", "better", "not_as", "switch", "rather", "still"])
-#: Groups that set one thing against another even where only one is named.
-_ALONE = frozenset(["than", "beside", "worse", "better", "not_as", "switch"])
-_JOINT = re.compile(r"\s*(?:和|跟|与|、|及|以及|还有|同|或者?|vs\.?|/|&)\s*", re.IGNORECASE)
+#: Groups of words that judge nothing by themselves.
+_NO_COMPARISON = frozenset(["no_than", "verb"])
+_JOINT = re.compile(r"\s*(?:和|跟|与|、|及|以及|还有|同|或者?|vs\.?|/|&)\s*")
+_LONGEST_JOINT = 6
+#: So far behind a word stands what it sets something against: 没有 B 好, 换成了 B.
 _NEAR = 4
 
 
@@ -38,52 +40,87 @@ class Unit(NamedTuple):
     key: int
 
 
-class Reason(NamedTuple):
-    """What speaks for (+1) or against (-1) a key, and where it stands."""
-
-    key: int
-    sign: int
-    start: int
-    end: int
+Reason = tuple[int, int, int, int]
+"""A unit's key, what speaks for (+1) or against (-1) it, and where that stands."""
 
 
-def compares(own: str) -> bool:
-    """Whether a text may set what it names against something else."""
-    return any(cue[2] in _ALONE for cue in find_cues("comparison", own))
+def compares(own: str, units: Sequence[Unit]) -> bool:
+    """Whether a text sets something that it does not name against a unit: 还不如 B."""
+    return any(
+        0 <= unit.start - cue[1] <= _NEAR
+        for cue in find_cues("comparison", own)
+        if cue[2] not in _NO_COMPARISON
+        for unit in units
+    )
 
 
 def weigh(own: str, units: Sequence[Unit]) -> list[Reason]:
     """All that speaks for or against each unit's key; ``units`` by place, not overlapping."""
-    text = _Text(own, units)
-    for cue in text.cues:
-        text.compare(cue)
-    text.attribute()
-    return text.reasons
+    text = judged(own)
+    cues = find_cues("comparison", own)
+    reasons: list[Reason] = []
+    used: set[Verdict] = set()
+    if comparing := [cue for cue in cues if cue[2] not in _NO_COMPARISON]:
+        comparisons = _Comparisons(own, units, text)
+        harmless = [cue for cue in cues if cue[2] == "no_than"]
+        for cue in _outermost(comparing, harmless):
+            comparisons.judge(cue)
+        reasons, used = comparisons.reasons, comparisons.used
+    verbs = {cue[0] for cue in cues if cue[2] == "verb"}
+    starts = [unit[0] for unit in units]
+    for verdict in text.verdicts:
+        if verdict not in used:
+            start, end, sign = verdict
+            for unit in _meant(own, units, starts, text.breaks, verdict, verbs):
+                reasons.append((unit[2], sign, start, end))
+    return reasons
 
 
-class _Text:
-    """One text while it is weighed."""
+def _meant(
+    own: str,
+    units: Sequence[Unit],
+    starts: Sequence[int],
+    breaks: Sequence[int],
+    verdict: Verdict,
+    verbs: set[int],
+) -> Sequence[Unit]:
+    """What a word of praise or blame speaks of."""
+    start, end, _ = verdict
+    number = bisect_left(starts, start)  # the first unit behind
+    clause = bisect_left(breaks, start)
+    begin = breaks[clause - 1] if clause else -1
+    behind = number < len(units) and starts[number] < breaks[clause]
+    if behind and verbs and starts[number] - end <= 2 and not verbs.isdisjoint(range(start, end)):
+        return _with_joined(own, units, number, 1)
+    if number and starts[number - 1] > begin:
+        return _with_joined(own, units, number - 1, -1)
+    if behind:
+        return _with_joined(own, units, number, 1)
+    return _with_joined(own, units, number - 1, -1) if number else ()
 
-    def __init__(self, own: str, units: Sequence[Unit]) -> None:
+
+def _with_joined(own: str, units: Sequence[Unit], number: int, step: int) -> Sequence[Unit]:
+    """A unit and those joined to it: A 和 B 都好."""
+    joined = [units[number]]
+    while 0 <= number + step < len(units):
+        left, right = (number, number + 1) if step > 0 else (number - 1, number)
+        gap = units[left].end, units[right].start
+        if gap[1] - gap[0] > _LONGEST_JOINT or not _JOINT.fullmatch(own, *gap):
+            break
+        number += step
+        joined.append(units[number])
+    return joined
+
+
+class _Comparisons:
+    """What the comparisons of one text say."""
+
+    def __init__(self, own: str, units: Sequence[Unit], text: Judged) -> None:
         self.own = own
         self.units = units
-        self.breaks, self.verdicts = judged(own)
-        found = find_cues("comparison", own)
-        harmless = [cue for cue in found if cue.group == "no_than"]
-        self.cues = _longest_comparing(
-            [
-                cue
-                for cue in found
-                if cue.group in _COMPARING and not any(_holds(other, cue) for other in harmless)
-            ]
-        )
-        self.verbs = {cue.start: cue.end for cue in found if cue.group == "verb"}
+        self.breaks, self.verdicts = text
         self.reasons: list[Reason] = []
         self.used: set[Verdict] = set()
-
-    def clause(self, place: int) -> int:
-        """The number of the clause that a place is in."""
-        return next(number for number, end in enumerate(self.breaks) if place <= end)
 
     def bounds(self, clause: int) -> tuple[int, int]:
         return (self.breaks[clause - 1] + 1 if clause else 0), self.breaks[clause]
@@ -106,7 +143,7 @@ class _Text:
 
     def say(self, unit: Unit | None, sign: int, *places: tuple[int, int]) -> None:
         if unit is not None and sign:
-            self.reasons += [Reason(unit.key, sign, start, end) for start, end in places]
+            self.reasons += [(unit.key, sign, start, end) for start, end in places]
 
     def against(
         self, one: Unit | None, other: Unit | None, sign: int, *places: tuple[int, int]
@@ -117,18 +154,19 @@ class _Text:
         self.say(one, sign, *places)
         self.say(other, -sign, *places)
 
-    def compare(self, cue: Cue) -> None:
+    def judge(self, cue: Cue) -> None:
         """Judge by one comparison, if it is one."""
-        clause = self.clause(cue.start)
-        begin, close = self.bounds(clause)
+        begin, close = self.bounds(bisect_left(self.breaks, cue.start))
         here = (cue.start, cue.end)
-        first = self.before(cue.start, begin) or self.before(cue.start)
         second = self.behind(cue.end, close)
+        if second is None and cue.group not in ("than", "worse", "better"):
+            return
+        first = self.before(cue.start, begin) or self.before(cue.start)
         match cue.group:
             case "than":
                 self._than(cue, begin, close, first, second)
             case "beside":
-                self._beside(cue, clause, second)
+                self._beside(cue, close, second)
             case "worse":
                 self._ordered(begin, here, first, second, -1)
             case "better":
@@ -157,10 +195,10 @@ class _Text:
         self.used.add(verdict)
         self.against(first, second, verdict[2], (cue.start, cue.end), verdict[:2])
 
-    def _beside(self, cue: Cue, clause: int, second: Unit | None) -> None:
+    def _beside(self, cue: Cue, close: int, second: Unit | None) -> None:
         if second is None:
             return
-        close = self._next_close(self.breaks[clause])
+        close = self._next_close(close)
         first = self.behind(second.end, close) or self.before(cue.start)
         verdict = self.verdict(max(second.end, first.end if first else 0), close)
         if verdict is None and first is not None and first.start > second.end:
@@ -210,50 +248,15 @@ class _Text:
             return None
         return inside[-2], inside[-1]
 
-    def attribute(self) -> None:
-        """Give each other word of praise and blame to the units that it speaks of."""
-        for verdict in self.verdicts:
-            if verdict not in self.used:
-                for unit in self._meant(verdict):
-                    self.say(unit, verdict[2], verdict[:2])
 
-    def _meant(self, verdict: Verdict) -> list[Unit]:
-        start, end, _ = verdict
-        begin, close = self.bounds(self.clause(start))
-        object_ = self.behind(end, close)
-        is_verb = any(start <= verb < end for verb in self.verbs)
-        if is_verb and object_ is not None and object_.start - end <= 2:
-            return self._with_joined(object_, forward=True)
-        unit = self.before(start, begin)
-        if unit is None and object_ is not None:
-            return self._with_joined(object_, forward=True)
-        unit = unit or self.before(start)
-        return self._with_joined(unit, forward=False) if unit is not None else []
-
-    def _with_joined(self, unit: Unit, *, forward: bool) -> list[Unit]:
-        """The unit and those joined to it: A 和 B 都好."""
-        number = self.units.index(unit)
-        joined = [unit]
-        step = 1 if forward else -1
-        while 0 <= number + step < len(self.units):
-            left, right = sorted((self.units[number], self.units[number + step]))
-            if not _JOINT.fullmatch(self.own, left.end, right.start):
-                break
-            number += step
-            joined.append(self.units[number])
-        return joined
-
-
-def _holds(outer: Cue, inner: Cue) -> bool:
-    return outer.start <= inner.start and inner.end <= outer.end
-
-
-def _longest_comparing(cues: Sequence[Cue]) -> list[Cue]:
+def _outermost(cues: Sequence[Cue], harmless: Sequence[Cue]) -> list[Cue]:
     """Without those that lie inside a longer one."""
+    longer = [*cues, *harmless]
     return [
         cue
         for cue in cues
         if not any(
-            other is not cue and _holds(other, cue) and other[:2] != cue[:2] for other in cues
+            one.start <= cue.start and cue.end <= one.end and len(one.word) > len(cue.word)
+            for one in longer
         )
     ]

@@ -8,7 +8,6 @@ Each word judges with +1 or -1; a negation up to three characters before it turn
 second one back (不是不好). A word inside a longer one counts with the longer one only.
 """
 
-import re
 from collections.abc import Sequence
 from functools import lru_cache
 from typing import NamedTuple
@@ -25,7 +24,7 @@ _REMEMBERED_LENGTH = 2_000
 _SIGN = {"good": 1, "good_phrase": 1, "bad": -1, "bad_phrase": -1}
 #: How far a negation reaches, from its end to the word: 不太好, 没有那么好.
 _REACH = 3
-_BREAK = re.compile(r"[,。!?;\n…~#]")
+_BREAKS = ",。!?;…~#"
 
 Verdict = tuple[int, int, int]
 """A word of praise or blame, with the negation that turns it: [start, end) and +1 or -1."""
@@ -46,8 +45,14 @@ def judged(own: str) -> Judged:
 
 
 def _judged(own: str) -> Judged:
-    breaks = [found.start() for found in _BREAK.finditer(own)]
-    breaks.append(len(own))
+    lines = own
+    for sign in _BREAKS:  # five times as fast as a regular expression
+        if sign in lines:
+            lines = lines.replace(sign, "\n")
+    breaks, end = [], -1
+    for clause in lines.split("\n"):
+        end += len(clause) + 1
+        breaks.append(end)
     return Judged(breaks, _verdicts(own))
 
 
@@ -78,12 +83,17 @@ def _verdicts(own: str) -> list[Verdict]:
 def _negations(own: str, cues: Sequence[Cue]) -> list[tuple[int, int]]:
     """Places of what turns the sense, the last one first."""
     found = find_cues("negation", own)
-    harmless = [(cue.start, cue.end) for cue in cues if cue.group == "no_negation"]
-    harmless += [(cue.start, cue.end) for cue in found if cue.group == "double_negation"]
+    turning = [cue[:2] for cue in reversed(found) if cue[2] == "negation"]
+    if not turning:
+        return turning
+    harmless = [cue[:2] for cue in cues if cue[2] == "no_negation"]
+    harmless += [cue[:2] for cue in found if cue[2] == "double_negation"]
+    if not harmless:
+        return turning
     return [
         (start, end)
-        for start, end, group, _ in reversed(found)
-        if group == "negation" and not any(a <= start and end <= b for a, b in harmless)
+        for start, end in turning
+        if not any(first <= start and end <= last for first, last in harmless)
     ]
 
 
