@@ -161,7 +161,9 @@ class _Comparisons:
         second = self.behind(cue.end, close)
         if second is None and cue.group not in ("than", "worse", "better"):
             return
-        first = self.before(cue.start, begin) or self.before(cue.start)
+        first = self.before(cue.start, begin)
+        if first is None and not (cue.group == "than" and second is not None):
+            first = self.before(cue.start)
         match cue.group:
             case "than":
                 self._than(cue, begin, close, first, second)
@@ -190,6 +192,8 @@ class _Comparisons:
         if second is None and (inside := self._joined_before(cue.start, begin)):
             first, second = inside  # A 跟 B 比
             verdict = verdict or self.verdict(cue.end, self._next_close(close))
+        if second is not None and first is None and verdict is not None:
+            first = self.behind(verdict[1], close) or self.before(cue.start)  # 比 B 强的是 A
         if verdict is None or second is None:
             return  # 比以前好: an ordinary word of praise
         self.used.add(verdict)
@@ -218,8 +222,10 @@ class _Comparisons:
         if second is None and (inside := self._passive(here[0], begin)):
             first, second = inside  # A 被 B 吊打
             sign = -sign
-        for one in self.verdicts:  # the word itself may be listed as praise
-            if one[0] < here[1] and here[0] < one[1]:
+        close = self.breaks[bisect_left(self.breaks, here[0])]
+        told = second.end if second is not None and first is not None else here[1]
+        for one in self.verdicts:  # the word itself, and what it is better in
+            if here[0] < one[1] and one[0] < (close if told > here[1] else here[1]):
                 self.used.add(one)
         self.against(first, second, sign, here)
 

@@ -87,13 +87,15 @@ def _negations(own: str, cues: Sequence[Cue]) -> list[tuple[int, int]]:
     if not turning:
         return turning
     harmless = [cue[:2] for cue in cues if cue[2] == "no_negation"]
-    harmless += [cue[:2] for cue in found if cue[2] == "double_negation"]
-    if not harmless:
+    # a negation that overlaps a double one is part of it: 并不是不
+    doubles = [cue[:2] for cue in found if cue[2] == "double_negation"]
+    if not harmless and not doubles:
         return turning
     return [
         (start, end)
         for start, end in turning
         if not any(first <= start and end <= last for first, last in harmless)
+        and not any(start < last and first < end for first, last in doubles)
     ]
 
 
