@@ -12,6 +12,8 @@ ENRICHERS = LazyRegistry(
         "tokens": "processors.tokens:Tokens",
         "sentiment": "processors.sentiment:LinearSentiment",
         "sentiment_snownlp": "processors.sentiment_snownlp:SnownlpSentiment",
+        "aspects": "processors.aspects:Aspects",
+        "brand_moods": "processors.brand_moods:BrandMoods",
         "signature": "processors.signature:Signature",
         "author": "processors.author:AuthorOf",
         "relevance": "processors.relevance:Relevance",

@@ -3,9 +3,9 @@
 from collections.abc import Sequence
 
 from processors.fold import fold
-from schemas.rules import Brand
+from schemas.rules import Brand, Trade
 
-__all__ = ["accounts", "families", "parents"]
+__all__ = ["accounts", "families", "parents", "trades"]
 
 
 def parents(brands: Sequence[Brand]) -> list[int | None]:
@@ -34,6 +34,19 @@ def families(brands: Sequence[Brand]) -> list[str]:
             top = parent
         families.append(top)
     return families
+
+
+def trades(brands: Sequence[Brand]) -> dict[str, Trade]:
+    """What each brand sells, by id: its own trade, or that of the nearest entry above."""
+    by_id = {brand.id: brand for brand in brands}
+    found: dict[str, Trade] = {}
+    for brand in brands:
+        above: Brand | None = brand
+        while above is not None and above.trade is None:
+            above = by_id.get(above.parent) if above.parent else None
+        if above is not None and above.trade is not None:
+            found[brand.id] = above.trade
+    return found
 
 
 def accounts(brands: Sequence[Brand]) -> dict[str, list[int]]:

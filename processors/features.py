@@ -31,6 +31,7 @@ __all__ = [
     "PlacedNgram",
     "fewer_bits",
     "hashed_ngrams",
+    "ngram_buckets",
     "normalised",
     "own_words",
     "parts_of",
@@ -153,6 +154,22 @@ def hashed_ngrams(texts: Sequence[str], bits: int) -> csr_matrix:
     value = np.repeat((1 / np.sqrt(np.maximum(per_row, 1))).astype(np.float32), per_row)
     column = (key & key.dtype.type(2**bits - 1)).astype(np.int32)
     return csr_matrix((value, column, starts), shape=(len(texts), 2**bits))
+
+
+def ngram_buckets(texts: Sequence[str], bits: int) -> tuple[Codes, list[Codes]]:
+    """The characters of all texts as n-grams see them, 0 behind each text, and the buckets.
+
+    The n-gram of size *n* that begins at place *i* has the bucket ``buckets[n - 1][i]``; those that
+    cross the border of a text are there too.
+    """
+    codes = _codes(texts)
+    rolling = np.zeros_like(codes)
+    buckets = []
+    for size in range(1, _LONGEST_GRAM + 1):
+        places = max(len(codes) - size + 1, 0)
+        rolling = _roll(rolling[:places], codes[size - 1 :], size)
+        buckets.append(_bucket(rolling, bits))
+    return codes, buckets
 
 
 def normalised(text: str) -> str:

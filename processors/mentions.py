@@ -30,7 +30,7 @@ def mentions(post: EnrichedPost) -> list[Mention]:
             followers=author.followers,
             event_at=post.event_at,
             event_clamped=post.event_clamped,
-            mood=sentiment.label if sentiment else None,
+            mood=tag.mood or (sentiment.label if sentiment else None),
             negative=sentiment.negative if sentiment else None,
             signature=post.signature,
             matches=words,

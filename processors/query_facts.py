@@ -19,6 +19,7 @@ _NAMES = {
     "url": ("网址", "url"),
     "brand": ("品牌", "brands"),
     "sentiment": ("情感", "sentiment"),
+    "aspect": ("方面", "aspects"),
     "intent": ("意图", "intents"),
     "has": ("内容", "parts"),
 }
@@ -27,6 +28,7 @@ _NOT_FOUND = {
     "author.kind": ("没有判断出作者类型", "no kind of author was recognised"),
     "brand": ("没有认出品牌", "no brand was recognised"),
     "sentiment": ("没有识别出情感", "no sentiment was recognised"),
+    "aspect": ("没有识别出方面", "no aspect was recognised"),
     "intent": ("没有识别出意图", "no intent was recognised"),
 }
 
@@ -63,6 +65,8 @@ def _value(name: str, post: EnrichedPost) -> str:
             return between.join(tag.brand for tag in post.brands)
         case "sentiment":
             return post.sentiment.label if post.sentiment is not None else ""
+        case "aspect":
+            return between.join(aspect.aspect for aspect in post.aspects)
         case "intent":
             return between.join(intent.label for intent in post.intents)
         case "has":

@@ -4,6 +4,7 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from typing import Final
 
+from processors.aspect_lists import listed_aspects
 from processors.fold import INVISIBLE, fold
 from processors.query_tree import Scope
 from schemas.enriched import EnrichedPost
@@ -167,6 +168,12 @@ FIELDS: Final = (
         {word: mood for mood, words in _MOODS.items() for word in (mood, *words.split())},
         closed=True,
         reads="sentiment",
+    ),
+    Field(
+        ("aspect", "方面"),
+        lambda post, value: any(aspect.aspect == value for aspect in post.aspects),
+        {word: one.id for one in listed_aspects().values() for word in (one.id, one.name)},
+        reads="aspects",
     ),
     Field(
         ("intent", "意图"),

@@ -68,6 +68,10 @@ class BrandTag(Record):
     reason: str | None = None
     """Why: ``name``, ``model: 途观``, ``context: 发布会``, ``usual``, ``part: model-y``, ``author``
     or ``root``."""
+    mood: Mood | None = None
+    """Towards this brand; none: not judged."""
+    mood_spans: tuple[Span, ...] = ()
+    """The words that show it; empty where it is the post's mood."""
 
 
 class Sentiment(Record):
@@ -92,6 +96,8 @@ class Aspect(Record):
     aspect: str
     mood: Mood
     spans: tuple[Span, ...] = ()
+    brand: str | None = None
+    """Whose, where the post speaks of one brand."""
 
 
 class EnrichedPost(Post):

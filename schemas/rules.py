@@ -22,6 +22,7 @@ __all__ = [
     "Origin",
     "Rule",
     "RuleSet",
+    "Trade",
     "is_told",
     "joined",
 ]
@@ -47,6 +48,8 @@ def _no_text(value: Any) -> Any:
 WholeNumber = Annotated[int, BeforeValidator(_no_text)]
 
 BrandKind = Literal["company", "brand", "product", "model", "person", "account"]
+Trade = Literal["car", "phone", "food", "ecommerce", "travel", "appliance"]
+"""What is sold; each has its own product aspects."""
 
 
 class Alias(Record):
@@ -79,6 +82,8 @@ class Brand(Record):
     """The entry above it. A post about a product, model or person is about the parent too, and one
     about a brand is about the brand above it; a company above brands is tagged by its own names
     only."""
+    trade: Trade | None = None
+    """Which product aspects are looked for in posts about it; left out: as the entry above it."""
     aliases: Annotated[tuple[Name, ...], Field(min_length=1)]
     """Every way people write it: names, nicknames, misspellings, codes."""
     models: tuple[Name, ...] = ()

@@ -82,6 +82,8 @@ POST: Mapping = _object(
         inherited=_FLAG,
         confidence=_SHOWN_NUMBER,
         reason=_SHOWN,
+        mood=_TERM,
+        mood_spans=_OPAQUE,
     ),
     sentiment=_object(label=_TERM, negative=_SHARE, neutral=_SHOWN_NUMBER, positive=_SHARE),
     emotions=_object(label=_TERM, score=_SHOWN_NUMBER),
@@ -90,7 +92,7 @@ POST: Mapping = _object(
     aspects={
         "type": "nested",
         "include_in_parent": True,
-        **_object(aspect=_TERM, mood=_TERM, spans=_OPAQUE),
+        **_object(aspect=_TERM, mood=_TERM, spans=_OPAQUE, brand=_TERM),
     },
     intents=_object(label=_TERM, score=_SHOWN_NUMBER),
     reasons=_TERM,

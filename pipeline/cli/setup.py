@@ -11,6 +11,7 @@ from rich.table import Table
 from pipeline.check import check_settings
 from pipeline.cli.common import JsonOption, app, console, print_json, settings_of
 from pipeline.corrections import corrected_rows
+from pipeline.cli.train_aspects import HELP, train_aspects
 from pipeline.schema_export import write_schemas
 from schemas.errors import FatalError
 from schemas.language import say
@@ -22,6 +23,7 @@ train_app = typer.Typer(
 )
 app.add_typer(config_app, name="config")
 app.add_typer(train_app, name="train")
+train_app.command("aspects", help=HELP)(train_aspects)
 
 
 @config_app.command(

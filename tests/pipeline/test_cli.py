@@ -163,6 +163,10 @@ def written_as_json(line: Line) -> dict[str, tuple[tuple[str, ...], Any]]:
             ("--field", "sentiment", "--out", str(line.folder / "corrections.jsonl")), dict,
         ),
         "schemas": (("--out", str(line.folder / "schemas")), list),
+        "train aspects": (
+            (str(line.folder / "aspects.jsonl"), "--out", str(line.folder / "aspects.npz")),
+            None,
+        ),
         "train sentiment": (
             (str(line.folder / "train.jsonl"), "--out", str(line.folder / "model.npz")),
             list,

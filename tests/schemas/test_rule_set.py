@@ -179,3 +179,15 @@ def test_a_team_is_told_of_its_brands_where_it_wants(brand: str, channel: str, t
 
 def brand_of(id: str) -> dict[str, Any]:
     return {"id": id, "name": id, "role": "own", "aliases": [id]}
+
+
+@pytest.mark.parametrize("trade", ["car", "phone", "food", "ecommerce", "travel", "appliance"])
+def test_a_brand_may_say_its_trade(trade: str) -> None:
+    [brand] = parse(brands=[BRAND | {"trade": trade}]).brands
+
+    assert brand.trade == trade
+
+
+def test_an_unknown_trade_is_refused() -> None:
+    with pytest.raises(RejectedError, match="trade"):
+        parse(brands=[BRAND | {"trade": "boats"}])

@@ -1,0 +1,313 @@
+"""Which aspects of a product a post speaks of, and the mood towards each.
+
+Two ways, by the trade of the post's brands (``Brand.trade``), the option ``trade``, or else words
+of a trade in the text:
+
+* cars: a linear model on character n-grams (``aspect_model.py``, described in ``aspects.md``) for
+  ten aspects, because people speak of them without their names (上坡没劲 is power);
+* the other trades, and the other aspects of cars: listed words (``cues_aspects.toml``), judged by
+  the words of praise and blame beside them (``clauses.py``); where a text has none of these, the
+  mood is the post's if that is clear.
+
+Spans are the words that name the aspect and the nearest judging ones that agree with the mood; of
+an aspect that only the model sees, the characters that weigh most. Judged are the title and the
+writer's own words (``prepare.py``).
+
+Limits: the car model knows car forums, nearly all of one model; the lists know some 30 aspects. An
+aspect that is praised and blamed alike is neutral. Its brand is known only where the post speaks
+of one.
+"""
+
+from bisect import bisect_right
+from collections.abc import Sequence
+from functools import cache
+from pathlib import Path
+from typing import get_args
+
+from pydantic import Field
+
+from processors.aspect_lists import id_of, listed_aspects
+from processors.aspect_model import MOODS, AspectModel
+from processors.brand_tree import trades
+from processors.clauses import CLAUSES_VERSION, Verdict, judged
+from processors.cues import Cue, cues_version, find_cues
+from processors.features import text_features
+from processors.fold import fold
+from processors.prepare import PREPARE_VERSION, prepare
+from processors.sentiment import judged_text
+from processors.spans import span_at
+from schemas.component import ComponentConfig
+from schemas.enriched import Aspect, EnrichedPost, Mood, TextField
+from schemas.rules import RuleSet, Trade
+
+__all__ = ["BUILT_IN", "Aspects"]
+
+BUILT_IN = Path(__file__).with_name("aspects_cars.npz")
+
+#: Words that one aspect keeps: a text that recites one shows nothing more by the fifth.
+_MOST_WORDS = 4
+#: From this share on the post's mood stands in where no word judges.
+_CLEAR_MOOD = 0.6
+_TRADE_GROUP = "trade_"
+_NO_TRADES: frozenset[Trade] = frozenset()
+
+_Word = tuple[TextField, int, int, Verdict | None]
+"""A listed word at its place, and what judges it."""
+_Words = dict[str, list[_Word]]
+"""By aspect, in order of appearance."""
+
+
+class Aspects:
+    """Writes ``aspects``; see the module for what is judged and its limits."""
+
+    behind = ("brands", "sentiment")
+
+    class Config(ComponentConfig):
+        """Options of the aspects step."""
+
+        trade: Trade | None = Field(
+            None,
+            description="Trade of posts whose brands have none; none: as words in the text tell.",
+        )
+        model: Path | None = Field(
+            None,
+            description="Car model from `tingchao train aspects`; none: the built-in one.",
+        )
+
+    def __init__(self, config: Config, rules: RuleSet) -> None:
+        self._model = AspectModel.load(config.model or BUILT_IN)
+        self._ids = tuple(map(id_of, self._model.aspects))
+        self._trades = trades(rules.brands)
+        self._default = frozenset([config.trade]) if config.trade else _NO_TRADES
+        self._by_list: dict[frozenset[Trade], frozenset[str]] = {}
+        lists = f"{cues_version('aspects')}.{CLAUSES_VERSION}.{PREPARE_VERSION}"
+        self.version = f"{self._model.model.version}.{lists}/{rules.label}"
+
+    def enrich(self, posts: Sequence[EnrichedPost]) -> list[EnrichedPost | None]:
+        """Set ``aspects`` of each post; drops none."""
+        own = [prepare(post.text).own for post in posts]
+        cues = [find_cues("aspects", text) for text in own]
+        sold = [self._sold(post, found) for post, found in zip(posts, cues, strict=True)]
+        moods = self._moods(posts, own, sold)
+        words = [
+            self._words(*of_post) for of_post in zip(posts, own, cues, sold, moods, strict=True)
+        ]
+        self._add_shown(posts, own, words)
+        return [
+            post.replaced(aspects=_aspects(post, text, of_post, by_model))
+            if of_post or post.aspects
+            else post
+            for post, text, of_post, by_model in zip(posts, own, words, moods, strict=True)
+        ]
+
+    def _sold(self, post: EnrichedPost, cues: Sequence[Cue]) -> frozenset[Trade]:
+        """The trades whose aspects are looked for."""
+        known = self._trades
+        if known and post.brands:
+            of_brands = [known[tag.brand] for tag in post.brands if tag.brand in known]
+            if of_brands:
+                return _trades(*of_brands)
+        if self._default:
+            return self._default
+        told = [cue.group for cue in cues if cue.group.startswith(_TRADE_GROUP)]
+        return _told(*told) if told else _NO_TRADES
+
+    def _moods(
+        self, posts: Sequence[EnrichedPost], own: Sequence[str], sold: Sequence[frozenset[Trade]]
+    ) -> list[dict[str, Mood]]:
+        """What the car model finds in each post."""
+        found: list[dict[str, Mood]] = [{}] * len(posts)
+        if not any("car" in trades for trades in sold):
+            return found
+        texts, rows, places = [], [], []
+        for place, post in enumerate(posts):
+            if text := judged_text(post):
+                if "car" in sold[place] and (post.title or not own[place].isspace()):
+                    rows.append(len(texts))
+                    places.append(place)
+                texts.append(text)
+        if not rows:
+            return found
+        features = text_features(texts)  # as other models ask, so it is hashed once for all
+        judged = self._model.judge(features if len(rows) == len(texts) else features[rows])
+        for place, of_row in zip(places, judged, strict=True):
+            if of_row:
+                found[place] = {self._ids[aspect]: MOODS[mood] for aspect, mood in of_row}
+        return found
+
+    def _words(
+        self,
+        post: EnrichedPost,
+        own: str,
+        cues: Sequence[Cue],
+        sold: frozenset[Trade],
+        by_model: dict[str, Mood],
+    ) -> _Words:
+        """Every aspect of a post with its listed words; the model's may have none."""
+        words: _Words = {}
+        if cues or post.title:
+            wanted = _listed(sold)
+            if "car" in sold:
+                wanted = self._beside_model(sold) | by_model.keys()
+            if post.title:
+                title = fold(post.title)
+                _gather(words, "title", title, find_cues("aspects", title), wanted)
+            if cues:
+                _gather(words, "text", own, cues, wanted)
+        for aspect in by_model:
+            if aspect not in words:
+                words[aspect] = []
+        return words
+
+    def _beside_model(self, sold: frozenset[Trade]) -> frozenset[str]:
+        """What the lists find where the model judges too."""
+        if sold not in self._by_list:
+            self._by_list[sold] = _listed(sold) - set(self._ids)
+        return self._by_list[sold]
+
+    def _add_shown(
+        self, posts: Sequence[EnrichedPost], own: Sequence[str], words: Sequence[_Words]
+    ) -> None:
+        """Give aspects without a listed word the characters that weigh most."""
+        wordless = [
+            (place, aspect)
+            for place, of_post in enumerate(words)
+            for aspect, found in of_post.items()
+            if not found
+        ]
+        if not wordless:
+            return
+        fields: list[tuple[TextField, str]] = [
+            ("title", fold(posts[place].title or ""))
+            if posts[place].title and own[place].isspace()
+            else ("text", own[place])
+            for place, _ in wordless
+        ]
+        numbers = [self._ids.index(aspect) for _, aspect in wordless]
+        shown = self._model.weightiest([text for _, text in fields], numbers)
+        for (place, aspect), (field, text), gram in zip(wordless, fields, shown, strict=True):
+            start = text.find(gram) if gram else -1  # squeezed runs stand nowhere as such
+            if start >= 0:
+                words[place][aspect].append((field, start, start + len(gram), None))
+
+
+def _gather(
+    words: _Words, field: TextField, own: str, cues: Sequence[Cue], wanted: frozenset[str]
+) -> None:
+    """Add the listed words of a text, each with what judges it."""
+    places: list[Cue] = []
+    for cue in cues:  # by start, shorter first
+        if cue[2] in wanted:
+            if places and cue[0] == places[-1][0] and cue[2] == places[-1][2]:
+                places[-1] = cue
+            else:
+                places.append(cue)
+    if not places:
+        return
+    breaks, verdicts = judged(own)
+    last = len(places) - 1
+    number = 0
+    for place, (start, end, aspect, _) in enumerate(places):
+        verdict: Verdict | None = None
+        if verdicts:
+            while number < len(verdicts) and verdicts[number][1] <= start:
+                number += 1
+            following = places[place + 1][0] if place < last else len(own)
+            verdict = _nearest(breaks, verdicts, number, start, end, following)
+        found = words.get(aspect)
+        if found is None:
+            words[aspect] = [(field, start, end, verdict)]
+        elif len(found) < _MOST_WORDS and found[-1][2] <= start:
+            found.append((field, start, end, verdict))
+
+
+def _nearest(
+    breaks: Sequence[int],
+    verdicts: Sequence[Verdict],
+    number: int,
+    start: int,
+    end: int,
+    following: int,
+) -> Verdict | None:
+    """What judges the word at a place.
+
+    In its clause the first behind it, before the next aspect's word; else the last before it; else
+    any behind it; else the first of the next clause, when no other aspect stands there.
+    ``number``: the first verdict that ends behind ``start``.
+    """
+    clause = bisect_right(breaks, start)
+    close = breaks[min(clause, len(breaks) - 1)]
+    behind = verdicts[number] if number < len(verdicts) else None
+    if behind is not None and behind[0] < close and (behind[0] < following or behind[0] < end):
+        return behind
+    if number:
+        before = verdicts[number - 1]
+        if not clause or before[0] >= breaks[clause - 1]:
+            return before
+    if behind is None or behind[0] < close:
+        return behind
+    next_close = breaks[min(clause + 1, len(breaks) - 1)]
+    return behind if behind[0] < next_close <= following else None
+
+
+def _aspects(
+    post: EnrichedPost, own: str, words: _Words, by_model: dict[str, Mood]
+) -> tuple[Aspect, ...]:
+    named = [tag.brand for tag in post.brands if tag.aliases]
+    brand = named[0] if len(named) == 1 else None
+    return tuple(
+        [
+            _aspect(aspect, found, by_model.get(aspect) or _mood(found, post, own), brand)
+            for aspect, found in words.items()
+        ]
+    )
+
+
+def _aspect(aspect: str, words: Sequence[_Word], mood: Mood, brand: str | None) -> Aspect:
+    sign = MOODS.index(mood) - 1
+    places: dict[tuple[TextField, int, int], None] = {}
+    for field, start, end, verdict in words:
+        places[field, start, end] = None
+        if verdict is not None and verdict[2] == sign and not start <= verdict[0] < end:
+            places[field, verdict[0], verdict[1]] = None
+    spans = tuple([span_at(*place) for place in places])
+    return Aspect.unchecked(aspect=aspect, mood=mood, spans=spans, brand=brand)
+
+
+def _mood(words: Sequence[_Word], post: EnrichedPost, own: str) -> Mood:
+    """The balance of what judges; in a text without praise or blame the post's mood, if clear."""
+    total, judging = 0, False
+    for *_, verdict in words:
+        if verdict is not None:
+            total, judging = total + verdict[2], True
+    if judging:
+        return MOODS[1 + (total > 0) - (total < 0)]
+    sentiment = post.sentiment
+    if sentiment is None or max(sentiment.negative, sentiment.positive) < _CLEAR_MOOD:
+        return "neutral"
+    return "neutral" if judged(own).verdicts else sentiment.label
+
+
+@cache
+def _trades(*sold: Trade) -> frozenset[Trade]:
+    return frozenset(sold)
+
+
+def _told(*groups: str) -> frozenset[Trade]:
+    """The trade that most words speak for; several where they are even."""
+    counts = {group: groups.count(group) for group in groups}
+    most = max(counts.values())
+    return _named(*(group for group, count in counts.items() if count == most))
+
+
+@cache
+def _named(*groups: str) -> frozenset[Trade]:
+    known: tuple[Trade, ...] = get_args(Trade)
+    return frozenset(trade for trade in known if f"{_TRADE_GROUP}{trade}" in groups)
+
+
+@cache
+def _listed(sold: frozenset[Trade]) -> frozenset[str]:
+    return frozenset(
+        one.id for one in listed_aspects().values() if not one.trades or one.trades & sold
+    )

@@ -1,0 +1,268 @@
+"""What is said of each of several things in one text: clauses, comparisons, contrasts.
+
+``weigh(own, units)`` gives every unit (a place where a brand is named) its words of praise and
+blame. In this order:
+
+* comparisons: A 比 B 好, A 不如 B, A 没有 B 好, A 吊打 B, 比起 B A 更好,
+  从 A 换到 B, 宁可 A 也不 B, 还是 A 好;
+* verbs that judge what stands behind them: 推荐 A 不推荐 B;
+* any other word: the last unit before it in its clause, else the first behind it there, else what
+  the clauses before spoke of last. Units joined by 和, 跟, 与 or 、 share what is said of them.
+
+Limits: grammar is guessed from the order of words; what a pronoun means is not known.
+"""
+
+import re
+from bisect import bisect_left
+from collections.abc import Sequence
+from typing import NamedTuple
+
+from processors.clauses import CLAUSES_VERSION, Judged, Verdict, judged
+from processors.cues import Cue, cues_version, find_cues
+
+__all__ = ["UNITS_VERSION", "Reason", "Unit", "compares", "weigh"]
+
+UNITS_VERSION = f"1.{CLAUSES_VERSION}.{cues_version('comparison')}"
+
+#: Groups of words that judge nothing by themselves.
+_NO_COMPARISON = frozenset(["no_than", "verb"])
+_JOINT = re.compile(r"\s*(?:和|跟|与|、|及|以及|还有|同|或者?|vs\.?|/|&)\s*")
+_LONGEST_JOINT = 6
+#: So far behind a word stands what it sets something against: 没有 B 好, 换成了 B.
+_NEAR = 4
+
+
+class Unit(NamedTuple):
+    """A place where something is named: [start, end), and whose it is."""
+
+    start: int
+    end: int
+    key: int
+
+
+Reason = tuple[int, int, int, int]
+"""A unit's key, what speaks for (+1) or against (-1) it, and where that stands."""
+
+
+def compares(own: str, units: Sequence[Unit]) -> bool:
+    """Whether a text sets something that it does not name against a unit: 还不如 B."""
+    return any(
+        0 <= unit.start - cue[1] <= _NEAR
+        for cue in find_cues("comparison", own)
+        if cue[2] not in _NO_COMPARISON
+        for unit in units
+    )
+
+
+def weigh(own: str, units: Sequence[Unit]) -> list[Reason]:
+    """All that speaks for or against each unit's key; ``units`` by place, not overlapping."""
+    text = judged(own)
+    cues = find_cues("comparison", own)
+    reasons: list[Reason] = []
+    used: set[Verdict] = set()
+    if comparing := [cue for cue in cues if cue[2] not in _NO_COMPARISON]:
+        comparisons = _Comparisons(own, units, text)
+        harmless = [cue for cue in cues if cue[2] == "no_than"]
+        for cue in _outermost(comparing, harmless):
+            comparisons.judge(cue)
+        reasons, used = comparisons.reasons, comparisons.used
+    verbs = {cue[0] for cue in cues if cue[2] == "verb"}
+    starts = [unit[0] for unit in units]
+    for verdict in text.verdicts:
+        if verdict not in used:
+            start, end, sign = verdict
+            for unit in _meant(own, units, starts, text.breaks, verdict, verbs):
+                reasons.append((unit[2], sign, start, end))
+    return reasons
+
+
+def _meant(
+    own: str,
+    units: Sequence[Unit],
+    starts: Sequence[int],
+    breaks: Sequence[int],
+    verdict: Verdict,
+    verbs: set[int],
+) -> Sequence[Unit]:
+    """What a word of praise or blame speaks of."""
+    start, end, _ = verdict
+    number = bisect_left(starts, start)  # the first unit behind
+    clause = bisect_left(breaks, start)
+    begin = breaks[clause - 1] if clause else -1
+    behind = number < len(units) and starts[number] < breaks[clause]
+    if behind and verbs and starts[number] - end <= 2 and not verbs.isdisjoint(range(start, end)):
+        return _with_joined(own, units, number, 1)
+    if number and starts[number - 1] > begin:
+        return _with_joined(own, units, number - 1, -1)
+    if behind:
+        return _with_joined(own, units, number, 1)
+    return _with_joined(own, units, number - 1, -1) if number else ()
+
+
+def _with_joined(own: str, units: Sequence[Unit], number: int, step: int) -> Sequence[Unit]:
+    """A unit and those joined to it: A 和 B 都好."""
+    joined = [units[number]]
+    while 0 <= number + step < len(units):
+        left, right = (number, number + 1) if step > 0 else (number - 1, number)
+        gap = units[left].end, units[right].start
+        if gap[1] - gap[0] > _LONGEST_JOINT or not _JOINT.fullmatch(own, *gap):
+            break
+        number += step
+        joined.append(units[number])
+    return joined
+
+
+class _Comparisons:
+    """What the comparisons of one text say."""
+
+    def __init__(self, own: str, units: Sequence[Unit], text: Judged) -> None:
+        self.own = own
+        self.units = units
+        self.breaks, self.verdicts = text
+        self.reasons: list[Reason] = []
+        self.used: set[Verdict] = set()
+
+    def bounds(self, clause: int) -> tuple[int, int]:
+        return (self.breaks[clause - 1] + 1 if clause else 0), self.breaks[clause]
+
+    def before(self, place: int, least: int = 0) -> Unit | None:
+        """The last unit that ends before a place."""
+        found = [unit for unit in self.units if least <= unit.start and unit.end <= place]
+        return found[-1] if found else None
+
+    def behind(self, place: int, most: int) -> Unit | None:
+        """The first unit that begins at a place or behind it."""
+        return next((unit for unit in self.units if place <= unit.start < most), None)
+
+    def verdict(self, place: int, most: int) -> Verdict | None:
+        """The first word of praise or blame that ends behind a place."""
+        return next(
+            (one for one in self.verdicts if place < one[1] and one[0] < most and place <= one[0]),
+            None,
+        )
+
+    def say(self, unit: Unit | None, sign: int, *places: tuple[int, int]) -> None:
+        if unit is not None and sign:
+            self.reasons += [(unit.key, sign, start, end) for start, end in places]
+
+    def against(
+        self, one: Unit | None, other: Unit | None, sign: int, *places: tuple[int, int]
+    ) -> None:
+        """``one`` is better (+1) or worse (-1) than ``other``."""
+        if one is not None and other is not None and one.key == other.key:
+            return
+        self.say(one, sign, *places)
+        self.say(other, -sign, *places)
+
+    def judge(self, cue: Cue) -> None:
+        """Judge by one comparison, if it is one."""
+        begin, close = self.bounds(bisect_left(self.breaks, cue.start))
+        here = (cue.start, cue.end)
+        second = self.behind(cue.end, close)
+        if second is None and cue.group not in ("than", "worse", "better"):
+            return
+        first = self.before(cue.start, begin)
+        if first is None and not (cue.group == "than" and second is not None):
+            first = self.before(cue.start)
+        match cue.group:
+            case "than":
+                self._than(cue, begin, close, first, second)
+            case "beside":
+                self._beside(cue, close, second)
+            case "worse":
+                self._ordered(begin, here, first, second, -1)
+            case "better":
+                self._ordered(begin, here, first, second, 1)
+            case "not_as" if second is not None and second.start - cue.end <= 1:
+                self._not_as(cue, close, first, second)
+            case "switch" if second is not None and second.start - cue.end <= _NEAR:
+                self.against(second, first, 1, here)
+            case "rather" if second is not None:
+                self.against(second, self.behind(second.end, len(self.own)), 1, here)
+            case "still" if second is not None and second.start - cue.end <= 1:
+                verdict = self.verdict(second.end, close)
+                if verdict is not None and self.before(cue.start, begin) is None:
+                    self.used.add(verdict)
+                    self.say(second, verdict[2], here, verdict[:2])
+
+    def _than(
+        self, cue: Cue, begin: int, close: int, first: Unit | None, second: Unit | None
+    ) -> None:
+        verdict = self.verdict(second.end if second else cue.end, close)
+        if second is None and (inside := self._joined_before(cue.start, begin)):
+            first, second = inside  # A 跟 B 比
+            verdict = verdict or self.verdict(cue.end, self._next_close(close))
+        if second is not None and first is None and verdict is not None:
+            first = self.behind(verdict[1], close) or self.before(cue.start)  # 比 B 强的是 A
+        if verdict is None or second is None:
+            return  # 比以前好: an ordinary word of praise
+        self.used.add(verdict)
+        self.against(first, second, verdict[2], (cue.start, cue.end), verdict[:2])
+
+    def _beside(self, cue: Cue, close: int, second: Unit | None) -> None:
+        if second is None:
+            return
+        close = self._next_close(close)
+        first = self.behind(second.end, close) or self.before(cue.start)
+        verdict = self.verdict(max(second.end, first.end if first else 0), close)
+        if verdict is None and first is not None and first.start > second.end:
+            verdict = self.verdict(second.end, close)
+        if verdict is not None:
+            self.used.add(verdict)
+            self.against(first, second, verdict[2], (cue.start, cue.end), verdict[:2])
+
+    def _ordered(
+        self,
+        begin: int,
+        here: tuple[int, int],
+        first: Unit | None,
+        second: Unit | None,
+        sign: int,
+    ) -> None:
+        if second is None and (inside := self._passive(here[0], begin)):
+            first, second = inside  # A 被 B 吊打
+            sign = -sign
+        close = self.breaks[bisect_left(self.breaks, here[0])]
+        told = second.end if second is not None and first is not None else here[1]
+        for one in self.verdicts:  # the word itself, and what it is better in
+            if here[0] < one[1] and one[0] < (close if told > here[1] else here[1]):
+                self.used.add(one)
+        self.against(first, second, sign, here)
+
+    def _not_as(self, cue: Cue, close: int, first: Unit | None, second: Unit) -> None:
+        verdict = self.verdict(cue.start, close)
+        if verdict is None:
+            return
+        sign = -verdict[2] if verdict[0] <= cue.start else verdict[2]
+        self.used.add(verdict)
+        self.against(first, second, -sign, (cue.start, cue.end), verdict[:2])
+
+    def _next_close(self, close: int) -> int:
+        later = [end for end in self.breaks if end > close]
+        return later[0] if later else close
+
+    def _joined_before(self, place: int, begin: int) -> tuple[Unit, Unit] | None:
+        inside = [unit for unit in self.units if begin <= unit.start and unit.end <= place]
+        if len(inside) < 2 or place - inside[-1].end > 1:
+            return None
+        between = self.own[inside[-2].end : inside[-1].start]
+        return (inside[-2], inside[-1]) if re.search("和|跟|与|同", between) else None
+
+    def _passive(self, place: int, begin: int) -> tuple[Unit, Unit] | None:
+        inside = [unit for unit in self.units if begin <= unit.start and unit.end <= place]
+        if len(inside) < 2 or "被" not in self.own[inside[-2].end : inside[-1].start]:
+            return None
+        return inside[-2], inside[-1]
+
+
+def _outermost(cues: Sequence[Cue], harmless: Sequence[Cue]) -> list[Cue]:
+    """Without those that lie inside a longer one."""
+    longer = [*cues, *harmless]
+    return [
+        cue
+        for cue in cues
+        if not any(
+            one.start <= cue.start and cue.end <= one.end and len(one.word) > len(cue.word)
+            for one in longer
+        )
+    ]
