@@ -10,8 +10,8 @@ from rich.table import Table
 
 from pipeline.check import check_settings
 from pipeline.cli.common import JsonOption, app, console, print_json, settings_of
-from pipeline.corrections import corrected_rows
 from pipeline.cli.train_aspects import HELP, train_aspects
+from pipeline.corrections import corrected_rows
 from pipeline.schema_export import write_schemas
 from schemas.errors import FatalError
 from schemas.language import say
