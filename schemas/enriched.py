@@ -103,6 +103,8 @@ class EnrichedPost(Post):
     """Distinct content words, in order of appearance."""
     signature: str | None = None
     """Equal for copies of one text."""
+    sketch: str | None = None
+    """Tells near copies of one text: 64 bins of a MinHash, in base64."""
     influence: Annotated[float, Field(ge=0)] | None = None
     departments: tuple[str, ...] = ()
     root_news: Annotated[int, Field(ge=0)] | None = None

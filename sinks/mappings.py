@@ -96,6 +96,7 @@ POST: Mapping = _object(
     reasons=_TERM,
     words=_COLUMN,  # with an inverted index it was the most expensive field of all
     signature=_TERM,
+    sketch=_SHOWN,
     influence=_NUMBER,
     departments=_TERM,
     root_news=_COUNT,
