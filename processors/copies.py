@@ -7,8 +7,9 @@ text that stands in the longer, reaches ``MIN_CONTAINED``, and the estimated Jac
 put before it, cut to a quarter, with one letter in ten changed, or with other names in it is a
 copy; a post on the same subject is not.
 
-Among words that quote others (``//@``) only an original can be recognised: two people who comment
-on one post are no copies of each other.
+A repost with words or a mood of its own (``气死了//@name:…``) is judged by these alone: two people
+who comment on one post are no copies of each other, nor of the post. Where nothing is added
+(``转//@name:…``), the whole text is compared. ``carries`` compares in either way.
 
 A search compares the sketch with all kept ones in one numpy expression. With at most
 ``MAX_TEXTS`` of them that costs less than the lookups of a banded index (LSH), and misses nothing:
@@ -19,19 +20,19 @@ fewest copies, of these the oldest, are forgotten; a later copy of them is taken
 """
 
 from collections.abc import Iterable
-from dataclasses import dataclass
+from dataclasses import astuple, dataclass
 from typing import Annotated, Any
 
 import numpy as np
 from numpy.typing import NDArray
 from pydantic import BeforeValidator, InstanceOf, PlainSerializer, TypeAdapter
 
-from processors.sketch import BINS, Sketch, read_sketch
+from processors.sketch import BINS, SKETCH_LENGTH, Sketch, read_sketches
 from schemas.incident import CopiedText
 from schemas.post import PostId
 from schemas.signals import Mention
 
-__all__ = ["MAX_TEXTS", "Copies", "Texts", "alike"]
+__all__ = ["MAX_TEXTS", "Text", "Texts", "TextsState", "carries"]
 
 MAX_TEXTS = 1_000
 """Different texts kept of a bucket; each takes about 140 bytes of state."""
@@ -41,7 +42,8 @@ MAX_EXCERPT = 60
 MIN_CONTAINED = 0.45
 MIN_SIMILAR = 0.2
 
-_Scores = NDArray[np.float64]
+_NEVER = 255  # in no sketch
+_FIRST_ROOM = 64
 
 
 @dataclass(slots=True)
@@ -54,17 +56,16 @@ class Text:
     signature: str | None = None
     sketch: str | None = None
     excerpt: str | None = None
-    """Of the first copy: of most texts there is none, and they need no room for it."""
+    """Of the first copy: most texts have none, and need no room for it."""
 
 
 class Texts:
-    """The texts of one bucket, with an index that is no part of the state."""
+    """The texts of one bucket, in order of arrival; the index is no part of the state."""
 
-    __slots__ = ("_bins", "_kept", "_places", "_sizes", "_sketched")
+    __slots__ = ("_by_signature", "_columns", "_index", "_kept")
 
     def __init__(self, kept: Iterable[Text] = ()) -> None:
-        self._kept = list(kept)
-        self._index()
+        self._fill(kept)
 
     def __eq__(self, other: object) -> bool:
         return isinstance(other, Texts) and self._kept == other._kept
@@ -74,22 +75,141 @@ class Texts:
     def __len__(self) -> int:
         return len(self._kept)
 
-    def take(self, mention: Mention) -> bool:
-        """Whether the mention copies a text that is known; it is known from now on.
+    def rows(self) -> list[tuple[Any, ...]]:
+        """As plain data."""
+        return [astuple(text) for text in self._kept]
 
-        Returns True at its first copy too: ``copied`` tells how many texts have one.
-        """
-        signature = mention.signature
-        place = self._places.get(signature) if signature is not None else None
-        sketch = read_sketch(mention.sketch) if mention.sketch is not None else None
-        if place is None and sketch is not None:
-            place = self._nearest(sketch)
+    def take(self, mention: Mention) -> int:
+        """How many posts carry the mention's text now; 1: it is new, and known from now on."""
+        sketched = read_sketches(mention.sketch) if mention.sketch is not None else []
+        own = next((sketch for sketch in sketched if not sketch.quotes), None)
+        place = self._by_signature.get(mention.signature) if mention.signature else None
+        if place is None and own is not None:
+            place = self._nearest(own)
+        if place is None and not _says_something(mention):
+            place = next((self._nearest(sketch) for sketch in sketched if sketch.quotes), None)
         if place is None:
-            if signature is not None and not (sketch is not None and sketch.quotes):
-                self._keep(Text(mention.post_id, 1, signature, mention.sketch), sketch)
-            return False
+            if mention.signature is not None or own is not None:
+                self._keep(mention, own)
+            return 1
         text = self._kept[place]
         text.posts += 1
         if text.excerpt is None:
             text.excerpt = mention.excerpt[:MAX_EXCERPT]
-        return True
+        return text.posts
+
+    def largest(self) -> tuple[CopiedText, ...]:
+        """The texts with most copies, of equal ones the first."""
+        copied = [text for text in self._kept if text.posts > 1]
+        copied.sort(key=lambda text: -text.posts)
+        return tuple(
+            CopiedText(post_id=text.post_id, posts=text.posts, excerpt=text.excerpt or "")
+            for text in copied[:MAX_SHOWN]
+        )
+
+    def _fill(self, kept: Iterable[Text]) -> None:
+        self._kept: list[Text] = []
+        self._by_signature: dict[str, int] = {}
+        self._index = _Index()
+        self._columns: list[int] = []
+        for text in kept:
+            sketched = read_sketches(text.sketch) if text.sketch is not None else []
+            self._append(text, sketched[0] if sketched else None)
+
+    def _keep(self, mention: Mention, own: Sketch | None) -> None:
+        if len(self._kept) >= MAX_TEXTS:
+            places = sorted(range(len(self._kept)), key=lambda n: (-self._kept[n].posts, -n))
+            self._fill([self._kept[place] for place in sorted(places[: MAX_TEXTS // 2])])
+        written = mention.sketch[:SKETCH_LENGTH] if own is not None and mention.sketch else None
+        self._append(Text(mention.post_id, 1, mention.signature, written), own)
+
+    def _append(self, text: Text, sketch: Sketch | None) -> None:
+        if text.signature is not None:
+            self._by_signature[text.signature] = len(self._kept)
+        if sketch is not None:
+            self._index.add(sketch)
+            self._columns.append(len(self._kept))
+        self._kept.append(text)
+
+    def _nearest(self, sketch: Sketch) -> int | None:
+        column = self._index.nearest(sketch)
+        return None if column is None else self._columns[column]
+
+
+class _Index:
+    """Sketches as columns of one array."""
+
+    __slots__ = ("_bins", "_count", "_sizes")
+
+    def __init__(self) -> None:
+        self._bins = np.zeros((BINS, _FIRST_ROOM), np.uint8)
+        self._sizes = np.zeros(_FIRST_ROOM)
+        self._count = 0
+
+    def add(self, sketch: Sketch) -> None:
+        if self._count == len(self._sizes):
+            self._bins = np.hstack((self._bins, np.zeros_like(self._bins)))
+            self._sizes = np.concatenate((self._sizes, np.zeros_like(self._sizes)))
+        self._bins[:, self._count] = sketch.bins
+        self._sizes[self._count] = sketch.size
+        self._count += 1
+
+    def nearest(self, sketch: Sketch) -> int | None:
+        """The column that is most similar, if it is near enough; of equal ones the first."""
+        if not self._count:
+            return None
+        bins, sizes = self._bins[:, : self._count], self._sizes[: self._count]
+        similar, contained = _compare(sketch, bins, sizes)
+        similar[(similar < MIN_SIMILAR) | (contained < MIN_CONTAINED)] = 0
+        best = int(similar.argmax())
+        return best if similar[best] else None
+
+
+def carries(post: str, original: str) -> bool:
+    """Whether a post with one sketch passes on the own words of the post with the other.
+
+    Be it as its own words or behind a ``//@``.
+    """
+    index = _Index()
+    for sketch in read_sketches(original):
+        if not sketch.quotes:
+            index.add(sketch)
+    return any(index.nearest(sketch) is not None for sketch in read_sketches(post))
+
+
+def _compare(
+    sketch: Sketch, bins: NDArray[np.uint8], sizes: NDArray[np.float64]
+) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
+    """Estimated Jaccard similarity and containment of a sketch and each column."""
+    empty = sketch.bins == 0
+    asked = np.where(empty, _NEVER, sketch.bins).astype(np.uint8)[:, np.newaxis]
+    equal = np.add.reduce(bins == asked, axis=0, dtype=np.uint8)
+    neither = np.add.reduce(bins[empty] == 0, axis=0, dtype=np.uint8)
+    similar = equal / np.maximum(BINS - neither, 1)
+    common = similar * (sizes + sketch.size) / (1 + similar)
+    return similar, common / np.maximum(np.minimum(sizes, sketch.size), 1)
+
+
+def _says_something(mention: Mention) -> bool:
+    """The writer added words, or a mood: 气死了//@… is a voice, 转//@… is none."""
+    return mention.signature is not None or mention.mood in ("negative", "positive")
+
+
+_Row = tuple[PostId, int, str | None, str | None, str | None]
+_rows: TypeAdapter[list[_Row]] = TypeAdapter(list[_Row])
+
+
+def _unpack(rows: object) -> object:
+    return (
+        rows
+        if isinstance(rows, Texts)
+        else Texts(Text(*row) for row in _rows.validate_python(rows))
+    )
+
+
+TextsState = Annotated[
+    InstanceOf[Texts],
+    BeforeValidator(_unpack),
+    PlainSerializer(Texts.rows, return_type=list[tuple[Any, ...]]),
+]
+"""Texts as they stand in a state: one short list each."""

@@ -34,9 +34,10 @@ class Signature:
     do not tell copies apart. ``signature``: 16 hex digits, ``None`` when fewer than 6 letters are
     left, as in a pure repost; one changed letter makes another.
 
-    ``sketch`` (``processors/sketch.py``) tells near copies. It covers what is quoted too, and
-    leaves out #tags#, which people share without copying. ``None`` below 16 letters, and for posts
-    without a brand where ``brands`` is selected: copies are counted by brand.
+    ``sketch`` (``processors/sketch.py``) tells near copies: 88 characters for the own words, and
+    as many for the whole text where it quotes somebody, each from 16 letters on. It leaves out
+    #tags#, which people share without copying. ``None`` for posts without a brand where ``brands``
+    is selected.
     """
 
     behind = ("brands",)
@@ -71,23 +72,27 @@ def _judge(posts: Sequence[EnrichedPost]) -> tuple[list[str | None], list[str | 
     """Signatures and sketches of posts."""
     texts = [fold(post.text) for post in posts]
     parts = [text.partition(_QUOTED)[0] for text in texts]
-    wanted = [place for place, post in enumerate(posts) if post.brands or "brands" not in post.models]
-    # Own words first; behind them, once more and in full, the texts that quote somebody.
-    source = list(range(len(posts)))
-    for place in wanted:
-        if len(parts[place]) < len(texts[place]):
-            source[place] = len(parts)
-            parts.append(texts[place])
+    wanted = [place for place, post in enumerate(posts) if _is_counted(post)]
+    # Behind the own words, once more and in full, the texts that quote somebody.
+    quoting = [place for place in wanted if len(parts[place]) < len(texts[place])]
+    own = len(parts)
+    parts += [texts[place] for place in quoting]
     codes, tagged = letters(parts)
-    signatures = [_digest(own) for own in split(codes)[: len(posts)]]
-    near: list[str | None] = [None] * len(posts)
+    signatures = [_digest(words) for words in split(codes)[:own]]
+    near: list[str | None] = [None] * own
     if wanted:
-        chosen = [source[place] for place in wanted]
-        quotes = [place >= len(posts) for place in chosen]
+        chosen = [*wanted, *range(own, len(parts))]
+        quotes = [place >= own for place in chosen]
         found = sketches(_rows(codes[~tagged], chosen), quotes)
-        for place, sketch in zip(wanted, found, strict=True):
-            near[place] = sketch
+        for place, sketch in zip([*wanted, *quoting], found, strict=True):
+            if sketch is not None:
+                near[place] = (near[place] or "") + sketch
     return signatures, near
+
+
+def _is_counted(post: EnrichedPost) -> bool:
+    """Copies are counted by brand, so a post without one needs no sketch."""
+    return bool(post.brands) or "brands" not in post.models
 
 
 def _rows(codes: Codes, chosen: list[int]) -> Codes:

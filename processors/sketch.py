@@ -4,8 +4,8 @@ Purpose: tell near copies (a repost with words before it, a cut text, a template
 where the exact ``signature`` differs. Method: MinHash (Broder, *On the resemblance and containment
 of documents*, 1997) of the letters' 3-grams, by one permutation (Li, Owen and Zhang, *One
 Permutation Hashing*, 2012): a hash falls in one of 64 bins, each bin keeps its least, and of that
-one byte (b-bit minwise hashing, Li and König, 2010). A bin without a 3-gram stays 0, so that a
-short text is not sampled but listed. The share of equal bins among those not empty in both
+one byte (b-bit minwise hashing, Li and König, 2010), 1 to 254. A bin without a 3-gram stays 0, so
+that a short text is not sampled but listed. The share of equal bins among those not empty in both
 estimates the Jaccard similarity J, with a deviation of sqrt(J(1-J)/64) at most; with the two
 sizes it gives the containment, the part of the shorter text that stands in the longer.
 
@@ -22,12 +22,24 @@ from numpy.typing import NDArray
 
 from processors.letters import BORDER, Codes
 
-__all__ = ["BINS", "MIN_LETTERS", "SKETCH_VERSION", "Sketch", "read_sketch", "sketches"]
+__all__ = [
+    "BINS",
+    "MIN_LETTERS",
+    "SKETCH_LENGTH",
+    "SKETCH_VERSION",
+    "Sketch",
+    "read_sketches",
+    "sketches",
+]
 
 SKETCH_VERSION = 1
 
 BINS = 64
 _BIN_BITS = 6
+_BYTES = BINS + 2  # a multiple of 3: sketches in base64 can be put one behind the other
+
+#: Characters of a written sketch.
+SKETCH_LENGTH = _BYTES // 3 * 4
 
 #: Two short sentences on one subject share a product's name, which is half of them.
 MIN_LETTERS = 16
@@ -69,7 +81,7 @@ def sketches(codes: Codes, quotes: list[bool]) -> list[str | None]:
     ends = np.flatnonzero(border)
     lengths = np.diff(ends, prepend=-1) - 1
     least = _minima(codes, border, ends, lengths)
-    bins = np.where(least == _EMPTY, 0, 1 + least % 255).astype(np.uint8).reshape(count, BINS)
+    bins = np.where(least == _EMPTY, 0, 1 + least % 254).astype(np.uint8).reshape(count, BINS)
     sizes = np.clip(lengths, 0, _MAX_LETTERS) - (_GRAM - 1)
     fit = (lengths >= MIN_LETTERS) & (np.count_nonzero(bins, axis=1) >= _MIN_FILLED)
     heads = (sizes.astype(np.uint16) | np.where(quotes, _QUOTES, 0).astype(np.uint16)).astype("<u2")
@@ -80,14 +92,18 @@ def sketches(codes: Codes, quotes: list[bool]) -> list[str | None]:
     ]
 
 
-def read_sketch(text: str) -> Sketch | None:
-    """The sketch that was written; ``None`` if it is none."""
+def read_sketches(text: str) -> list[Sketch]:
+    """The sketches that were written one behind the other; none of what is no sketch."""
     try:
         raw = b64decode(text, validate=True)
     except ValueError:
-        return None
-    if len(raw) != BINS + 2:
-        return None
+        return []
+    if len(raw) % _BYTES:
+        return []
+    return [_read(raw[start : start + _BYTES]) for start in range(0, len(raw), _BYTES)]
+
+
+def _read(raw: bytes) -> Sketch:
     head, bins = int.from_bytes(raw[:2], "little"), np.frombuffer(raw, np.uint8, offset=2)
     return Sketch(bins, _different(head & (_QUOTES - 1), bins), bool(head & _QUOTES))
 

@@ -121,6 +121,7 @@ INCIDENT: Mapping = _object(
         negative=_COUNT,
         positive=_COUNT,
         copies=_COUNT,
+        copied_texts=_COUNT,
         platforms=_OPAQUE,
     ),
     evidence=_object(
@@ -133,6 +134,7 @@ INCIDENT: Mapping = _object(
         baseline=_OPAQUE,
         score=_NUMBER,
         threshold=_NUMBER,
+        copied=_OPAQUE,
         posts=_KEY,  # "which incidents was this post evidence for?"
     ),
     words=_object(word=_TERM, voices=_COUNT),
