@@ -2,10 +2,11 @@
 
 A text is represented by its first post; a later post that has the same signature, or whose sketch
 is near enough, is a copy of it. Near enough: the estimated containment, the part of the shorter
-text that stands in the longer, reaches ``MIN_CONTAINED``, and the estimated Jaccard similarity
-``MIN_SIMILAR``, below which 64 bins can't tell chance from a common sentence. So a text with words
-put before it, cut to a quarter, with one letter in ten changed, or with other names in it is a
-copy; a post on the same subject is not.
+text that stands in the longer, reaches ``MIN_CONTAINED`` (more for a short text, in which one
+turn of phrase weighs much), and the estimated Jaccard similarity ``MIN_SIMILAR``: whoever writes
+three times as much as he repeats speaks for himself. So a text with words put before it, cut to a
+third, with one letter in twelve changed, or with other names in it is a copy; a post on the same
+subject is not.
 
 A repost with words or a mood of its own (``气死了//@name:…``) is judged by these alone: two people
 who comment on one post are no copies of each other, nor of the post. Where nothing is added
@@ -39,8 +40,11 @@ MAX_TEXTS = 1_000
 MAX_SHOWN = 5
 MAX_EXCERPT = 60
 
-MIN_CONTAINED = 0.45
-MIN_SIMILAR = 0.2
+MIN_SIMILAR = 0.25
+MIN_CONTAINED = 0.5
+"""Of a text of ``LONG`` 3-grams or more; for each that is missing, ``MORE_CONTAINED`` more."""
+LONG = 18
+MORE_CONTAINED = 0.03
 
 _NEVER = 255  # in no sketch
 _FIRST_ROOM = 64
@@ -160,7 +164,9 @@ class _Index:
             return None
         bins, sizes = self._bins[:, : self._count], self._sizes[: self._count]
         similar, contained = _compare(sketch, bins, sizes)
-        similar[(similar < MIN_SIMILAR) | (contained < MIN_CONTAINED)] = 0
+        missing = np.maximum(LONG - np.minimum(sizes, sketch.size), 0)
+        needed = MIN_CONTAINED + MORE_CONTAINED * missing
+        similar[(similar < MIN_SIMILAR) | (contained < needed)] = 0
         best = int(similar.argmax())
         return best if similar[best] else None
 

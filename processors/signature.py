@@ -35,7 +35,7 @@ class Signature:
     left, as in a pure repost; one changed letter makes another.
 
     ``sketch`` (``processors/sketch.py``) tells near copies: 88 characters for the own words, and
-    as many for the whole text where it quotes somebody, each from 16 letters on. It leaves out
+    as many for the whole text where it quotes somebody, each from 12 letters on. It leaves out
     #tags#, which people share without copying. ``None`` for posts without a brand where ``brands``
     is selected.
     """

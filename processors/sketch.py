@@ -41,11 +41,11 @@ _BYTES = BINS + 2  # a multiple of 3: sketches in base64 can be put one behind t
 #: Characters of a written sketch.
 SKETCH_LENGTH = _BYTES // 3 * 4
 
-#: Two short sentences on one subject share a product's name, which is half of them.
-MIN_LETTERS = 16
+#: Ten 3-grams: of fewer, a product's name is half.
+MIN_LETTERS = 12
 
 #: So few bins hold a text of a repeated word: 哈哈哈哈.
-_MIN_FILLED = 10
+_MIN_FILLED = 8
 
 #: One article of 100,000 letters is compared by its beginning.
 _MAX_LETTERS = 2_000
