@@ -1,13 +1,14 @@
 """How well near copies are told: ``python -m benchmarks.copies [FILE.jsonl ...]``.
 
-Each text is planted four times as people pass it on: behind a comment (``转：``, ``comment//@name:``),
-cut short with an address behind it, with 8 % of its characters edited, and as a template with
-other names. Pair recall is the share of the planted texts that are told as copies of their text.
+Each text is planted four times as people pass it on: behind a comment (``转：`` or
+``comment//@name:``), cut short with an address behind it, with 8 % of its characters edited, and
+as a template with other names. Pair recall is the share of the planted texts that are told as
+copies of their text.
 
 False pairs are counted among the hardest negatives there are: of every text, the most similar
 other text of the same file, which is one brand or subject; texts that truly repeat each other
-(half of the shorter one's 4-grams stand in the longer one) are left out. Without a file the texts
-are made up. Files: one JSON object with a ``text`` a line. Everything is seeded.
+(a third of the shorter one's 4-grams stand in the longer one) are left out. Without a file the
+texts are made up. Files: one JSON object with a ``text`` a line. Everything is seeded.
 """
 
 import json
@@ -31,37 +32,54 @@ AT = datetime(2026, 1, 1, tzinfo=UTC)
 RULES = RuleSet(id="benchmark", version=1, author="benchmark", reason="measure", changed_at=AT)
 MOST = 1_500
 LEAST_LETTERS = 20
-REPEATED = 0.5
+REPEATED = 1 / 3
 
-OPENINGS = "周末 昨晚 今天早上 上个月 提车第三天 试驾回来 高速上 小区门口 出差路上 下雨天".split()
+OPENINGS = (
+    "周末 昨晚 今早 上个月 提车第三天 试驾回来 高速上 小区门口 出差路上 下雨天 刚才 中秋".split()
+)
 PLACES = "苏州 青岛 长沙 合肥 厦门 兰州 洛阳 宁波 昆明 大连 南宁 保定".split()
 PEOPLE = "老婆 同事老周 我爸 邻居 孩子 闺蜜 师傅 销售小林 教练 表弟 房东 领导".split()
 SUBJECTS = "刹车 空调 座椅 车机 导航 后备箱 充电口 雨刮 天窗 轮胎 大灯 车漆 音响 悬架".split()
+MANNERS = "忽然 老是 居然 果然 好像 终于 一路 半夜 每次 多少 反正 真的 稍微 早就".split()
 VERBS = (
-    "忽然没反应 一直滴滴响 比想象的好用 修了两次还是老样子 让人放心 越看越后悔 说换就换了 "
-    "等了四十分钟 凉得很快 跟宣传的不是一回事 划了一道印子 要另外加钱 省了不少心"
+    "没反应 滴滴响 挺好用 又坏了 让人放心 越看越丑 换掉了 很凉快 漏水 划花了 要加钱 省心 发抖 "
+    "起雾 有异味 变安静了 卡住 松动 掉色 修不好 很亮 打滑"
 ).split()
 FEELINGS = (
-    "实在想不通 下回还来 劝大家多看看再定 就这样吧 给客服打了三个电话 先观察一阵 "
-    "值这个价 心里堵得慌 请大家出出主意 总算松了口气 我是不会再买了"
+    "想不通 下回还来 再看看吧 就这样 打了三次电话 先观察 值这个价 心里堵 求主意 松了口气 不买了 "
+    "气人 挺满意 没话说 白跑一趟"
 ).split()
-COMMENTS = "转： 转发： 【转】 太可怕了 说得对 大家都看看 真的假的，求证 求官方给个回应，别装看不见".split()
+PATTERNS = (
+    "{o}在{p}，{w}说{s}{m}{v}，{f}",
+    "{s}{m}{v}！{w}也遇到过，{f}",
+    "{w}的{s}{v}，{o}我的{t}{m}{u}",
+    "{f}，{o}{s}{v}，连{t}都{u}",
+    "{p}的朋友问{s}，{m}{v}，至于{t}，{f}",
+)
+COMMENTS = "转： 转发： 【转】 太可怕了 说得对 大家都看看 真的假的，求证 求回应，别装看不见".split()
 NAMES = "张伟 王芳 李娜医生 陈老师 赵师傅 孙经理 百合车行 江城旗舰店 阿强 小美 绍兴 佛山".split()
 
 
 def made_up(chance: random.Random, count: int) -> list[str]:
-    """Posts about one brand: two or three sentences put together from a few hundred parts."""
-    texts = []
-    for _ in range(count):
-        sentences = []
-        for _ in range(chance.choice((2, 2, 3))):
-            subjects = chance.sample(SUBJECTS, 2)
-            sentences.append(
-                f"{chance.choice(OPENINGS)}在{chance.choice(PLACES)}，{chance.choice(PEOPLE)}说"
-                f"{subjects[0]}{chance.choice(VERBS)}，{subjects[1]}{chance.choice(VERBS)}"
-            )
-        texts.append("。".join(sentences) + "，" + chance.choice(FEELINGS))
-    return texts
+    """Posts about one brand: two to four sentences put together from a few hundred parts."""
+    return [
+        "。".join(_sentence(chance) for _ in range(chance.choice((2, 3, 4)))) for _ in range(count)
+    ]
+
+
+def _sentence(chance: random.Random) -> str:
+    subjects, verbs = chance.sample(SUBJECTS, 2), chance.sample(VERBS, 2)
+    return chance.choice(PATTERNS).format(
+        o=chance.choice(OPENINGS),
+        p=chance.choice(PLACES),
+        w=chance.choice(PEOPLE),
+        m=chance.choice(MANNERS),
+        f=chance.choice(FEELINGS),
+        s=subjects[0],
+        t=subjects[1],
+        v=verbs[0],
+        u=verbs[1],
+    )
 
 
 def prefixed(text: str, chance: random.Random) -> str:
@@ -159,7 +177,7 @@ def measure(name: str, texts: Sequence[str], chance: random.Random) -> str:
     for way in WAYS.values():
         planted = sketches([way(text, chance) for text in texts])
         found = sum(carries(copy, text) for copy, text in zip(planted, known, strict=True))
-        cells.append(f"{found / len(texts):10.1%}")
+        cells.append(f"{found / len(texts):12.1%}")
     pairs = shares_of(texts)
     false = sum(carries(known[one], known[other]) for _, one, other in pairs)
     hardest = sorted(share for share, _, _ in pairs)[len(pairs) * 9 // 10]
@@ -189,7 +207,7 @@ def read(path: Path) -> list[str]:
 def main() -> None:
     """Measure and print."""
     say = sys.stdout.write
-    say(f"{'texts':<18}{'':6}{''.join(f'{way:>10}' for way in WAYS)}   false pairs (90 % share)\n")
+    say(f"{'texts':<18}{'':6}{''.join(f'{way:>12}' for way in WAYS)}   false pairs (90 % share)\n")
     sets = {path.stem: read(path) for path in map(Path, sys.argv[1:])}
     sets["made up"] = made_up(random.Random(3), MOST)
     for name, texts in sets.items():

@@ -41,7 +41,7 @@ _BYTES = BINS + 2  # a multiple of 3: sketches in base64 can be put one behind t
 #: Characters of a written sketch.
 SKETCH_LENGTH = _BYTES // 3 * 4
 
-#: Ten 3-grams: of fewer, a product's name is half.
+#: Ten 3-grams: of fewer, the name of a product is half.
 MIN_LETTERS = 12
 
 #: So few bins hold a text of a repeated word: 哈哈哈哈.

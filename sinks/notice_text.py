@@ -178,7 +178,8 @@ def _when(incident: Incident, zone: ZoneInfo) -> str:
 def _size(totals: Numbers, names: Mapping[str, str]) -> Iterator[str]:
     unchecked = totals.mentions - totals.voices - totals.copies
     yield say(
-        f"规模：{totals.mentions} 条提及 = {totals.voices} 个独立声音 + {totals.copies} 条转抄或重复"
+        f"规模：{totals.mentions} 条提及 = {totals.voices} 个独立声音"
+        f" + {totals.copies} 条转抄或重复"
         + (f" + {unchecked} 条未核对" if unchecked else "")
         + f"；声音中 {_negative(totals)} 负面",
         f"size: {totals.mentions} mentions = {totals.voices} independent voices + "
