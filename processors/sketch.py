@@ -20,7 +20,7 @@ from math import ceil, log
 import numpy as np
 from numpy.typing import NDArray
 
-from processors.letters import BORDER, Codes
+from processors.letters import BORDER, Codes, Mask
 
 __all__ = [
     "BINS",
@@ -79,7 +79,7 @@ def sketches(codes: Codes, quotes: list[bool]) -> list[str | None]:
     count = len(quotes)
     border = codes == BORDER
     ends = np.flatnonzero(border)
-    lengths = np.diff(ends, prepend=-1) - 1
+    lengths: NDArray[np.intp] = np.diff(ends, prepend=-1) - 1
     least = _minima(codes, border, ends, lengths)
     bins = np.where(least == _EMPTY, 0, 1 + least % 254).astype(np.uint8).reshape(count, BINS)
     sizes = np.clip(lengths, 0, _MAX_LETTERS) - (_GRAM - 1)
@@ -108,7 +108,7 @@ def _read(raw: bytes) -> Sketch:
     return Sketch(bins, _different(head & (_QUOTES - 1), bins), bool(head & _QUOTES))
 
 
-def _minima(codes: Codes, border: NDArray[np.bool_], ends: Codes, lengths: Codes) -> Codes:
+def _minima(codes: Codes, border: Mask, ends: NDArray[np.intp], lengths: NDArray[np.intp]) -> Codes:
     """The least hash in each bin of each text."""
     row = np.cumsum(border, dtype=np.int32) - border
     places = max(len(codes) - _GRAM + 1, 0)

@@ -6,10 +6,11 @@ from typing import Any
 
 import pytest
 
-from benchmarks.copies import WAYS, made_up, read, shares_of, sketches
+from benchmarks.copies import WAYS, enriched, made_up, read, shares_of, sketches
 from processors.brand_state import BrandState
 from processors.buckets import Bucket
 from processors.copies import MAX_EXCERPT, MAX_SHOWN, MAX_TEXTS, Texts, carries
+from processors.mentions import mentions
 from schemas.signals import Mention
 
 NOON = datetime(2026, 3, 2, 12, tzinfo=UTC)
@@ -18,25 +19,8 @@ OURS = made_up(random.Random(11), 400)
 
 
 def said(number: int, text: str, **changes: Any) -> Mention:
-    (sketch,) = sketches([text])
-    fields: dict[str, Any] = {
-        "brand": "xinghe",
-        "role": "own",
-        "post_id": f"weibo:{number}",
-        "root_id": f"weibo:{number}",
-        "platform": "weibo",
-        "kind": "post",
-        "author_id": f"user{number}",
-        "event_at": NOON,
-        "signature": f"{hash_of(text)}",
-        "sketch": sketch or None,
-        "excerpt": text,
-    }
-    return Mention(**{**fields, **changes})
-
-
-def hash_of(text: str) -> str:
-    return text[:20]
+    (mention,) = (told for post in enriched([text]) for told in mentions(post))
+    return mention.replaced(post_id=f"weibo:{number}", author_id=f"user{number}", **changes)
 
 
 @pytest.mark.parametrize("way", WAYS)
@@ -92,8 +76,8 @@ def test_a_template_with_other_names_is_one_text() -> None:
 def test_a_text_without_sketch_is_told_by_its_signature() -> None:
     texts = Texts()
 
-    assert [texts.take(said(n, "退钱退钱")) for n in range(3)] == [1, 2, 3]
-    assert texts.take(said(3, "不退不退")) == 1
+    assert [texts.take(said(n, "退钱退钱退钱")) for n in range(3)] == [1, 2, 3]
+    assert texts.take(said(3, "不退不退不退")) == 1
     assert texts.take(said(4, "", signature=None)) == 1
     assert len(texts) == 2
 
