@@ -21,8 +21,8 @@ fewest copies, of these the oldest, are forgotten; a later copy of them is taken
 """
 
 from collections.abc import Iterable
-from dataclasses import astuple, dataclass
-from typing import Annotated, Any
+from dataclasses import dataclass
+from typing import Annotated
 
 import numpy as np
 from pydantic import BeforeValidator, InstanceOf, PlainSerializer, TypeAdapter
@@ -78,9 +78,12 @@ class Texts:
     def __len__(self) -> int:
         return len(self._kept)
 
-    def rows(self) -> list[tuple[Any, ...]]:
+    def rows(self) -> list["_Row"]:
         """As plain data."""
-        return [astuple(text) for text in self._kept]
+        return [
+            (text.post_id, text.posts, text.signature, text.sketch, text.excerpt)
+            for text in self._kept
+        ]
 
     def take(self, mention: Mention) -> int:
         """How many posts carry the mention's text now; 1: it is new, and known from now on."""
@@ -201,16 +204,14 @@ _rows: TypeAdapter[list[_Row]] = TypeAdapter(list[_Row])
 
 
 def _unpack(rows: object) -> object:
-    return (
-        rows
-        if isinstance(rows, Texts)
-        else Texts(Text(*row) for row in _rows.validate_python(rows))
-    )
+    if isinstance(rows, Texts):
+        return rows
+    return Texts(Text(*row) for row in _rows.validate_python(rows))
 
 
 TextsState = Annotated[
     InstanceOf[Texts],
     BeforeValidator(_unpack),
-    PlainSerializer(Texts.rows, return_type=list[tuple[Any, ...]]),
+    PlainSerializer(Texts.rows, return_type=list[_Row]),
 ]
 """Texts as they stand in a state: one short list each."""
