@@ -5,7 +5,8 @@ Who counts as what, within one bucket and in the order of arrival:
 * **repeat**: the post's id was counted before (redelivery, a second revision): nothing changes;
 * **echo**: a repost without own words (kind ``repost``, neither mood nor signature). It carries
   the root further, so it is a mention; nobody said anything, so it is no voice;
-* **copy**: the author was already heard, or the text (its signature) was: a mention, no voice;
+* **copy**: the author was already heard, or the text was, exactly (its signature) or nearly (its
+  sketch, ``processors/copies.py``): a mention, no voice;
 * **voice**: everything else, the first own words of an author. Mood, words and quotes come from
   voices alone.
 
@@ -21,6 +22,7 @@ from typing import Annotated, Literal
 
 from processors.baseline import Measured, Normal
 from processors.canonical import Counts, Ids, by_key, hash64
+from processors.copies import Texts, TextsState
 from processors.traces import Sample, quote
 from schemas.incident import Numbers, Quote
 from schemas.post import PostId
@@ -49,6 +51,7 @@ class Tally:
     positive: int = 0
     echoes: int = 0
     unchecked: int = 0
+    copied_texts: int = 0
     platforms: Counts = field(default_factory=dict)
     words: Counts = field(default_factory=dict)
     """Voices by matched word."""
@@ -79,6 +82,7 @@ class Tally:
         self.positive += other.positive
         self.echoes += other.echoes
         self.unchecked += other.unchecked
+        self.copied_texts += other.copied_texts
         _add_counts(self.platforms, other.platforms)
         _add_counts(self.words, other.words, MAX_WORDS)
         _add_counts(self.negative_words, other.negative_words, MAX_WORDS)
@@ -91,6 +95,7 @@ class Tally:
             negative=self.negative,
             positive=self.positive,
             copies=self.copies,
+            copied_texts=self.copied_texts,
             platforms=dict(sorted(self.platforms.items())),
         )
 
@@ -120,6 +125,7 @@ class Bucket:
     """What is usual here, fixed when the bucket was opened; ``None`` in the grace period."""
     tally: Tally = field(default_factory=Tally)
     ids: Ids = field(default_factory=set)
+    texts: TextsState = field(default_factory=Texts)
     posts: list[PostId] = field(default_factory=list)
     """The first mentions by name, in order of arrival; so the next two."""
     voice_posts: list[PostId] = field(default_factory=list)
@@ -156,7 +162,9 @@ class Bucket:
         if mention.kind == "repost" and mention.signature is None and mention.mood is None:
             tally.echoes += 1
             return "echo"
-        if not self._is_new(mention):
+        posts = self.texts.take(mention)
+        tally.copied_texts += posts == 2
+        if not self._is_new(mention) or posts > 1:
             return "copy"
         self._hear(mention, post)
         return "voice"

@@ -41,6 +41,7 @@ def evidence_of(finding: Finding, number: int, bucket: Bucket, bucket_minutes: i
         score=score(bucket.tally.count(finding.measured), baseline),
         threshold=finding.threshold,
         posts=tuple(bucket.named(finding.measured)),
+        copied=bucket.texts.largest(),
     )
 
 

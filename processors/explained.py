@@ -92,7 +92,7 @@ _REASONS = {
 }
 #: Of a record: which field says what was found, the first one that it has.
 _NAMES = ("label", "aspect", "brand", "rule", "kind", "name", "id")
-_NOT_FINDINGS = frozenset({*Post.model_fields, "models", "root_news"})
+_NOT_FINDINGS = frozenset({*Post.model_fields, "models", "root_news", "sketch"})
 #: Fields whose labels have names in both languages.
 _QUESTIONS: dict[str, Question] = {
     "emotions": "emotion",

@@ -33,6 +33,7 @@ def mentions(post: EnrichedPost) -> list[Mention]:
             mood=tag.mood or (sentiment.label if sentiment else None),
             negative=sentiment.negative if sentiment else None,
             signature=post.signature,
+            sketch=post.sketch,
             matches=words,
             excerpt=excerpt,
             url=post.url,

@@ -6,9 +6,12 @@ __all__ = ["without_noise"]
 
 # On folded text, so ：, ［ and full-width addresses are ASCII already. An address ends at the first
 # character outside ASCII: Weibo writes Chinese right behind it. Emoticon codes are [doge], [允悲].
+# Every alternative begins with one fixed character: only then does ``re`` skip the others fast.
 _NOISE = re.compile(
-    r"(?:https?://|www\.)[!-~]+"
-    r"|(?:回复)?@[\w·-]{1,30}:?"
+    r"https?://[!-~]+"
+    r"|www\.[!-~]+"
+    r"|回复@[\w·-]{1,30}:?"
+    r"|@[\w·-]{1,30}:?"
     r"|\[[^\[\]\s]{1,8}\]"
 )
 

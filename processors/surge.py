@@ -155,7 +155,7 @@ class Surge:
             return self
 
     name = "surge"
-    version = 1
+    version = 2
     """Changes whenever the same signals may give other incidents."""
 
     def __init__(self, config: Config) -> None:

@@ -119,6 +119,8 @@ class EnrichedPost(Post):
     author_reason: str | None = None
     """Why: ``account: qilan``, ``name: 晚报``, ``verified+name: 在线``, ``text: 欢迎到店`` or
     ``usual``."""
+    sketch: str | None = None
+    """Tells near copies of one text: 64 bins of a MinHash, in base64."""
     influence: Annotated[float, Field(ge=0)] | None = None
     """How far what the author says reaches, 0 to 100."""
     tie: Tie | None = None

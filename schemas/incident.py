@@ -10,6 +10,7 @@ from schemas.record import Record, UtcTime
 
 __all__ = [
     "Baseline",
+    "CopiedText",
     "Evidence",
     "Incident",
     "IncidentKind",
@@ -63,7 +64,9 @@ class Numbers(Record):
     """Voices whose mood is negative."""
     positive: int
     copies: int
-    """Mentions that repeat a text already counted, or an author already heard."""
+    """Mentions that repeat a text already counted (nearly or exactly) or an author heard before."""
+    copied_texts: int = 0
+    """How many texts have a copy; one that is copied in two windows counts twice."""
     platforms: dict[str, int]
     """Mentions by platform."""
 
@@ -86,6 +89,17 @@ class Baseline(Record):
     """Over how many days."""
 
 
+class CopiedText(Record):
+    """A text that several posts of a window carry."""
+
+    post_id: PostId
+    """The first post that carried it."""
+    posts: int
+    """How many carry it, the first included."""
+    excerpt: str
+    """Its beginning, as the first copy has it."""
+
+
 class Evidence(Record):
     """The numbers that made the decision, and the posts behind them."""
 
@@ -102,6 +116,8 @@ class Evidence(Record):
     threshold: float
     posts: tuple[PostId, ...]
     """The posts of the window that were measured, in order of arrival, at most 50."""
+    copied: tuple[CopiedText, ...] = ()
+    """The texts with most copies in the window, at most five."""
 
 
 class WordCount(Record):

@@ -40,6 +40,7 @@ class Mention(Record):
     mood: Mood | None = None
     negative: Annotated[float, Field(ge=0, le=1)] | None = None
     signature: Annotated[str, Field(max_length=64)] | None = None
+    sketch: Annotated[str, Field(max_length=256)] | None = None
     matches: Annotated[tuple[str, ...], Field(max_length=1_000)] = ()
     """Words of the keyword rules that fired."""
     excerpt: Annotated[str, Field(max_length=141)] = ""

@@ -100,6 +100,7 @@ POST: Mapping = _object(
     signature=_TERM,
     author_kind=_TERM,
     author_reason=_SHOWN,
+    sketch=_SHOWN,
     influence=_NUMBER,
     tie=_TERM,
     departments=_TERM,
@@ -125,6 +126,7 @@ INCIDENT: Mapping = _object(
         negative=_COUNT,
         positive=_COUNT,
         copies=_COUNT,
+        copied_texts=_COUNT,
         platforms=_OPAQUE,
     ),
     evidence=_object(
@@ -137,6 +139,7 @@ INCIDENT: Mapping = _object(
         baseline=_OPAQUE,
         score=_NUMBER,
         threshold=_NUMBER,
+        copied=_OPAQUE,
         posts=_KEY,  # "which incidents was this post evidence for?"
     ),
     words=_object(word=_TERM, voices=_COUNT),

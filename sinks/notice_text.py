@@ -30,6 +30,7 @@ __all__ = ["body", "describe", "platform_name", "title"]
 
 _EXCERPT = 100
 _QUOTES = 3
+_COPIED = 2
 _STEPS = 4
 _WORDS = 5
 
@@ -139,6 +140,7 @@ def _lines(
         yield say(f"词语：{words}（提到它的声音数）", f"words: {words} (voices that used it)")
     yield _when(incident, zone)
     yield from _size(incident.totals, names)
+    yield from _copied(incident, full=full)
     yield from _why(incident.evidence, zone)
     yield ""
     yield say("首帖：", "First post:")
@@ -174,11 +176,16 @@ def _when(incident: Incident, zone: ZoneInfo) -> str:
 
 
 def _size(totals: Numbers, names: Mapping[str, str]) -> Iterator[str]:
+    unchecked = totals.mentions - totals.voices - totals.copies
     yield say(
-        f"规模：{totals.voices} 个独立声音，{_negative(totals)} 负面；"
-        f"{totals.mentions} 条提及，其中 {totals.copies} 条为重复",
-        f"size: {totals.voices} independent voices, {_negative(totals)} negative; "
-        f"{totals.mentions} mentions, {totals.copies} of them repeats",
+        f"规模：{totals.mentions} 条提及 = {totals.voices} 个独立声音"
+        f" + {totals.copies} 条转抄或重复"
+        + (f" + {unchecked} 条未核对" if unchecked else "")
+        + f"；声音中 {_negative(totals)} 负面",
+        f"size: {totals.mentions} mentions = {totals.voices} independent voices + "
+        f"{totals.copies} copies or repeats"
+        + (f" + {unchecked} not compared" if unchecked else "")
+        + f"; {_negative(totals)} of the voices negative",
     )
     ranked = sorted(totals.platforms.items(), key=lambda entry: (-entry[1], entry[0]))
     platforms = say("、", ", ").join(
@@ -186,6 +193,21 @@ def _size(totals: Numbers, names: Mapping[str, str]) -> Iterator[str]:
     )
     if platforms:
         yield say(f"平台：{platforms}", f"platforms: {platforms}")
+
+
+def _copied(incident: Incident, *, full: bool) -> Iterator[str]:
+    """The texts that were copied most in the strongest window."""
+    texts = incident.evidence.copied
+    if not texts:
+        return
+    total = incident.totals.copied_texts
+    yield say(f"转抄：{total} 段文字被转抄，最多的：", f"copied: {total} texts, most of all:")
+    for text in texts if full else texts[:_COPIED]:
+        excerpt = clean(text.excerpt)
+        yield say(
+            f"  {text.posts} 条“{excerpt}”，首见 {clean(text.post_id)}",
+            f'  {text.posts} posts "{excerpt}", first {clean(text.post_id)}',
+        )
 
 
 def _why(evidence: Evidence, zone: ZoneInfo) -> Iterator[str]:

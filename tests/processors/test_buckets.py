@@ -4,6 +4,10 @@ from typing import Any
 import pytest
 
 from processors.buckets import MAX_OPENERS, MAX_POSTS, MAX_WORDS, Bucket, Counted, Tally
+from processors.signature import Signature
+from schemas.enriched import EnrichedPost
+from schemas.post import Author
+from schemas.rules import RuleSet
 from schemas.signals import Mention
 
 NOON = datetime(2026, 3, 2, 12, tzinfo=UTC)
@@ -71,6 +75,60 @@ def test_one_copied_text_is_one_voice_however_many_accounts() -> None:
     numbers = bucket.tally.numbers()
     assert (numbers.mentions, numbers.voices, numbers.negative, numbers.copies) == (300, 1, 1, 299)
     assert bucket.tally.repeat_share == pytest.approx(299 / 300)
+
+
+ORIGINAL = "提车第三天在苏州的高架上，刹车踩下去忽然软了，多亏离前车还远，请大家留意"
+
+
+@pytest.mark.parametrize(
+    ("text", "changes", "counted"),
+    [
+        (f"转：{ORIGINAL}", {}, "copy"),
+        (ORIGINAL.replace("苏州", "青岛"), {}, "copy"),
+        (ORIGINAL[:24] + "…… https://t.cn/A6xY", {"mood": "negative"}, "copy"),
+        # Passed on without a word, or with one that says nothing
+        (f"//@路人:{ORIGINAL}", {"kind": "repost", "mood": "neutral"}, "copy"),
+        (f"转//@路人:{ORIGINAL}", {}, "copy"),
+        # With words or a mood of one's own
+        (f"气死//@路人:{ORIGINAL}", {"mood": "negative"}, "voice"),
+        (f"我家那台也这样，修了两回//@路人:{ORIGINAL}", {}, "voice"),
+        ("刹车软了好几次，上了苏州的高架心里就慌，厂家倒是快点查清楚啊", {}, "voice"),
+    ],
+)
+def test_near_copies_are_told_by_their_sketch(
+    text: str, changes: dict[str, Any], counted: str
+) -> None:
+    bucket, kinds = filled(post(1, **marks(ORIGINAL)), post(2, **marks(text), **changes))
+
+    assert kinds == ["voice", counted]
+    assert bucket.tally.copied_texts == (counted == "copy")
+
+
+def marks(text: str) -> dict[str, Any]:
+    rules = RuleSet(id="acme", version=1, author="王", reason="测试", changed_at=NOON)
+    given = EnrichedPost(
+        id="weibo:1",
+        platform="weibo",
+        kind="post",
+        text=text,
+        author=Author(id="u1"),
+        published_at=NOON,
+        observed_at=NOON,
+        source="weibo-search",
+    )
+    (judged,) = Signature(Signature.Config(), rules).enrich([given])
+    assert judged is not None
+    return {"signature": judged.signature, "sketch": judged.sketch}
+
+
+def test_copies_and_voices_add_up_to_the_mentions() -> None:
+    copies = [post(n, **marks(f"{'转发' * (n % 3)}：{ORIGINAL}")) for n in range(30)]
+
+    bucket, _ = filled(*copies, *(post(n) for n in range(50, 90)))
+
+    numbers = bucket.tally.numbers()
+    assert (numbers.mentions, numbers.voices, numbers.copies) == (70, 41, 29)
+    assert numbers.copied_texts == 1
 
 
 def test_repeat_share_leaves_echoes_out() -> None:

@@ -41,6 +41,7 @@ def test_one_mention_per_brand_with_all_that_watch_needs() -> None:
         root_id="weibo:0",
         url="https://example.org/1",
         signature="0123456789abcdef",
+        sketch="c2tldGNo",
         sentiment=Sentiment(label="negative", negative=0.75, neutral=0.25, positive=0.0),
         matches=(
             Match(rule="a", version=1, words=("刹车", "失灵"), spans=()),
@@ -66,6 +67,7 @@ def test_one_mention_per_brand_with_all_that_watch_needs() -> None:
         mood="negative",
         negative=0.75,
         signature="0123456789abcdef",
+        sketch="c2tldGNo",
         matches=("刹车", "失灵"),
         excerpt="星河刹车失灵",
         url="https://example.org/1",

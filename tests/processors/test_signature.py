@@ -1,10 +1,12 @@
 import re
 from datetime import UTC, datetime
+from typing import Any
 
 import pytest
 
 from processors.signature import Signature
-from schemas.enriched import EnrichedPost
+from processors.sketch import SKETCH_LENGTH, read_sketches
+from schemas.enriched import BrandTag, EnrichedPost
 from schemas.post import Author
 from schemas.rules import RuleSet
 
@@ -14,6 +16,10 @@ ORIGINAL = "星河汽车刹车失灵三次，售后没人管"
 
 
 def signature(text: str) -> str | None:
+    return judged(text).signature
+
+
+def judged(text: str, **changes: Any) -> EnrichedPost:
     given = EnrichedPost(
         id="weibo:1",
         platform="weibo",
@@ -23,11 +29,12 @@ def signature(text: str) -> str | None:
         published_at=AT,
         observed_at=AT,
         source="weibo-search",
+        **changes,
     )
     (enriched,) = Signature(Signature.Config(), RULES).enrich([given])
     assert enriched is not None
-    assert enriched.model_copy(update={"signature": None}) == given
-    return enriched.signature
+    assert enriched.model_copy(update={"signature": None, "sketch": None}) == given
+    return enriched
 
 
 @pytest.mark.parametrize(
@@ -97,3 +104,53 @@ def test_it_is_the_same_for_ever() -> None:
 
 def test_the_longest_text_has_sixteen_digits() -> None:
     assert re.fullmatch("[0-9a-f]{16}", signature("听潮𠮷野家" * 20_000) or "")
+
+
+BRAND = (BrandTag(brand="xinghe", role="own"),)
+
+
+@pytest.mark.parametrize(
+    ("models", "brands", "sketched"),
+    [
+        ({}, (), True),
+        ({"brands": "1"}, BRAND, True),
+        ({"brands": "1"}, (), False),
+    ],
+)
+def test_where_brands_are_looked_for_only_posts_with_one_get_a_sketch(
+    models: dict[str, str], brands: tuple[BrandTag, ...], sketched: bool
+) -> None:
+    post = judged(ORIGINAL, models=models, brands=brands)
+
+    assert (post.sketch is not None) == sketched
+    assert post.signature is not None
+
+
+@pytest.mark.parametrize(
+    ("text", "sketches"),
+    [
+        ("太短了，不好比", []),
+        ("哈哈哈哈" * 20, []),
+        (f"#{ORIGINAL}#", []),
+        (ORIGINAL, [False]),
+        (f"转//@张三:{ORIGINAL}", [True]),
+        (f"{ORIGINAL}//@张三:是吗", [False, True]),
+    ],
+)
+def test_own_words_and_quoted_ones_are_sketched(text: str, sketches: list[bool]) -> None:
+    sketch = judged(text).sketch
+
+    assert [part.quotes for part in read_sketches(sketch or "")] == sketches
+    assert len(sketch or "") == SKETCH_LENGTH * len(sketches)
+
+
+def test_a_post_is_judged_alike_whatever_stands_beside_it() -> None:
+    texts = [ORIGINAL, f"转//@张三:{ORIGINAL}", "", "#" * 50, "长文" * 50_000, "末尾@", "李四写的"]
+    posts = [judged("").replaced(id=f"weibo:{n}", text=text) for n, text in enumerate(texts * 2)]
+
+    together = Signature(Signature.Config(), RULES).enrich(posts)
+
+    alone = [judged(text) for text in texts * 2]
+    assert [(post.signature, post.sketch) for post in together if post] == [
+        (post.signature, post.sketch) for post in alone
+    ]

@@ -5,7 +5,14 @@ from zoneinfo import ZoneInfo
 
 import pytest
 
-from schemas.incident import Baseline, Incident, IncidentKind, IncidentState, TimelineEvent
+from schemas.incident import (
+    Baseline,
+    CopiedText,
+    Incident,
+    IncidentKind,
+    IncidentState,
+    TimelineEvent,
+)
 from schemas.language import Language, use_language
 from sinks.base import Notice, NoticeReason
 from sinks.notice_text import body, describe, platform_name, title
@@ -46,7 +53,7 @@ def test_the_body_answers_what_since_when_how_big_why_and_where_next(
         "危机：海鸥（自有品牌），严重 4/5，状态：已确认\n"
         "词语：鼓包 30、着火 12（提到它的声音数）\n"
         "时间：2024-03-05 12:00 起，至最近更新已 10 分钟（Asia/Shanghai）\n"
-        "规模：52 个独立声音，85% 负面；88 条提及，其中 36 条为重复\n"
+        "规模：88 条提及 = 52 个独立声音 + 36 条转抄或重复；声音中 85% 负面\n"
         "平台：微博 70、微信 18\n"
         "依据：平时这个时段中位数 2 个独立声音，现在 37 个独立声音，高出 9.3 个标准差，阈值 5\n"
         "      窗口 2024-03-05 11:50–12:00，对照 14 天 56 段，规则 negative-wave v2\n"
@@ -80,7 +87,38 @@ def test_english_says_the_same_numbers(make_notice: MakeNotice) -> None:
         "why: usually a median of 2 independent voices at this hour, now 37, "
         "9.3 standard deviations above, threshold 5"
     ) in text
-    assert "52 independent voices, 85% negative; 88 mentions, 36 of them repeats" in text
+    size = "88 mentions = 52 independent voices + 36 copies or repeats; 85% of the voices negative"
+    assert size in text
+
+
+def test_what_was_not_compared_is_no_copy(make_incident: MakeIncident) -> None:
+    incident = make_incident()
+    totals = incident.totals.model_copy(update={"mentions": 90})
+    text = describe(incident.model_copy(update={"totals": totals}), "海鸥")
+    assert "90 条提及 = 52 个独立声音 + 36 条转抄或重复 + 2 条未核对；" in text
+
+
+def test_the_texts_copied_most_are_named_with_their_first_post(
+    make_incident: MakeIncident,
+) -> None:
+    incident = make_incident()
+    copied = tuple(
+        CopiedText(post_id=f"weibo:{n}", posts=30 - n, excerpt=f"第{n}段话\x07") for n in range(3)
+    )
+    incident = incident.model_copy(
+        update={
+            "totals": incident.totals.model_copy(update={"copied_texts": 3}),
+            "evidence": incident.evidence.model_copy(update={"copied": copied}),
+        }
+    )
+
+    assert (
+        "转抄：3 段文字被转抄，最多的：\n"
+        "  30 条“第0段话”，首见 weibo:0\n"
+        "  29 条“第1段话”，首见 weibo:1\n"
+        "依据："
+    ) in describe(incident, "海鸥").replace("平台：微博 70、微信 18\n", "")
+    assert "28 条“第2段话”，首见 weibo:2" in describe(incident, "海鸥", full=True)
 
 
 @pytest.mark.parametrize(
