@@ -40,10 +40,10 @@ MAX_SHOWN = 5
 MAX_EXCERPT = 60
 
 MIN_SIMILAR = 0.25
-MIN_CONTAINED = 0.5
+MIN_CONTAINED = 0.55
 """Of a text of ``LONG`` 3-grams or more; for each that is missing, ``MORE_CONTAINED`` more."""
 LONG = 18
-MORE_CONTAINED = 0.03
+MORE_CONTAINED = 0.02
 
 _NEVER = 255  # in no sketch
 _FIRST_ROOM = 64
