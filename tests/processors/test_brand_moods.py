@@ -4,7 +4,6 @@ from datetime import UTC, datetime
 from typing import Any
 
 import pytest
-from tests.processors.brand_mood_cases import HELD_BACK, TUNED, Case
 
 from processors.brand_moods import BrandMoods
 from processors.brands import Brands
@@ -12,6 +11,7 @@ from processors.mentions import mentions
 from schemas.enriched import BrandTag, EnrichedPost, Mood, Sentiment
 from schemas.post import Author
 from schemas.rules import Brand, RuleSet
+from tests.processors.brand_mood_cases import HELD_BACK, TUNED, Case
 
 AT = datetime(2026, 5, 1, tzinfo=UTC)
 RULES = RuleSet(
