@@ -122,7 +122,9 @@ class Aspects:
         found: list[dict[str, Mood]] = [{}] * len(posts)
         if not any("car" in trades for trades in sold):
             return found
-        texts, rows, places = [], [], []
+        texts: list[str] = []
+        rows: list[int] = []
+        places: list[int] = []
         for place, post in enumerate(posts):
             if text := judged_text(post):
                 if "car" in sold[place] and (post.title or not own[place].isspace()):
