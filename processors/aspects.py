@@ -18,8 +18,7 @@ aspect that is praised and blamed alike is neutral. Its brand is known only wher
 of one.
 """
 
-from bisect import bisect_right
-from collections.abc import Sequence
+from collections.abc import Container, Sequence
 from functools import cache
 from pathlib import Path
 from typing import get_args
@@ -37,7 +36,7 @@ from processors.prepare import PREPARE_VERSION, prepare
 from processors.sentiment import judged_text
 from processors.spans import span_at
 from schemas.component import ComponentConfig
-from schemas.enriched import Aspect, EnrichedPost, Mood, TextField
+from schemas.enriched import Aspect, EnrichedPost, Mood, Span, TextField
 from schemas.rules import RuleSet, Trade
 
 __all__ = ["BUILT_IN", "Aspects"]
@@ -48,8 +47,12 @@ BUILT_IN = Path(__file__).with_name("aspects_cars.npz")
 _MOST_WORDS = 4
 #: From this share on the post's mood stands in where no word judges.
 _CLEAR_MOOD = 0.6
+_SIGNS: dict[Mood, int] = {"negative": -1, "neutral": 0, "positive": 1}
 _TRADE_GROUP = "trade_"
 _NO_TRADES: frozenset[Trade] = frozenset()
+
+#: Stands behind the last word of praise or blame.
+_NOTHING: Verdict = (1 << 60, 1 << 60, 0)
 
 _Word = tuple[TextField, int, int, Verdict | None]
 """A listed word at its place, and what judges it."""
@@ -119,7 +122,9 @@ class Aspects:
         found: list[dict[str, Mood]] = [{}] * len(posts)
         if not any("car" in trades for trades in sold):
             return found
-        texts, rows, places = [], [], []
+        texts: list[str] = []
+        rows: list[int] = []
+        places: list[int] = []
         for place, post in enumerate(posts):
             if text := judged_text(post):
                 if "car" in sold[place] and (post.title or not own[place].isspace()):
@@ -146,14 +151,12 @@ class Aspects:
         """Every aspect of a post with its listed words; the model's may have none."""
         words: _Words = {}
         if cues or post.title:
-            wanted = _listed(sold)
-            if "car" in sold:
-                wanted = self._beside_model(sold) | by_model.keys()
+            listed = self._beside_model(sold) if "car" in sold else _listed(sold)
             if post.title:
                 title = fold(post.title)
-                _gather(words, "title", title, find_cues("aspects", title), wanted)
+                _gather(words, "title", title, find_cues("aspects", title), listed, by_model)
             if cues:
-                _gather(words, "text", own, cues, wanted)
+                _gather(words, "text", own, cues, listed, by_model)
         for aspect in by_model:
             if aspect not in words:
                 words[aspect] = []
@@ -192,62 +195,55 @@ class Aspects:
 
 
 def _gather(
-    words: _Words, field: TextField, own: str, cues: Sequence[Cue], wanted: frozenset[str]
+    words: _Words,
+    field: TextField,
+    own: str,
+    cues: Sequence[Cue],
+    listed: Container[str],
+    by_model: Container[str],
 ) -> None:
-    """Add the listed words of a text, each with what judges it."""
+    """Add the listed words of a text, each with what judges it.
+
+    That is in its clause the first behind it, before the next aspect's word; else the last before
+    it; else any behind it; else the first of the next clause, when no other aspect stands there.
+    """
     places: list[Cue] = []
+    last: tuple[int, str] | None = None
     for cue in cues:  # by start, shorter first
-        if cue[2] in wanted:
-            if places and cue[0] == places[-1][0] and cue[2] == places[-1][2]:
+        start, end, aspect, _ = cue
+        if aspect in listed or aspect in by_model:
+            if last == (start, aspect):
                 places[-1] = cue
             else:
                 places.append(cue)
+                last = start, aspect
     if not places:
         return
     breaks, verdicts = judged(own)
-    last = len(places) - 1
-    number = 0
-    for place, (start, end, aspect, _) in enumerate(places):
-        verdict: Verdict | None = None
-        if verdicts:
-            while number < len(verdicts) and verdicts[number][1] <= start:
-                number += 1
-            following = places[place + 1][0] if place < last else len(own)
-            verdict = _nearest(breaks, verdicts, number, start, end, following)
+    verdicts = [*verdicts, _NOTHING]
+    clause = number = 0
+    for place, (start, end, aspect, _) in enumerate(places, 1):
         found = words.get(aspect)
         if found is None:
-            words[aspect] = [(field, start, end, verdict)]
-        elif len(found) < _MOST_WORDS and found[-1][2] <= start:
-            found.append((field, start, end, verdict))
-
-
-def _nearest(
-    breaks: Sequence[int],
-    verdicts: Sequence[Verdict],
-    number: int,
-    start: int,
-    end: int,
-    following: int,
-) -> Verdict | None:
-    """What judges the word at a place.
-
-    In its clause the first behind it, before the next aspect's word; else the last before it; else
-    any behind it; else the first of the next clause, when no other aspect stands there.
-    ``number``: the first verdict that ends behind ``start``.
-    """
-    clause = bisect_right(breaks, start)
-    close = breaks[min(clause, len(breaks) - 1)]
-    behind = verdicts[number] if number < len(verdicts) else None
-    if behind is not None and behind[0] < close and (behind[0] < following or behind[0] < end):
-        return behind
-    if number:
-        before = verdicts[number - 1]
-        if not clause or before[0] >= breaks[clause - 1]:
-            return before
-    if behind is None or behind[0] < close:
-        return behind
-    next_close = breaks[min(clause + 1, len(breaks) - 1)]
-    return behind if behind[0] < next_close <= following else None
+            found = words[aspect] = []
+        elif len(found) == _MOST_WORDS or (found[-1][2] > start and found[-1][0] == field):
+            continue
+        while verdicts[number][1] <= start:
+            number += 1
+        while breaks[clause] <= start:
+            clause += 1
+        close = breaks[clause]
+        following = places[place][0] if place < len(places) else len(own)
+        verdict: Verdict | None = verdicts[number]
+        behind = verdicts[number][0]
+        if behind >= close or (behind >= following and behind >= end):
+            if number and (not clause or verdicts[number - 1][0] > breaks[clause - 1]):
+                verdict = verdicts[number - 1]
+            elif behind >= close and not (
+                clause + 1 < len(breaks) and behind < breaks[clause + 1] <= following
+            ):
+                verdict = None
+        found.append((field, start, end, verdict))
 
 
 def _aspects(
@@ -255,35 +251,32 @@ def _aspects(
 ) -> tuple[Aspect, ...]:
     named = [tag.brand for tag in post.brands if tag.aliases]
     brand = named[0] if len(named) == 1 else None
-    return tuple(
-        [
-            _aspect(aspect, found, by_model.get(aspect) or _mood(found, post, own), brand)
-            for aspect, found in words.items()
-        ]
-    )
-
-
-def _aspect(aspect: str, words: Sequence[_Word], mood: Mood, brand: str | None) -> Aspect:
-    sign = MOODS.index(mood) - 1
-    places: dict[tuple[TextField, int, int], None] = {}
-    for field, start, end, verdict in words:
-        places[field, start, end] = None
-        if verdict is not None and verdict[2] == sign and not start <= verdict[0] < end:
-            places[field, verdict[0], verdict[1]] = None
-    spans = tuple([span_at(*place) for place in places])
-    return Aspect.unchecked(aspect=aspect, mood=mood, spans=spans, brand=brand)
+    aspects = []
+    for aspect, found in words.items():
+        mood = by_model.get(aspect) or _mood(found, post, own)
+        sign = _SIGNS[mood]
+        spans: list[Span] = []
+        shown: Verdict | None = None
+        for field, start, end, verdict in found:
+            spans.append(span_at(field, start, end))
+            if verdict is not None and verdict[2] == sign and verdict is not shown:
+                shown = verdict
+                if not start <= verdict[0] < end:  # the word judges itself: 便宜
+                    spans.append(span_at(field, verdict[0], verdict[1]))
+        aspects.append(Aspect.unchecked(aspect=aspect, mood=mood, spans=tuple(spans), brand=brand))
+    return tuple(aspects)
 
 
 def _mood(words: Sequence[_Word], post: EnrichedPost, own: str) -> Mood:
     """The balance of what judges; in a text without praise or blame the post's mood, if clear."""
     total, judging = 0, False
-    for *_, verdict in words:
-        if verdict is not None:
-            total, judging = total + verdict[2], True
+    for word in words:
+        if word[3] is not None:
+            total, judging = total + word[3][2], True
     if judging:
-        return MOODS[1 + (total > 0) - (total < 0)]
+        return "positive" if total > 0 else "negative" if total < 0 else "neutral"
     sentiment = post.sentiment
-    if sentiment is None or max(sentiment.negative, sentiment.positive) < _CLEAR_MOOD:
+    if sentiment is None or (sentiment.negative < _CLEAR_MOOD and sentiment.positive < _CLEAR_MOOD):
         return "neutral"
     return "neutral" if judged(own).verdicts else sentiment.label
 

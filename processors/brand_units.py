@@ -58,22 +58,40 @@ def weigh(own: str, units: Sequence[Unit]) -> list[Reason]:
     """All that speaks for or against each unit's key; ``units`` by place, not overlapping."""
     text = judged(own)
     cues = find_cues("comparison", own)
+    starts = [unit[0] for unit in units]
     reasons: list[Reason] = []
     used: set[Verdict] = set()
-    if comparing := [cue for cue in cues if cue[2] not in _NO_COMPARISON]:
+    comparing = [
+        cue
+        for cue in cues
+        if cue[2] not in _NO_COMPARISON and _has_another(cue, units, bisect_left(starts, cue[1]))
+    ]
+    if comparing:
         comparisons = _Comparisons(own, units, text)
         harmless = [cue for cue in cues if cue[2] == "no_than"]
         for cue in _outermost(comparing, harmless):
             comparisons.judge(cue)
         reasons, used = comparisons.reasons, comparisons.used
     verbs = {cue[0] for cue in cues if cue[2] == "verb"}
-    starts = [unit[0] for unit in units]
     for verdict in text.verdicts:
         if verdict not in used:
             start, end, sign = verdict
             for unit in _meant(own, units, starts, text.breaks, verdict, verbs):
                 reasons.append((unit[2], sign, start, end))
     return reasons
+
+
+def _has_another(cue: Cue, units: Sequence[Unit], behind: int) -> bool:
+    """Whether a unit stands where the comparison's other side is; cheap, for most texts have none.
+
+    ``behind``: the first unit behind the cue.
+    """
+    start, end, group, _ = cue
+    if group in ("not_as", "switch", "still"):
+        return behind < len(units) and units[behind][0] - end <= _NEAR
+    if group == "than" and behind == len(units):
+        return behind > 1 and start - units[behind - 1][1] <= 1
+    return behind < len(units) or group in ("worse", "better")
 
 
 def _meant(
