@@ -13,6 +13,8 @@ ENRICHERS = LazyRegistry(
         "sentiment": "processors.sentiment:LinearSentiment",
         "sentiment_snownlp": "processors.sentiment_snownlp:SnownlpSentiment",
         "signature": "processors.signature:Signature",
+        "intents": "processors.intents:Intents",
+        "departments": "processors.departments:Departments",
         "relevance": "processors.relevance:Relevance",
     }
 )
