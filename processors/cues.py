@@ -15,12 +15,12 @@ import tomllib
 from collections.abc import Mapping, Sequence
 from functools import cache, lru_cache
 from pathlib import Path
-from typing import Any, NamedTuple
+from typing import NamedTuple
 
 from processors.automaton import Automaton
 from processors.fold import FOLD_VERSION, INVISIBLE, fold
 
-__all__ = ["Cue", "cues_version", "find_cues", "groups_of", "table_of"]
+__all__ = ["Cue", "cues_version", "find_cues", "groups_of"]
 
 _PREFIX = "cues_"
 _REMEMBERED = 1024
@@ -51,15 +51,9 @@ def cues_version(name: str) -> str:
 
 
 @cache
-def table_of(name: str) -> Mapping[str, Mapping[str, Any]]:
-    """A file as it is written: a group may say more than its words."""
-    return tomllib.loads(_path(name).read_text(encoding="utf-8"))
-
-
-@cache
 def groups_of(name: str) -> Mapping[str, tuple[str, ...]]:
     """The groups of a file and their words, folded."""
-    tree = table_of(name)
+    tree = tomllib.loads(_path(name).read_text(encoding="utf-8"))
     return {group: tuple(dict.fromkeys(map(fold, table["words"]))) for group, table in tree.items()}
 
 

@@ -11,7 +11,8 @@ Records hold ids (``service``); ``department_name`` says them to people.
 
 import hashlib
 import json
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
+from functools import lru_cache
 from typing import Final
 
 from pydantic import Field
@@ -77,6 +78,9 @@ _IDS = {fold(word): id for id, names in DEPARTMENTS.items() for word in names} |
 }
 _WITH_DEALER = frozenset({"service", "sales"})
 _READ = 2_000
+_REMEMBERED = 1024
+
+Findings = tuple[str, ...]
 
 
 class Departments:
@@ -100,6 +104,7 @@ class Departments:
 
     def __init__(self, config: Config, rules: RuleSet) -> None:
         self._defaults = {**DEFAULTS, **{key: tuple(ids) for key, ids in config.defaults.items()}}
+        self._by_findings = _departments_by(self._defaults)
         self._by_rule: dict[tuple[str | None, str], str] = {}
         for rule in rules.rules:
             if rule.department:
@@ -125,11 +130,15 @@ class Departments:
             if department := self._by_rule.get((match.rule_set, match.rule)):
                 found.add(department)
         if not post.brands or any(tag.role == "own" for tag in post.brands):
-            for key in _keys(post):
-                found.update(self._defaults.get(key, ()))
+            found |= self._by_findings(
+                tuple([intent.label for intent in post.intents]),
+                post.reasons,
+                post.defects,
+                tuple([one.aspect for one in post.aspects if one.mood == "negative"]),
+            )
         if self._cities is not None and not _WITH_DEALER.isdisjoint(found):
             found.update(self._dealers_of(post, self._cities))
-        return post.replaced(departments=_ordered(found)) if found else post
+        return post.replaced(departments=_ordered(frozenset(found))) if found else post
 
     def _dealers_of(self, post: EnrichedPost, cities: Automaton) -> set[str]:
         """Of the cities that the region names; else of those in the text."""
@@ -145,22 +154,25 @@ def department_name(department: str) -> str:
     return say(*names) if names else department
 
 
-def _keys(post: EnrichedPost) -> Iterable[str]:
-    """What was found, as ``defaults`` names it."""
-    for intent in post.intents:
-        yield f"intent:{intent.label}"
-    for reason in post.reasons:
-        yield f"reason:{reason}"
-    if post.defects:
-        yield "defect"
-        for defect in post.defects:
-            yield f"defect:{defect.rpartition(':')[2]}"
-    for aspect in post.aspects:
-        if aspect.mood == "negative":
-            yield f"aspect:{aspect.aspect}"
+def _departments_by(
+    defaults: Mapping[str, tuple[str, ...]],
+) -> Callable[[Findings, Findings, Findings, Findings], frozenset[str]]:
+    """Departments of intents, reasons, defects and bad aspects; most posts have the same few."""
+
+    @lru_cache(_REMEMBERED)
+    def departments(
+        intents: Findings, reasons: Findings, defects: Findings, aspects: Findings
+    ) -> frozenset[str]:
+        keys = [f"intent:{intent}" for intent in intents]
+        keys += [f"reason:{reason}" for reason in reasons]
+        keys += ["defect"] if defects else []
+        keys += [f"defect:{defect.rpartition(':')[2]}" for defect in defects]
+        keys += [f"aspect:{aspect}" for aspect in aspects]
+        return frozenset(name for key in keys for name in defaults.get(key, ()))
+
+    return departments
 
 
-def _ordered(departments: set[str]) -> tuple[str, ...]:
-    if len(departments) == 1:
-        return tuple(departments)
+@lru_cache(_REMEMBERED)
+def _ordered(departments: frozenset[str]) -> tuple[str, ...]:
     return tuple(sorted(departments, key=lambda name: (_ORDER.get(name, len(_ORDER)), name)))

@@ -1,10 +1,10 @@
 """What the writer of a post wants: complains, asks, wants to buy, praises, leaves, needs help.
 
-Several may hold. Listed words (``cues_intents.toml``) in the writer's own words (``prepare.py``)
-add to a sum per intent, beside what the sentence shows: question marks, negation, a car's part
-with a fault (``defects.py``), the shares of ``sentiment``, the form of news or an advertisement.
-The score is the logistic function of the sum; an intent holds from 0.5 on. ``intents.md`` tells
-how well that works.
+Several may hold. Listed words (``intents.toml``) in the writer's own words (``prepare.py``) add to
+a sum per intent, beside what the sentence shows: question marks, negation, a car's part with a
+fault (``defects.py``), the shares of ``sentiment``, the form of news or an advertisement. The
+score is the logistic function of the sum; an intent holds from 0.5 on. ``intents.md`` tells how
+well that works.
 
 Nobody speaks as a customer on a hot-search board, and neither do the press and companies
 themselves: of them only rumours are told.
@@ -12,15 +12,18 @@ themselves: of them only rumours are told.
 Limits: irony; wishes that only the context shows; texts beyond their first 2,000 characters.
 """
 
-import hashlib
 import math
-from collections.abc import Iterable, Mapping, Sequence
-from functools import cache
-from typing import Final, NamedTuple
+from collections.abc import Mapping, Sequence
+from functools import lru_cache
+from typing import Any, Final
 
-from processors.cues import Cue, cues_version, find_cues, table_of
-from processors.defects import DEFECTS, Defects, find_defects
+import numpy as np
+import numpy.typing as npt
+
+from processors.defects import LIST as DEFECTS
+from processors.defects import NO_DEFECTS, Defects, defects_of, negated
 from processors.prepare import PREPARE_VERSION, prepare
+from processors.word_batches import Batch, Numbers, Places, Scanner, WordList, batches_of
 from schemas.component import ComponentConfig
 from schemas.enriched import EnrichedPost, Label
 from schemas.rules import RuleSet
@@ -44,19 +47,16 @@ INTENTS: Final = (
 REASONS: Final = ("promise", "quality", "practicality", "enjoyment", "respect")
 """Why one complains; in the order of records."""
 
-_LIST = "intents"
 _REVISION = 1  # of the weights in this file
 _READ = 2_000
 _COMPLAINT, _ENQUIRY, _PRAISE = map(INTENTS.index, ("complaint", "enquiry", "praise"))
-_PURCHASE, _RUMOUR = map(INTENTS.index, ("purchase", "rumour"))
-#: What a post must outweigh, in the order of ``INTENTS``.
-_BIAS = (-1.7, -2.3, -1.9, -1.9, -1.7, -1.9, -2.0, -1.9, -1.8, -1.8)
+_RUMOUR = INTENTS.index("rumour")
+#: What a post must outweigh, in hundredths and in the order of ``INTENTS``.
+_BIAS = (-170, -230, -190, -190, -170, -190, -200, -190, -180, -180)
 #: Each further word of a group adds half of the first one's weight, up to so many words.
 _MOST_WORDS = 3
 #: What the form of news and the like takes from all intents but rumours; with 我 in it, half.
-_FORMS = {"news": 2.4, "headline": 2.4, "advertisement": 2.6, "official": 3.2}
-_NEGATIONS = frozenset("不没别未无")
-_LONG_NEGATIONS = ("没有", "不太", "不是", "不够", "不会", "并不", "不怎", "算不上", "谈不上")
+_FORMS = {"news": 240, "headline": 240, "advertisement": 260, "official": 320}
 _PARTICLES = ("吗", "么", "呢", "不", "没", "嘛", "啊", "呀")
 _SHORT = 40
 #: Their posts are news or service, whatever the words.
@@ -64,16 +64,31 @@ _NOT_CUSTOMERS = frozenset({"media", "official"})
 _ENJOYMENT = frozenset({"噪音", "异味"})
 _PRACTICALITY = frozenset({"油耗高", "断连", "衰减"})
 
+_WORDS = WordList("intents")
+_GROUPS = len(_WORDS.groups)
+_ASK_WORD, _ASK_STRONG = map(_WORDS.groups.index, ("ask_word", "ask_strong"))
 
-class _Group(NamedTuple):
-    """One group of the word list; weights as (place in ``INTENTS``, weight)."""
+#: Sums are whole numbers kept as floats (for BLAS), so that a post's do not depend on the order of
+#: additions, and thus on its batch: hundredths, doubled because a further word counts half.
+Sums = npt.NDArray[np.float64]
 
-    scores: tuple[tuple[int, float], ...]
-    asked: tuple[tuple[int, float], ...]
-    told: tuple[tuple[int, float], ...]
-    reason: str | None
-    form: float
-    negatable: bool
+
+def _weights(key: str) -> Sums:
+    """A row per group, a column per intent, in hundredths."""
+    weights = np.zeros((_GROUPS, len(INTENTS)))
+    for row, table in enumerate(_WORDS.tables.values()):
+        for intent, weight in table.get(key, {}).items():
+            weights[row, INTENTS.index(intent)] = round(weight * 100)
+    return weights
+
+
+_SCORES, _ASKED, _TOLD = map(_weights, ("scores", "asked", "told"))
+_GROUP_TABLES: Sequence[Mapping[str, Any]] = tuple(_WORDS.tables.values())
+_FORM = np.array([_FORMS.get(table.get("form", ""), 0) for table in _GROUP_TABLES], np.float64)
+#: The last one is no group, see ``WordList.groups_of``.
+_NEGATABLE = np.array([*(table.get("negatable", False) for table in _GROUP_TABLES), False])
+_REASON_ROWS = [row for row, table in enumerate(_GROUP_TABLES) if "reason" in table]
+_REASONS = [_GROUP_TABLES[row]["reason"] for row in _REASON_ROWS]
 
 
 class Intents:
@@ -85,28 +100,31 @@ class Intents:
         """No options."""
 
     def __init__(self, config: Config, rules: RuleSet) -> None:
-        parts = (str(_REVISION), str(PREPARE_VERSION), cues_version(_LIST), cues_version(DEFECTS))
-        self.version = hashlib.sha256(" ".join(parts).encode()).hexdigest()[:8]
+        self._scanner = Scanner(_WORDS, DEFECTS)
+        self.version = f"{_REVISION}.{PREPARE_VERSION}.{_WORDS.version}.{DEFECTS.version}"
 
     def enrich(self, posts: Sequence[EnrichedPost]) -> list[EnrichedPost | None]:
         """New records; posts that show nothing stay as they are."""
-        return [_judged(post) for post in posts]
+        results: list[EnrichedPost | None] = []
+        for texts in batches_of([_own_text(post) for post in posts]):
+            judged = posts[len(results) : len(results) + len(texts)]
+            results += _judged(judged, self._scanner.scan(texts))
+        return results
 
 
 def deciding_words(post: EnrichedPost) -> dict[str, tuple[str, ...]]:
     """For each intent that the post was given, the words that spoke for it, in order."""
-    groups = _groups()
-    own = _own_text(post)
-    found = {label.label: label for label in post.intents}
-    words: dict[str, dict[str, None]] = {name: {} for name in found}
-    for cue in _counted(own, find_cues(_LIST, own)):
-        group = groups[cue.group]
-        for place, weight in (*group.scores, *group.asked, *group.told):
-            if weight > 0 and INTENTS[place] in words:
-                words[INTENTS[place]][cue.word] = None
+    words: dict[str, dict[str, None]] = {intent.label: {} for intent in post.intents}
+    [texts] = batches_of([_own_text(post)])
+    batch = Scanner(_WORDS).scan(texts)
+    _, word, group = _counted(batch, batch.found[0])
+    for number, row in zip(word.tolist(), group.tolist(), strict=True):
+        for place in np.flatnonzero((_SCORES + _ASKED + _TOLD)[row] > 0).tolist():
+            if INTENTS[place] in words:
+                words[INTENTS[place]][_WORDS.words[number]] = None
     if "complaint" in words:
         words["complaint"] |= dict.fromkeys(post.defects)
-    return {name: tuple(listed) for name, listed in words.items()}
+    return {label: tuple(listed) for label, listed in words.items()}
 
 
 def _own_text(post: EnrichedPost) -> str:
@@ -114,126 +132,115 @@ def _own_text(post: EnrichedPost) -> str:
     return prepare(text[:_READ] if len(text) > _READ else text).own
 
 
-def _judged(post: EnrichedPost) -> EnrichedPost:
-    own = _own_text(post)
-    cues = find_cues(_LIST, own)
-    defects = find_defects(own)
-    marked = "?" in own
-    if not cues and not marked and not defects.faults:
-        return post
-    groups, counts = _groups(), _word_counts(own, cues)
-    sums = _sums(own, counts, defects, marked)
-    if (mood := post.sentiment) is not None:
-        sums[_COMPLAINT] += 1.5 * (mood.negative - 0.4)
-        sums[_PRAISE] += 1.2 * (mood.positive - 0.4)
-    if post.kind == "hot" or getattr(post, "author_kind", None) in _NOT_CUSTOMERS:
-        sums = [total if place == _RUMOUR else -9.0 for place, total in enumerate(sums)]
-    intents = tuple(
-        Label.unchecked(label=INTENTS[place], score=round(1 / (1 + math.exp(-total)), 3))
-        for place, total in enumerate(sums)
-        if total >= 0
-    )
-    complains = sums[_COMPLAINT] >= 0
-    if not intents and not defects.named:
-        return post
-    reasons = _reasons((groups[name].reason for name in counts), defects) if complains else ()
-    return post.replaced(intents=intents, reasons=reasons, defects=defects.named)
+def _judged(posts: Sequence[EnrichedPost], batch: Batch) -> list[EnrichedPost]:
+    words, faults = batch.found
+    counts = _counts(batch, words)
+    defects = defects_of(batch, faults)
+    sums = _sums(batch, counts, defects) / 200
+    # From here on post by post, in plain numbers.
+    moods = [post.sentiment for post in posts]
+    sums[:, _COMPLAINT] += [1.5 * (mood.negative - 0.4) if mood else 0.0 for mood in moods]
+    sums[:, _PRAISE] += [1.2 * (mood.positive - 0.4) if mood else 0.0 for mood in moods]
+    found: dict[int, list[Label]] = {}
+    places, intents = np.nonzero(sums >= 0)
+    for place, intent, total in zip(
+        places.tolist(), intents.tolist(), sums[places, intents].tolist(), strict=True
+    ):
+        if intent == _RUMOUR or not _is_no_customer(posts[place]):
+            label = _label(intent, round(1 / (1 + math.exp(-total)), 3))
+            found.setdefault(place, []).append(label)
+    results = list(posts)
+    for place in found.keys() | defects.keys():
+        labels, faulty = found.get(place, ()), defects.get(place, NO_DEFECTS)
+        if labels or faulty.named:
+            complains = bool(labels) and labels[0].label == "complaint"
+            results[place] = posts[place].replaced(
+                intents=tuple(labels),
+                reasons=_reasons(counts[place], faulty) if complains else (),
+                defects=faulty.named,
+            )
+    return results
 
 
-def _counted(own: str, cues: Sequence[Cue]) -> list[Cue]:
-    """The words that count: not inside a longer one, and not negated where that matters."""
-    groups, kept, reach = _groups(), [], 0
-    begin, end = -1, -1
-    for cue in reversed(cues):  # by start, then by end, downwards: the longest of a place first
-        if cue.start == begin and cue.end < end:
-            continue
-        begin, end = cue.start, cue.end
-        kept.append(cue)
-    kept.reverse()
-    counted = []
-    begin = -1
-    for cue in kept:
-        if cue.end <= reach and cue.start != begin:
-            continue
-        begin, reach = cue.start, max(reach, cue.end)
-        if groups[cue.group].negatable and cue.start and _negated(own, cue.start):
-            continue
-        counted.append(cue)
-    return counted
+@lru_cache(10_000)
+def _label(intent: int, score: float) -> Label:
+    """One record for all posts: records are frozen, and there are few different ones."""
+    return Label.unchecked(label=INTENTS[intent], score=score)
 
 
-def _negated(own: str, start: int) -> bool:
-    before = own[max(0, start - 3) : start]
-    return before[-1] in _NEGATIONS or before.endswith(_LONG_NEGATIONS)
+def _is_no_customer(post: EnrichedPost) -> bool:
+    # Not getattr: what a record lacks, pydantic looks for in a costly way.
+    return post.kind == "hot" or post.__dict__.get("author_kind") in _NOT_CUSTOMERS
 
 
-def _word_counts(own: str, cues: Sequence[Cue]) -> dict[str, int]:
-    """How many different words of each group there are."""
-    counts: dict[str, int] = {}
-    seen = set()
-    for cue in _counted(own, cues) if cues else ():
-        if (key := (cue.group, cue.word)) not in seen:
-            seen.add(key)
-            counts[cue.group] = counts.get(cue.group, 0) + 1
-    return counts
+def _counted(batch: Batch, places: Places) -> tuple[Numbers, Numbers, Numbers]:
+    """Text, word and group of all that counts: not what is negated where that matters."""
+    groups = _WORDS.groups_of[places.word]
+    kept = groups < _GROUPS
+    kept &= ~(_NEGATABLE[groups] & negated(batch, places.start)[:, None])
+    rows, columns = np.nonzero(kept)
+    return places.text[rows], places.word[rows], groups[rows, columns]
 
 
-def _sums(own: str, counts: Mapping[str, int], defects: Defects, marked: bool) -> list[float]:
-    """A sum per intent; it holds from 0 on."""
-    groups, sums = _groups(), list(_BIAS)
-    sums[_ENQUIRY] += _asking(own, counts, marked)
-    form = 0.0
-    later = []
-    for name, count in counts.items():
-        group = groups[name]
-        factor = 1.0 if count == 1 else 0.5 + 0.5 * min(count, _MOST_WORDS)
-        for place, weight in group.scores:
-            sums[place] += weight * factor
-        if group.asked or group.told:
-            later.append((group, factor))
-        if group.form:
-            form = max(form, group.form * factor)
-    asks = sums[_ENQUIRY] >= 0
-    for group, factor in later:
-        for place, weight in group.asked if asks else group.told:
-            sums[place] += weight * factor
-    sums[_COMPLAINT] += _faulty(defects)
-    if asks and "ask_strong" in counts:
-        sums[_COMPLAINT] -= 0.9
-    if own.startswith("【"):
-        form = max(form, _FORMS["news"])
-    if form:
-        form *= 0.5 if "我" in own else 1.0
-        sums = [total if place == _RUMOUR else total - form for place, total in enumerate(sums)]
+def _counts(batch: Batch, places: Places) -> Numbers:
+    """How many different words of each group (column) each text (row) has."""
+    text, word, group = _counted(batch, places)
+    different = np.unique((text * _GROUPS + group) * len(_WORDS.words) + word)
+    cells = different // len(_WORDS.words)
+    counts = np.bincount(cells, minlength=len(batch.texts) * _GROUPS)
+    return counts.reshape(len(batch.texts), _GROUPS)
+
+
+def _sums(batch: Batch, counts: Numbers, defects: Mapping[int, Defects]) -> Sums:
+    """A sum per text and intent, in half hundredths; it holds from 0 on."""
+    factors = np.where(counts > 0, 1 + np.minimum(counts, _MOST_WORDS), 0).astype(np.float64)
+    sums: Sums = factors @ _SCORES + 2 * np.array(_BIAS, np.float64)
+    asks_by_word = (counts[:, _ASK_WORD] > 0).tolist()
+    asking = [
+        _asking(text, by_word) for text, by_word in zip(batch.texts, asks_by_word, strict=True)
+    ]
+    sums[:, _ENQUIRY] += 2 * np.array(asking, np.float64)
+    asks = sums[:, _ENQUIRY] >= 0
+    sums += np.where(asks[:, None], factors @ _ASKED, factors @ _TOLD)
+    sums[asks & (counts[:, _ASK_STRONG] > 0), _COMPLAINT] -= 180
+    for place, faulty in defects.items():
+        sums[place, _COMPLAINT] += 2 * _faulty(faulty)
+    form = (factors * _FORM).max(axis=1, initial=0.0)
+    for place, text in enumerate(batch.texts):
+        if text.startswith("【"):
+            form[place] = max(form[place], 2 * _FORMS["news"])
+    for place in np.flatnonzero(form).tolist():
+        if "我" in batch.texts[place]:
+            form[place] /= 2
+    rumours = sums[:, _RUMOUR].copy()
+    sums -= form[:, None]
+    sums[:, _RUMOUR] = rumours
     return sums
 
 
-def _asking(own: str, counts: Mapping[str, int], marked: bool) -> float:
+def _asking(text: str, by_word: bool) -> int:
     """What the shape of the sentences adds to an enquiry."""
-    total = 0.0
-    if marked:
-        total += 1.4
-    tail = own.rstrip(" !~。.\n")
+    tail = text.rstrip(" !~。.\n")
+    total = 140 if "?" in text else 0
     if tail.endswith("?"):
-        total += 0.8
+        total += 80
     elif tail.endswith(_PARTICLES):
-        total += 1.0
-    if "ask_word" in counts and len(tail) <= _SHORT:
-        total += 0.8
-    return total
+        total += 100
+    return total + 80 if by_word and len(tail) <= _SHORT else total
 
 
-def _faulty(defects: Defects) -> float:
-    """What named defects add to a complaint."""
+def _faulty(defects: Defects) -> int:
+    """What defects add to a complaint."""
     if defects.named:
-        return 2.4 + 0.4 * (min(defects.faults, 3) - 1)
-    if defects.faults:
-        return 1.4 + 0.5 * (min(defects.faults, 3) - 1)
-    return 0.6 if defects.weak else 0.0
+        return 240 + 40 * (min(len(defects.kinds), 3) - 1)
+    if defects.kinds:
+        return 140 + 50 * (min(len(defects.kinds), 3) - 1)
+    return 60
 
 
-def _reasons(named: Iterable[str | None], defects: Defects) -> tuple[str, ...]:
-    reasons = set(named)
+def _reasons(counts: Numbers, defects: Defects) -> tuple[str, ...]:
+    there = counts[_REASON_ROWS].tolist()
+    reasons = {reason for reason, count in zip(_REASONS, there, strict=True) if count}
     if defects.kinds & _ENJOYMENT:
         reasons.add("enjoyment")
     if defects.kinds & _PRACTICALITY:
@@ -241,19 +248,3 @@ def _reasons(named: Iterable[str | None], defects: Defects) -> tuple[str, ...]:
     if defects.kinds - _ENJOYMENT - _PRACTICALITY:
         reasons.add("quality")
     return tuple(reason for reason in REASONS if reason in reasons)
-
-
-@cache
-def _groups() -> Mapping[str, _Group]:
-    return {
-        name: _Group(
-            *(
-                tuple((INTENTS.index(one), float(weight)) for one, weight in weights.items())
-                for weights in (table.get(key, {}) for key in ("scores", "asked", "told"))
-            ),
-            reason=table.get("reason"),
-            form=_FORMS.get(table.get("form", ""), 0.0),
-            negatable=table.get("negatable", False),
-        )
-        for name, table in table_of(_LIST).items()
-    }
