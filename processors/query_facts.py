@@ -19,6 +19,7 @@ _NAMES = {
     "brand": ("品牌", "brands"),
     "sentiment": ("情感", "sentiment"),
     "intent": ("意图", "intents"),
+    "reason": ("抱怨原因", "reasons of complaint"),
     "has": ("内容", "parts"),
 }
 #: What is found, not given, is said to be missing in other words.
@@ -26,6 +27,7 @@ _NOT_FOUND = {
     "brand": ("没有认出品牌", "no brand was recognised"),
     "sentiment": ("没有识别出情感", "no sentiment was recognised"),
     "intent": ("没有识别出意图", "no intent was recognised"),
+    "reason": ("没有识别出抱怨原因", "no reason of a complaint was recognised"),
 }
 
 
@@ -61,6 +63,8 @@ def _value(name: str, post: EnrichedPost) -> str:
             return post.sentiment.label if post.sentiment is not None else ""
         case "intent":
             return between.join(intent.label for intent in post.intents)
+        case "reason":
+            return between.join(post.reasons)
         case "has":
             there = [part for part, is_there in PARTS.items() if is_there(post)]
             return between.join(there) or say("只有文字", "text only")

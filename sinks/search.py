@@ -42,6 +42,7 @@ class PostQuery:
     """Phrases, separated by spaces; each must stand in the text, the title or the root's text."""
     brand: str | None = None
     mood: Mood | None = None
+    intent: str | None = None
     platform: str | None = None
     since: datetime | None = None
     """``event_at``, inclusive."""
@@ -235,6 +236,8 @@ def _conditions(query: PostQuery) -> Iterator[Query]:
         yield {"term": {"brands.brand": query.brand}}
     if query.mood is not None:
         yield {"term": {"sentiment.label": query.mood}}
+    if query.intent is not None:
+        yield {"term": {"intents.label": query.intent}}
     if query.platform is not None:
         yield {"term": {"platform": query.platform}}
     if query.since is not None or query.until is not None:
