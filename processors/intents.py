@@ -57,8 +57,8 @@ _BIAS = (-170, -230, -190, -190, -170, -190, -200, -190, -180, -180)
 _MOST_WORDS = 3
 #: What the form of news and the like takes from all intents but rumours; with 我 in it, half.
 _FORMS = {"news": 240, "headline": 240, "advertisement": 260, "official": 320}
-_PARTICLES = ("吗", "么", "呢", "不", "没", "嘛", "啊", "呀")
-_SHORT = 40
+_PARTICLES = ("么", "呢", "不", "没", "嘛", "啊", "呀")
+_SHORT = 35
 #: Their posts are news or service, whatever the words.
 _NOT_CUSTOMERS = frozenset({"media", "official"})
 _ENJOYMENT = frozenset({"噪音", "异味"})
@@ -66,7 +66,7 @@ _PRACTICALITY = frozenset({"油耗高", "断连", "衰减"})
 
 _WORDS = WordList("intents")
 _GROUPS = len(_WORDS.groups)
-_ASK_WORD, _ASK_STRONG = map(_WORDS.groups.index, ("ask_word", "ask_strong"))
+_ASK_WORD, _ASK_STRONG, _GOODS = map(_WORDS.groups.index, ("ask_word", "ask_strong", "goods"))
 
 #: Sums are whole numbers kept as floats (for BLAS), so that a post's do not depend on the order of
 #: additions, and thus on its batch: hundredths, doubled because a further word counts half.
@@ -82,7 +82,7 @@ def _weights(key: str) -> Sums:
     return weights
 
 
-_SCORES, _ASKED, _TOLD = map(_weights, ("scores", "asked", "told"))
+_SCORES, _ASKED, _TOLD, _OF_GOODS = map(_weights, ("scores", "asked", "told", "goods"))
 _GROUP_TABLES: Sequence[Mapping[str, Any]] = tuple(_WORDS.tables.values())
 _FORM = np.array([_FORMS.get(table.get("form", ""), 0) for table in _GROUP_TABLES], np.float64)
 #: The last one is no group, see ``WordList.groups_of``.
@@ -119,7 +119,7 @@ def deciding_words(post: EnrichedPost) -> dict[str, tuple[str, ...]]:
     batch = Scanner(_WORDS).scan(texts)
     _, word, group = _counted(batch, batch.found[0])
     for number, row in zip(word.tolist(), group.tolist(), strict=True):
-        for place in np.flatnonzero((_SCORES + _ASKED + _TOLD)[row] > 0).tolist():
+        for place in np.flatnonzero((_SCORES + _ASKED + _TOLD + _OF_GOODS)[row] > 0).tolist():
             if INTENTS[place] in words:
                 words[INTENTS[place]][_WORDS.words[number]] = None
     if "complaint" in words:
@@ -136,7 +136,9 @@ def _judged(posts: Sequence[EnrichedPost], batch: Batch) -> list[EnrichedPost]:
     words, faults = batch.found
     counts = _counts(batch, words)
     defects = defects_of(batch, faults)
-    sums = _sums(batch, counts, defects) / 200
+    goods = np.array([bool(post.brands) for post in posts]) | (counts[:, _GOODS] > 0)
+    goods[list(defects)] = True
+    sums = _sums(batch, counts, defects, goods) / 200
     # From here on post by post, in plain numbers.
     moods = [post.sentiment for post in posts]
     sums[:, _COMPLAINT] += [1.5 * (mood.negative - 0.4) if mood else 0.0 for mood in moods]
@@ -191,17 +193,27 @@ def _counts(batch: Batch, places: Places) -> Numbers:
     return counts.reshape(len(batch.texts), _GROUPS)
 
 
-def _sums(batch: Batch, counts: Numbers, defects: Mapping[int, Defects]) -> Sums:
-    """A sum per text and intent, in half hundredths; it holds from 0 on."""
+def _sums(
+    batch: Batch, counts: Numbers, defects: Mapping[int, Defects], goods: npt.NDArray[np.bool_]
+) -> Sums:
+    """A sum per text and intent, in half hundredths; it holds from 0 on.
+
+    ``goods``: which texts are about goods or services.
+    """
     factors = np.where(counts > 0, 1 + np.minimum(counts, _MOST_WORDS), 0).astype(np.float64)
+    factors[:, _ASK_WORD] = np.minimum(
+        factors[:, _ASK_WORD], 2
+    )  # 什么, 怎么: no more of a question
     sums: Sums = factors @ _SCORES + 2 * np.array(_BIAS, np.float64)
     asks_by_word = (counts[:, _ASK_WORD] > 0).tolist()
     asking = [
         _asking(text, by_word) for text, by_word in zip(batch.texts, asks_by_word, strict=True)
     ]
     sums[:, _ENQUIRY] += 2 * np.array(asking, np.float64)
+    sums[goods & (np.array(asking) > 0), _ENQUIRY] += 80
     asks = sums[:, _ENQUIRY] >= 0
     sums += np.where(asks[:, None], factors @ _ASKED, factors @ _TOLD)
+    sums += np.where(goods[:, None], factors @ _OF_GOODS, 0)
     sums[asks & (counts[:, _ASK_STRONG] > 0), _COMPLAINT] -= 180
     for place, faulty in defects.items():
         sums[place, _COMPLAINT] += 2 * _faulty(faulty)
@@ -221,11 +233,13 @@ def _sums(batch: Batch, counts: Numbers, defects: Mapping[int, Defects]) -> Sums
 def _asking(text: str, by_word: bool) -> int:
     """What the shape of the sentences adds to an enquiry."""
     tail = text.rstrip(" !~。.\n")
-    total = 140 if "?" in text else 0
+    total = 140 if "?" in text or ("吗" in text and len(tail) <= _SHORT) else 0
     if tail.endswith("?"):
         total += 80
-    elif tail.endswith(_PARTICLES):
+    elif tail.endswith("吗") or (by_word and tail.endswith(_PARTICLES)):
         total += 100
+    if text.count("!") > 1:
+        total -= 60
     return total + 80 if by_word and len(tail) <= _SHORT else total
 
 

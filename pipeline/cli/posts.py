@@ -241,7 +241,8 @@ def _told(done: Progress, json_output: bool) -> None:
     "search",
     help=say(
         "按词语、品牌、情绪、意图和时间查找帖子；空格隔开的每个词都要出现。",
-        "Find posts by phrases, brand, mood, intent and time; every phrase (split by spaces) must occur.",
+        "Find posts by phrases, brand, mood, intent and time; "
+        "every phrase (split by spaces) must occur.",
     ),
 )
 def search(
@@ -260,9 +261,7 @@ def search(
         str | None,
         typer.Option(
             "--intent",
-            help=say(
-                "意图，如 投诉、咨询、购买。", "Intent, such as complaint, enquiry, purchase."
-            ),
+            help=say("意图，如 投诉、购买。", "Intent, such as complaint or purchase."),
         ),
     ] = None,
     platform: Annotated[
