@@ -140,7 +140,10 @@ def _judged(posts: Sequence[EnrichedPost], batch: Batch) -> list[EnrichedPost]:
     goods[list(defects)] = True
     sums = _sums(batch, counts, defects, goods) / 200
     # From here on post by post, in plain numbers.
-    moods = [post.sentiment for post in posts]
+    moods = [
+        post.sentiment if of_goods else None
+        for post, of_goods in zip(posts, goods.tolist(), strict=True)
+    ]
     sums[:, _COMPLAINT] += [1.5 * (mood.negative - 0.4) if mood else 0.0 for mood in moods]
     sums[:, _PRAISE] += [1.2 * (mood.positive - 0.4) if mood else 0.0 for mood in moods]
     found: dict[int, list[Label]] = {}
@@ -214,6 +217,8 @@ def _sums(
     asks = sums[:, _ENQUIRY] >= 0
     sums += np.where(asks[:, None], factors @ _ASKED, factors @ _TOLD)
     sums += np.where(goods[:, None], factors @ _OF_GOODS, 0)
+    sums[~goods, _COMPLAINT] -= 160
+    sums[~goods, _PRAISE] -= 60
     sums[asks & (counts[:, _ASK_STRONG] > 0), _COMPLAINT] -= 180
     for place, faulty in defects.items():
         sums[place, _COMPLAINT] += 2 * _faulty(faulty)
