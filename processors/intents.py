@@ -144,8 +144,8 @@ def _judged(posts: Sequence[EnrichedPost], batch: Batch) -> list[EnrichedPost]:
         post.sentiment if of_goods else None
         for post, of_goods in zip(posts, goods.tolist(), strict=True)
     ]
-    sums[:, _COMPLAINT] += [1.5 * (mood.negative - 0.4) if mood else 0.0 for mood in moods]
-    sums[:, _PRAISE] += [1.2 * (mood.positive - 0.4) if mood else 0.0 for mood in moods]
+    sums[:, _COMPLAINT] += [_tipped(2.2 * (mood.negative - 0.4)) if mood else 0.0 for mood in moods]
+    sums[:, _PRAISE] += [_tipped(2.2 * (mood.positive - 0.4)) if mood else 0.0 for mood in moods]
     found: dict[int, list[Label]] = {}
     places, intents = np.nonzero(sums >= 0)
     for place, intent, total in zip(
@@ -165,6 +165,11 @@ def _judged(posts: Sequence[EnrichedPost], batch: Batch) -> list[EnrichedPost]:
                 defects=faulty.named,
             )
     return results
+
+
+def _tipped(by_mood: float) -> float:
+    """A mood speaks for an intent more than its lack speaks against it: titles are sober."""
+    return max(-0.4, by_mood)
 
 
 @lru_cache(10_000)

@@ -1,11 +1,13 @@
 """What writers want: cases written for it, and what the words' surroundings change."""
 
+import json
 from collections.abc import Sequence
 from datetime import UTC, datetime
 from typing import Any
 
 import pytest
 
+from benchmarks.intents import SHARED, TITLES, found_in, labels_of
 from processors.intents import INTENTS, REASONS, Intents, deciding_words
 from schemas.enriched import EnrichedPost, Sentiment
 from schemas.post import Author
@@ -69,6 +71,15 @@ def test_cases_that_were_held_back_are_judged_as_people_did(
     assert counts.f1 >= floor
 
 
+@pytest.mark.skipif(not TITLES.exists(), reason=f"no complaint titles in {SHARED}")
+def test_titles_of_complaints_are_complaints() -> None:
+    titles = [entry["text"] for entry in json.loads(TITLES.read_text(encoding="utf-8"))]
+
+    found = sum("complaint" in labels_of(post) for post in found_in(titles))
+
+    assert found / len(titles) >= 0.85
+
+
 @pytest.mark.parametrize(
     ("text", "found"),
     [
@@ -95,7 +106,7 @@ def test_the_title_counts() -> None:
 
 
 def test_mood_tips_the_scale() -> None:
-    text = "客服又让我等，麻烦"
+    text = "客服说的很麻烦"
     dark = Sentiment(label="negative", negative=0.95, neutral=0.04, positive=0.01)
     bright = Sentiment(label="positive", negative=0.01, neutral=0.04, positive=0.95)
 
