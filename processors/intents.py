@@ -154,14 +154,15 @@ def _judged(posts: Sequence[EnrichedPost], batch: Batch) -> list[EnrichedPost]:
         if intent == _RUMOUR or not _is_no_customer(posts[place]):
             label = _label(intent, round(1 / (1 + math.exp(-total)), 3))
             found.setdefault(place, []).append(label)
+    by_words = (counts[:, _REASON_ROWS] > 0).tolist()
     results = list(posts)
     for place in found.keys() | defects.keys():
-        labels, faulty = found.get(place, ()), defects.get(place, NO_DEFECTS)
+        labels, faulty = found.get(place, []), defects.get(place, NO_DEFECTS)
         if labels or faulty.named:
             complains = bool(labels) and labels[0].label == "complaint"
             results[place] = posts[place].replaced(
                 intents=tuple(labels),
-                reasons=_reasons(counts[place], faulty) if complains else (),
+                reasons=_reasons(tuple(by_words[place]), faulty.kinds) if complains else (),
                 defects=faulty.named,
             )
     return results
@@ -262,13 +263,14 @@ def _faulty(defects: Defects) -> int:
     return 60
 
 
-def _reasons(counts: Numbers, defects: Defects) -> tuple[str, ...]:
-    there = counts[_REASON_ROWS].tolist()
-    reasons = {reason for reason, count in zip(_REASONS, there, strict=True) if count}
-    if defects.kinds & _ENJOYMENT:
+@lru_cache(1_024)
+def _reasons(by_words: tuple[bool, ...], kinds: frozenset[str]) -> tuple[str, ...]:
+    """Of the groups that have a word, as ``_REASONS`` names theirs, and of the faults."""
+    reasons = {reason for reason, there in zip(_REASONS, by_words, strict=True) if there}
+    if kinds & _ENJOYMENT:
         reasons.add("enjoyment")
-    if defects.kinds & _PRACTICALITY:
+    if kinds & _PRACTICALITY:
         reasons.add("practicality")
-    if defects.kinds - _ENJOYMENT - _PRACTICALITY:
+    if kinds - _ENJOYMENT - _PRACTICALITY:
         reasons.add("quality")
     return tuple(reason for reason in REASONS if reason in reasons)
