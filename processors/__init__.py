@@ -16,6 +16,8 @@ ENRICHERS = LazyRegistry(
         "brand_moods": "processors.brand_moods:BrandMoods",
         "signature": "processors.signature:Signature",
         "author": "processors.author:AuthorOf",
+        "intents": "processors.intents:Intents",
+        "departments": "processors.departments:Departments",
         "relevance": "processors.relevance:Relevance",
     }
 )

@@ -16,6 +16,7 @@ def mentions(post: EnrichedPost) -> list[Mention]:
         return []
     author, sentiment = post.author, post.sentiment
     words = tuple(sorted({word for match in post.matches for word in match.words}))[:MAX_WORDS]
+    intents = tuple(intent.label for intent in post.intents)
     excerpt = _excerpt(post)
     return [
         Mention.unchecked(
@@ -32,6 +33,7 @@ def mentions(post: EnrichedPost) -> list[Mention]:
             event_clamped=post.event_clamped,
             mood=tag.mood or (sentiment.label if sentiment else None),
             negative=sentiment.negative if sentiment else None,
+            intents=intents,
             signature=post.signature,
             sketch=post.sketch,
             matches=words,

@@ -21,6 +21,7 @@ _NAMES = {
     "sentiment": ("情感", "sentiment"),
     "aspect": ("方面", "aspects"),
     "intent": ("意图", "intents"),
+    "reason": ("抱怨原因", "reasons of complaint"),
     "has": ("内容", "parts"),
 }
 #: What is found, not given, is said to be missing in other words.
@@ -30,6 +31,7 @@ _NOT_FOUND = {
     "sentiment": ("没有识别出情感", "no sentiment was recognised"),
     "aspect": ("没有识别出方面", "no aspect was recognised"),
     "intent": ("没有识别出意图", "no intent was recognised"),
+    "reason": ("没有识别出抱怨原因", "no reason of a complaint was recognised"),
 }
 
 
@@ -69,6 +71,8 @@ def _value(name: str, post: EnrichedPost) -> str:
             return between.join(aspect.aspect for aspect in post.aspects)
         case "intent":
             return between.join(intent.label for intent in post.intents)
+        case "reason":
+            return between.join(post.reasons)
         case "has":
             there = [part for part, is_there in PARTS.items() if is_there(post)]
             return between.join(there) or say("只有文字", "text only")

@@ -15,7 +15,6 @@ __all__ = [
     "PARTS",
     "PLATFORMS",
     "SCOPES",
-    "UNWRITTEN",
     "Counter",
     "Field",
     "counter_of",
@@ -106,6 +105,25 @@ _AUTHOR_KINDS = {
     "staff": "员工",
     "bot": "水军 机器人",
 }
+_INTENTS = {
+    "complaint": "投诉 抱怨 投诉抱怨",
+    "enquiry": "咨询 提问 询问 inquiry",
+    "purchase": "购买 购买意向 想买 询价",
+    "repurchase": "复购 回购",
+    "praise": "表扬 称赞 好评 推荐",
+    "churn": "流失 弃用",
+    "help": "求助 救援 求救",
+    "maintenance": "保养 维修 配件 保养维修",
+    "rumour": "传闻 谣言 爆料 rumor",
+    "job": "招聘 求职 员工",
+}
+_REASONS = {
+    "promise": "承诺 诚信 虚假宣传",
+    "quality": "质量",
+    "practicality": "实用 实用性",
+    "enjoyment": "体验 舒适",
+    "respect": "尊重 态度 服务态度",
+}
 _YES_NO = {"yes": "yes", "是": "yes", "true": "yes", "no": "no", "否": "no", "false": "no"}
 PARTS: Final[Mapping[str, Callable[[EnrichedPost], bool]]] = {
     "image": lambda post: "image" in (post.media or ()),
@@ -177,8 +195,16 @@ FIELDS: Final = (
     ),
     Field(
         ("intent", "意图"),
-        lambda post, value: any(plain_value(intent.label) == value for intent in post.intents),
-        {},
+        lambda post, value: any(intent.label == value for intent in post.intents),
+        {word: intent for intent, words in _INTENTS.items() for word in (intent, *words.split())},
+        closed=True,
+        reads="intents",
+    ),
+    Field(
+        ("reason", "原因"),
+        lambda post, value: value in post.reasons,
+        {word: reason for reason, words in _REASONS.items() for word in (reason, *words.split())},
+        closed=True,
         reads="intents",
     ),
     Field(
@@ -195,9 +221,6 @@ FIELDS: Final = (
     ),
 )
 """Every field with values."""
-
-UNWRITTEN: Final = frozenset({"intent"})
-"""Fields that no step of the chain fills yet."""
 
 COUNTERS: Final = (
     Counter(

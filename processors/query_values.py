@@ -2,7 +2,7 @@
 
 from collections.abc import Iterable, Iterator, Mapping
 
-from processors.query_fields import PLATFORMS, UNWRITTEN, field_of, plain_value
+from processors.query_fields import PLATFORMS, field_of, plain_value
 from processors.query_tree import FieldIs, Node, children_of
 from schemas.language import say
 from schemas.rules import Brand
@@ -44,11 +44,6 @@ def _doubt(part: FieldIs, ids: Mapping[str, str]) -> tuple[str, str] | None:
     field = field_of(name)
     if field is None or field.closed:
         return None
-    if name in UNWRITTEN:
-        return (
-            f"现在没有一步分析会写 {name}，这个条件永远不成立；请先去掉它。",
-            f"no step of the analysis writes {name} yet, so this never holds; take it away.",
-        )
     # An address may well have a question mark.
     if "*" in value or ("?" in value and name != "url"):
         return (

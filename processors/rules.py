@@ -29,11 +29,19 @@ class Rules:
     A match names the rule, its rule set, the version of that, the words that made it fire (of a
     pattern: the texts found) and their places; of a rule that no word made fire
     (``platform:weibo``) there are none. What the language means stands in ``query_reference.py``.
-    Queries that ask for brands, mood or authors need those steps before this one; without them
-    they find nothing.
+    Queries that ask for brands, mood, intents or authors need those steps before this one; without
+    them they find nothing.
     """
 
-    behind = ("keywords", "brands", "sentiment", "sentiment_snownlp", "author")
+    behind = (
+        "keywords",
+        "brands",
+        "sentiment",
+        "sentiment_snownlp",
+        "aspects",
+        "author",
+        "intents",
+    )
 
     class Config(ComponentConfig):
         """Options of the rules step."""

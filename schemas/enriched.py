@@ -111,6 +111,8 @@ class EnrichedPost(Post):
     intents: tuple[Label, ...] = ()
     reasons: tuple[str, ...] = ()
     """Reasons of a complaint."""
+    defects: tuple[str, ...] = ()
+    """What is wrong with which part: ``变速箱:异响``; with fault codes: ``故障码:P0171``."""
     words: tuple[str, ...] = ()
     """Distinct content words, in order of appearance."""
     signature: str | None = None

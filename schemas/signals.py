@@ -39,6 +39,8 @@ class Mention(Record):
     event_clamped: bool = False
     mood: Mood | None = None
     negative: Annotated[float, Field(ge=0, le=1)] | None = None
+    intents: Annotated[tuple[Annotated[str, Field(max_length=64)], ...], Field(max_length=32)] = ()
+    """What the writer wants: labels of ``processors/intents.py``."""
     signature: Annotated[str, Field(max_length=64)] | None = None
     sketch: Annotated[str, Field(max_length=256)] | None = None
     matches: Annotated[tuple[str, ...], Field(max_length=1_000)] = ()

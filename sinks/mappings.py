@@ -96,6 +96,7 @@ POST: Mapping = _object(
     },
     intents=_object(label=_TERM, score=_SHOWN_NUMBER),
     reasons=_TERM,
+    defects=_TERM,
     words=_COLUMN,  # with an inverted index it was the most expensive field of all
     signature=_TERM,
     author_kind=_TERM,

@@ -43,6 +43,7 @@ class PostQuery:
     brand: str | None = None
     mood: Mood | None = None
     author_kind: AuthorKind | None = None
+    intent: str | None = None
     platform: str | None = None
     since: datetime | None = None
     """``event_at``, inclusive."""
@@ -238,6 +239,8 @@ def _conditions(query: PostQuery) -> Iterator[Query]:
         yield {"term": {"sentiment.label": query.mood}}
     if query.author_kind is not None:
         yield {"term": {"author_kind": query.author_kind}}
+    if query.intent is not None:
+        yield {"term": {"intents.label": query.intent}}
     if query.platform is not None:
         yield {"term": {"platform": query.platform}}
     if query.since is not None or query.until is not None:

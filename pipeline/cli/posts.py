@@ -29,6 +29,7 @@ from pipeline.settings import Settings
 from pipeline.source_progress import Progress
 from pipeline.status import live_workers
 from pipeline.try_file import MAX_FAULTS, Tried, try_file
+from processors.query_fields import field_of, plain_value
 from schemas.enriched import Mood
 from schemas.errors import FatalError
 from schemas.language import say
@@ -239,8 +240,9 @@ def _told(done: Progress, json_output: bool) -> None:
 @app.command(
     "search",
     help=say(
-        "按词语、品牌、情绪和时间查找帖子；空格隔开的每个词都要出现。",
-        "Find posts by phrases, brand, mood and time; every phrase (split by spaces) must occur.",
+        "按词语、品牌、情绪、意图和时间查找帖子；空格隔开的每个词都要出现。",
+        "Find posts by phrases, brand, mood, intent and time; "
+        "every phrase (split by spaces) must occur.",
     ),
 )
 def search(
@@ -254,6 +256,13 @@ def search(
     mood: Annotated[
         str | None,
         typer.Option("--mood", help="negative | neutral | positive"),
+    ] = None,
+    intent: Annotated[
+        str | None,
+        typer.Option(
+            "--intent",
+            help=say("意图，如 投诉、购买。", "Intent, such as complaint or purchase."),
+        ),
     ] = None,
     platform: Annotated[
         str | None, typer.Option("--platform", help=say("平台。", "Platform."))
@@ -288,6 +297,7 @@ def search(
         text=text,
         brand=brand,
         mood=_mood(mood),
+        intent=_intent(intent),
         platform=platform,
         since=_time("--since", since, settings),
         until=_time("--until", until, settings),
@@ -375,6 +385,23 @@ def _mood(value: str | None) -> Mood | None:
             )
         )
     return value  # type: ignore[return-value]
+
+
+def _intent(value: str | None) -> str | None:
+    """The label, which queries write the same ways: 投诉 or complaint."""
+    field = field_of("intent")
+    if value is None or field is None:
+        return None
+    label = field.values.get(plain_value(value))
+    if label is None:
+        labels = ", ".join(sorted(set(field.values.values())))
+        raise FatalError(
+            say(
+                f"没有名为“{value}”的意图，可用的有：{labels}。",
+                f"There is no intent {value!r}. Available: {labels}.",
+            )
+        )
+    return label
 
 
 def _time(option: str, value: str | None, settings: Settings) -> datetime | None:

@@ -4,7 +4,7 @@ from typing import Any
 import pytest
 
 from processors.mentions import mentions
-from schemas.enriched import BrandTag, EnrichedPost, Match, Sentiment
+from schemas.enriched import BrandTag, EnrichedPost, Label, Match, Sentiment
 from schemas.post import Author
 from schemas.signals import Mention, parse_signal
 
@@ -42,6 +42,7 @@ def test_one_mention_per_brand_with_all_that_watch_needs() -> None:
         url="https://example.org/1",
         signature="0123456789abcdef",
         sketch="c2tldGNo",
+        intents=(Label(label="complaint", score=0.9), Label(label="rumour", score=0.6)),
         sentiment=Sentiment(label="negative", negative=0.75, neutral=0.25, positive=0.0),
         matches=(
             Match(rule="a", version=1, words=("刹车", "失灵"), spans=()),
@@ -66,6 +67,7 @@ def test_one_mention_per_brand_with_all_that_watch_needs() -> None:
         event_at=AT,
         mood="negative",
         negative=0.75,
+        intents=("complaint", "rumour"),
         signature="0123456789abcdef",
         sketch="c2tldGNo",
         matches=("刹车", "失灵"),

@@ -9,7 +9,7 @@ import pytest
 from processors.query_explain import explained
 from processors.query_parser import parse_query
 from processors.query_reference import judge
-from schemas.enriched import BrandTag, EnrichedPost, Sentiment
+from schemas.enriched import BrandTag, EnrichedPost, Label, Sentiment
 from schemas.language import use_language
 from schemas.post import Author, Engagement
 
@@ -87,6 +87,8 @@ RICH: dict[str, Any] = {
     "media": ("image",),
     "brands": (BrandTag(brand="byd", role="own"), BrandTag(brand="nio", role="own")),
     "sentiment": Sentiment(label="neutral", negative=0, neutral=1, positive=0),
+    "intents": (Label(label="complaint", score=0.9), Label(label="praise", score=0.6)),
+    "reasons": ("quality",),
 }
 
 
@@ -103,6 +105,8 @@ RICH: dict[str, Any] = {
         ("网址:b.cn", "帖子的网址：未知", "帖子的网址：https://a.cn/1"),
         ("品牌:xpeng", "没有认出品牌", "帖子的品牌：byd、nio"),
         ("情感:负面", "没有识别出情感", "帖子的情感：neutral"),
+        ("意图:咨询", "没有识别出意图", "帖子的意图：complaint、praise"),
+        ("原因:态度", "没有识别出抱怨原因", "帖子的抱怨原因：quality"),
         ("含:视频", "帖子的内容：只有文字", "帖子的内容：image、url、region"),
     ],
 )

@@ -140,7 +140,6 @@ BRANDS = [
         ("region:上? 自燃", "没有通配"),
         ("url:a*b 自燃", "没有通配"),
         ("平台:新浪微博 自燃", "没有叫“新浪微博”的已知平台"),
-        ("意图:询价 自燃", "没有一步分析会写 intent"),
     ],
 )
 def test_a_value_that_no_post_will_have_is_a_doubt(query: str, told: str) -> None:

@@ -67,6 +67,7 @@ def make_post() -> MakePost:
             ),
             "intents": (Label(label="complaint", score=0.9),),
             "reasons": ("quality",),
+            "defects": ("动力电池:变形",),
             "words": ("手机", "电池", "鼓包", "客服"),
             "signature": f"s{number}",
             "author_kind": "staff",

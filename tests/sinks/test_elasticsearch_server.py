@@ -9,7 +9,7 @@ from typing import Any
 import orjson
 import pytest
 
-from schemas.enriched import EnrichedPost, Sentiment
+from schemas.enriched import EnrichedPost, Label, Sentiment
 from schemas.errors import FatalError
 from schemas.incident import Incident
 from schemas.outcome import Done, Rejected, Retry
@@ -283,7 +283,7 @@ async def test_filters_narrow_the_search(server: Elasticsearch, make_post: MakeP
         server,
         make_post(1),
         make_post(2, sentiment=calm),
-        make_post(3, brands=()),
+        make_post(3, brands=(), intents=(Label(label="enquiry", score=0.8),)),
         make_post(4, id="wechat:4", platform="wechat", author_kind="person"),
     )
     search = Search(server)
@@ -293,6 +293,7 @@ async def test_filters_narrow_the_search(server: Elasticsearch, make_post: MakeP
 
     assert await ids(brand="seagull") == ["wechat:4", "weibo:2", "weibo:1"]
     assert await ids(mood="neutral") == ["weibo:2"]
+    assert await ids(intent="enquiry") == ["weibo:3"]
     assert await ids(platform="wechat") == ["wechat:4"]
     assert await ids(author_kind="person") == ["wechat:4"]
     second = NOON + timedelta(seconds=2)

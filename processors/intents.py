@@ -1,0 +1,276 @@
+"""What the writer of a post wants: complains, asks, wants to buy, praises, leaves, needs help.
+
+Several may hold. Listed words (``intents.toml``) in the writer's own words (``prepare.py``) add to
+a sum per intent, beside what the sentence shows: question marks, negation, a car's part with a
+fault (``defects.py``), the shares of ``sentiment``, the form of news or an advertisement. The
+score is the logistic function of the sum; an intent holds from 0.5 on. ``intents.md`` tells how
+well that works.
+
+Nobody speaks as a customer on a hot-search board, and neither do the press and companies
+themselves: of them only rumours are told.
+
+Limits: irony; wishes that only the context shows; texts beyond their first 2,000 characters.
+"""
+
+import math
+from collections.abc import Mapping, Sequence
+from functools import lru_cache
+from typing import Any, Final
+
+import numpy as np
+import numpy.typing as npt
+
+from processors.defects import LIST as DEFECTS
+from processors.defects import NO_DEFECTS, Defects, defects_of, negated
+from processors.prepare import PREPARE_VERSION, prepare
+from processors.word_batches import Batch, Numbers, Places, Scanner, WordList, batches_of
+from schemas.component import ComponentConfig
+from schemas.enriched import EnrichedPost, Label
+from schemas.rules import RuleSet
+
+__all__ = ["INTENTS", "REASONS", "Intents", "deciding_words"]
+
+INTENTS: Final = (
+    "complaint",
+    "enquiry",
+    "purchase",
+    "repurchase",
+    "praise",
+    "churn",
+    "help",
+    "maintenance",
+    "rumour",
+    "job",
+)
+"""In the order of records."""
+
+REASONS: Final = ("promise", "quality", "practicality", "enjoyment", "respect")
+"""Why one complains; in the order of records."""
+
+_REVISION = 1  # of the weights in this file
+_READ = 2_000
+_COMPLAINT, _ENQUIRY, _PRAISE = map(INTENTS.index, ("complaint", "enquiry", "praise"))
+_RUMOUR = INTENTS.index("rumour")
+#: What a post must outweigh, in hundredths and in the order of ``INTENTS``.
+_BIAS = (-170, -230, -190, -190, -170, -190, -200, -190, -180, -180)
+#: Each further word of a group adds half of the first one's weight, up to so many words.
+_MOST_WORDS = 3
+#: What the form of news and the like takes from all intents but rumours; with 我 in it, half.
+_FORMS = {"news": 240, "headline": 240, "advertisement": 260, "official": 320}
+_PARTICLES = ("么", "呢", "不", "没", "嘛", "啊", "呀")
+_SHORT = 35
+#: Their posts are news or service, whatever the words.
+_NOT_CUSTOMERS = frozenset({"media", "official"})
+_ENJOYMENT = frozenset({"噪音", "异味"})
+_PRACTICALITY = frozenset({"油耗高", "断连", "衰减"})
+
+_WORDS = WordList("intents")
+_GROUPS = len(_WORDS.groups)
+_ASK_WORD, _ASK_STRONG, _GOODS = map(_WORDS.groups.index, ("ask_word", "ask_strong", "goods"))
+
+#: Sums are whole numbers kept as floats (for BLAS), so that a post's do not depend on the order of
+#: additions, and thus on its batch: hundredths, doubled because a further word counts half.
+Sums = npt.NDArray[np.float64]
+
+
+def _weights(key: str) -> Sums:
+    """A row per group, a column per intent, in hundredths."""
+    weights = np.zeros((_GROUPS, len(INTENTS)))
+    for row, table in enumerate(_WORDS.tables.values()):
+        for intent, weight in table.get(key, {}).items():
+            weights[row, INTENTS.index(intent)] = round(weight * 100)
+    return weights
+
+
+_SCORES, _ASKED, _TOLD, _OF_GOODS = map(_weights, ("scores", "asked", "told", "goods"))
+_GROUP_TABLES: Sequence[Mapping[str, Any]] = tuple(_WORDS.tables.values())
+_FORM = np.array([_FORMS.get(table.get("form", ""), 0) for table in _GROUP_TABLES], np.float64)
+#: The last one is no group, see ``WordList.groups_of``.
+_NEGATABLE = np.array([*(table.get("negatable", False) for table in _GROUP_TABLES), False])
+_REASON_ROWS = [row for row, table in enumerate(_GROUP_TABLES) if "reason" in table]
+_REASONS = [_GROUP_TABLES[row]["reason"] for row in _REASON_ROWS]
+
+
+class Intents:
+    """Writes ``intents``, ``reasons`` and ``defects``; see the module for how and its limits."""
+
+    behind = ("brands", "sentiment", "sentiment_snownlp", "author")
+
+    class Config(ComponentConfig):
+        """No options."""
+
+    def __init__(self, config: Config, rules: RuleSet) -> None:
+        self._scanner = Scanner(_WORDS, DEFECTS)
+        self.version = f"{_REVISION}.{PREPARE_VERSION}.{_WORDS.version}.{DEFECTS.version}"
+
+    def enrich(self, posts: Sequence[EnrichedPost]) -> list[EnrichedPost | None]:
+        """New records; posts that show nothing stay as they are."""
+        results: list[EnrichedPost | None] = []
+        for texts in batches_of([_own_text(post) for post in posts]):
+            judged = posts[len(results) : len(results) + len(texts)]
+            results += _judged(judged, self._scanner.scan(texts))
+        return results
+
+
+def deciding_words(post: EnrichedPost) -> dict[str, tuple[str, ...]]:
+    """For each intent that the post was given, the words that spoke for it, in order."""
+    words: dict[str, dict[str, None]] = {intent.label: {} for intent in post.intents}
+    [texts] = batches_of([_own_text(post)])
+    batch = Scanner(_WORDS).scan(texts)
+    _, word, group = _counted(batch, batch.found[0])
+    for number, row in zip(word.tolist(), group.tolist(), strict=True):
+        for place in np.flatnonzero((_SCORES + _ASKED + _TOLD + _OF_GOODS)[row] > 0).tolist():
+            if INTENTS[place] in words:
+                words[INTENTS[place]][_WORDS.words[number]] = None
+    if "complaint" in words:
+        words["complaint"] |= dict.fromkeys(post.defects)
+    return {label: tuple(listed) for label, listed in words.items()}
+
+
+def _own_text(post: EnrichedPost) -> str:
+    text = f"{post.title}\n{post.text}" if post.title else post.text
+    return prepare(text[:_READ] if len(text) > _READ else text).own
+
+
+def _judged(posts: Sequence[EnrichedPost], batch: Batch) -> list[EnrichedPost]:
+    words, faults = batch.found
+    counts = _counts(batch, words)
+    defects = defects_of(batch, faults)
+    goods = np.array([bool(post.brands) for post in posts]) | (counts[:, _GOODS] > 0)
+    goods[list(defects)] = True
+    sums = _sums(batch, counts, defects, goods) / 200
+    # From here on post by post, in plain numbers.
+    moods = [
+        post.sentiment if of_goods else None
+        for post, of_goods in zip(posts, goods.tolist(), strict=True)
+    ]
+    sums[:, _COMPLAINT] += [_tipped(2.2 * (mood.negative - 0.4)) if mood else 0.0 for mood in moods]
+    sums[:, _PRAISE] += [_tipped(2.2 * (mood.positive - 0.4)) if mood else 0.0 for mood in moods]
+    found: dict[int, list[Label]] = {}
+    places, intents = np.nonzero(sums >= 0)
+    for place, intent, total in zip(
+        places.tolist(), intents.tolist(), sums[places, intents].tolist(), strict=True
+    ):
+        if intent == _RUMOUR or not _is_no_customer(posts[place]):
+            label = _label(intent, round(1 / (1 + math.exp(-total)), 3))
+            found.setdefault(place, []).append(label)
+    by_words = (counts[:, _REASON_ROWS] > 0).tolist()
+    results = list(posts)
+    for place in found.keys() | defects.keys():
+        labels, faulty = found.get(place, []), defects.get(place, NO_DEFECTS)
+        if labels or faulty.named:
+            complains = bool(labels) and labels[0].label == "complaint"
+            results[place] = posts[place].replaced(
+                intents=tuple(labels),
+                reasons=_reasons(tuple(by_words[place]), faulty.kinds) if complains else (),
+                defects=faulty.named,
+            )
+    return results
+
+
+def _tipped(by_mood: float) -> float:
+    """A mood speaks for an intent more than its lack speaks against it: titles are sober."""
+    return max(-0.4, by_mood)
+
+
+@lru_cache(10_000)
+def _label(intent: int, score: float) -> Label:
+    """One record for all posts: records are frozen, and there are few different ones."""
+    return Label.unchecked(label=INTENTS[intent], score=score)
+
+
+def _is_no_customer(post: EnrichedPost) -> bool:
+    # Not getattr: what a record lacks, pydantic looks for in a costly way.
+    return post.kind == "hot" or post.__dict__.get("author_kind") in _NOT_CUSTOMERS
+
+
+def _counted(batch: Batch, places: Places) -> tuple[Numbers, Numbers, Numbers]:
+    """Text, word and group of all that counts: not what is negated where that matters."""
+    groups = _WORDS.groups_of[places.word]
+    kept = groups < _GROUPS
+    kept &= ~(_NEGATABLE[groups] & negated(batch, places.start)[:, None])
+    rows, columns = np.nonzero(kept)
+    return places.text[rows], places.word[rows], groups[rows, columns]
+
+
+def _counts(batch: Batch, places: Places) -> Numbers:
+    """How many different words of each group (column) each text (row) has."""
+    text, word, group = _counted(batch, places)
+    different = np.unique((text * _GROUPS + group) * len(_WORDS.words) + word)
+    cells = different // len(_WORDS.words)
+    counts = np.bincount(cells, minlength=len(batch.texts) * _GROUPS)
+    return counts.reshape(len(batch.texts), _GROUPS)
+
+
+def _sums(
+    batch: Batch, counts: Numbers, defects: Mapping[int, Defects], goods: npt.NDArray[np.bool_]
+) -> Sums:
+    """A sum per text and intent, in half hundredths; it holds from 0 on.
+
+    ``goods``: which texts are about goods or services.
+    """
+    factors = np.where(counts > 0, 1 + np.minimum(counts, _MOST_WORDS), 0).astype(np.float64)
+    factors[:, _ASK_WORD] = np.minimum(
+        factors[:, _ASK_WORD], 2
+    )  # 什么, 怎么: no more of a question
+    sums: Sums = factors @ _SCORES + 2 * np.array(_BIAS, np.float64)
+    asks_by_word = (counts[:, _ASK_WORD] > 0).tolist()
+    asking = [
+        _asking(text, by_word) for text, by_word in zip(batch.texts, asks_by_word, strict=True)
+    ]
+    sums[:, _ENQUIRY] += 2 * np.array(asking, np.float64)
+    sums[goods & (np.array(asking) > 0), _ENQUIRY] += 80
+    asks = sums[:, _ENQUIRY] >= 0
+    sums += np.where(asks[:, None], factors @ _ASKED, factors @ _TOLD)
+    sums += np.where(goods[:, None], factors @ _OF_GOODS, 0)
+    sums[~goods, _COMPLAINT] -= 160
+    sums[~goods, _PRAISE] -= 60
+    sums[asks & (counts[:, _ASK_STRONG] > 0), _COMPLAINT] -= 180
+    for place, faulty in defects.items():
+        sums[place, _COMPLAINT] += 2 * _faulty(faulty)
+    form = (factors * _FORM).max(axis=1, initial=0.0)
+    for place, text in enumerate(batch.texts):
+        if text.startswith("【"):
+            form[place] = max(form[place], 2 * _FORMS["news"])
+    for place in np.flatnonzero(form).tolist():
+        if "我" in batch.texts[place]:
+            form[place] /= 2
+    rumours = sums[:, _RUMOUR].copy()
+    sums -= form[:, None]
+    sums[:, _RUMOUR] = rumours
+    return sums
+
+
+def _asking(text: str, by_word: bool) -> int:
+    """What the shape of the sentences adds to an enquiry."""
+    tail = text.rstrip(" !~。.\n")
+    total = 140 if "?" in text or ("吗" in text and len(tail) <= _SHORT) else 0
+    if tail.endswith("?"):
+        total += 80
+    elif tail.endswith("吗") or (by_word and tail.endswith(_PARTICLES)):
+        total += 100
+    if text.count("!") > 1:
+        total -= 60
+    return total + 80 if by_word and len(tail) <= _SHORT else total
+
+
+def _faulty(defects: Defects) -> int:
+    """What defects add to a complaint."""
+    if defects.named:
+        return 240 + 40 * (min(len(defects.kinds), 3) - 1)
+    if defects.kinds:
+        return 140 + 50 * (min(len(defects.kinds), 3) - 1)
+    return 60
+
+
+@lru_cache(1_024)
+def _reasons(by_words: tuple[bool, ...], kinds: frozenset[str]) -> tuple[str, ...]:
+    """Of the groups that have a word, as ``_REASONS`` names theirs, and of the faults."""
+    reasons = {reason for reason, there in zip(_REASONS, by_words, strict=True) if there}
+    if kinds & _ENJOYMENT:
+        reasons.add("enjoyment")
+    if kinds & _PRACTICALITY:
+        reasons.add("practicality")
+    if kinds - _ENJOYMENT - _PRACTICALITY:
+        reasons.add("quality")
+    return tuple(reason for reason in REASONS if reason in reasons)
