@@ -21,6 +21,7 @@ from processors.brand_tree import accounts, families, parents
 from processors.explained import Clue, Explained, clues_at, field_word, percent
 from processors.fold import FOLD_VERSION, fold
 from processors.scanner import Hit, Scanner, longest
+from processors.spans import span_at
 from schemas.component import ComponentConfig
 from schemas.enriched import BrandTag, EnrichedPost, Span, TextField
 from schemas.language import say
@@ -196,7 +197,7 @@ class Brands:
                     if len(spans) == self._max_spans or (spans and spans[-1] is span):
                         continue  # full, or two words of one brand that fold alike (BYD, byd)
                     if span is None:
-                        span = Span.unchecked(field=name, start=start, end=end)
+                        span = span_at(name, start, end)
                     spans.append(span)
         if unsure:
             self._add_likely(found, list(self._weighed(post, unsure, found, root)))
@@ -230,7 +231,7 @@ class Brands:
         rooted = {self._family[position] for position in root}
         for name, (start, end, owners) in unsure:
             folded = fold(getattr(post, name))
-            span = Span.unchecked(field=name, start=start, end=end)
+            span = span_at(name, start, end)
             for position, word in owners:
                 key = position, word
                 sense = self._senses.get(key) or self._cut_senses.get(key)

@@ -12,8 +12,9 @@ from processors.query_text import View, text_of
 from processors.query_tree import Scope
 from processors.rule_check import parsed
 from processors.rule_explain import explain_rule
+from processors.spans import span_at
 from schemas.component import ComponentConfig
-from schemas.enriched import EnrichedPost, Match, Span
+from schemas.enriched import EnrichedPost, Match
 from schemas.language import say
 from schemas.rules import Origin, RuleSet
 
@@ -124,5 +125,5 @@ def match_of(
         version=origin.version,
         rule_set=origin.rule_set,
         words=tuple(sorted(words)),
-        spans=tuple(Span.unchecked(field=field, start=a, end=b) for field, a, b in spans),
+        spans=tuple(span_at(field, a, b) for field, a, b in spans),
     )

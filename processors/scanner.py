@@ -7,6 +7,7 @@ from itertools import product
 
 from processors.automaton import Automaton
 from processors.fold import INVISIBLE, fold
+from processors.spans import span_at
 from schemas.enriched import EnrichedPost, Span, TextField
 
 __all__ = ["Finding", "Hit", "Scanner", "longest"]
@@ -114,7 +115,7 @@ class Scanner:
                     if len(spans) == max_spans or (spans and spans[-1] is span):
                         continue  # full, or two words of one list that fold alike (BYD, byd)
                     if span is None:
-                        span = Span.unchecked(field=name, start=start, end=end)
+                        span = span_at(name, start, end)
                     spans.append(span)
         return found
 
