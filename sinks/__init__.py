@@ -5,9 +5,13 @@ from schemas.registry import LazyRegistry
 __all__ = ["CHANNELS", "SINKS"]
 
 _CHANNELS = {
+    "dingtalk": "sinks.dingtalk:DingTalk",
+    "feishu": "sinks.feishu:Feishu",
     "memory": "sinks.memory:MemoryChannel",
+    "slack": "sinks.slack:Slack",
     "terminal": "sinks.terminal:Terminal",
     "webhook": "sinks.webhook:Webhook",
+    "wecom": "sinks.wecom:WeCom",
 }
 
 CHANNELS = LazyRegistry(_CHANNELS)
