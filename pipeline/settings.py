@@ -63,7 +63,7 @@ _PATHS = {
     "services": ("artefacts",),
     "rules": ("file",),
 }
-_SOURCE_PATHS = ("path", "mapping", "ca_file")
+_COMPONENT_PATHS = ("path", "mapping", "ca_file")
 
 
 def _hidden(tree: Any) -> Any:
@@ -473,9 +473,9 @@ def _read(path: Path) -> dict[str, Any]:
     _anchor(resolved, ("folder",), path.parent)
     for section, keys in _PATHS.items():
         _anchor(resolved.get(section), keys, path.parent)
-    sources = resolved.get("sources")
-    for source in sources.values() if isinstance(sources, dict) else ():
-        _anchor(source, _SOURCE_PATHS, path.parent)
+    for components in (resolved.get("sources"), resolved.get("channels")):
+        for component in components.values() if isinstance(components, dict) else ():
+            _anchor(component, _COMPONENT_PATHS, path.parent)
     return resolved
 
 
