@@ -1,5 +1,6 @@
 """The command line: ``tingchao``."""
 
+import pipeline.cli.channels
 import pipeline.cli.line
 import pipeline.cli.looking
 import pipeline.cli.posts
