@@ -76,15 +76,13 @@ class Alertmanager:
         self._zone = ZoneInfo(config.time_zone)
         self._hold = timedelta(hours=config.hold_hours)
         self._now = clock.now
-        self._login: tuple[str, str] | None = None
-        if config.username is not None and config.password is not None:
-            self._login = (config.username, config.password.get_secret_value())
+        self._user, self._password = config.username, config.password
         self._poster = Poster(
             name,
             config.url.host or "",
             client,
             timeout_seconds=config.timeout_seconds,
-            hidden=self._login[1:] if self._login else (),
+            hidden=[config.password] if config.password else (),
             clock=clock,
         )
 
@@ -97,7 +95,10 @@ class Alertmanager:
             RejectedError: the alert itself is refused.
         """
         told = alerts(notice, self._now(), self._hold, self._zone)
-        answer = await self._poster.post(self._url, orjson.dumps(told), auth=self._login)
+        login = None
+        if self._user is not None and self._password is not None:
+            login = (self._user, self._password.get_secret_value())
+        answer = await self._poster.post(self._url, orjson.dumps(told), auth=login)
         # An object when a field is missing, a bare sentence when its content is wrong.
         self._poster.check(answer, detail=str(answer.json().get("message") or answer.text))
 

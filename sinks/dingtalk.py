@@ -16,13 +16,13 @@ from datetime import datetime
 from urllib.parse import quote
 
 import orjson
-from pydantic import Field, HttpUrl, SecretStr
+from pydantic import Field, HttpUrl
 
 from sinks.base import Notice
 from sinks.notice_markup import MAX_TITLE_BYTES, Markup, cut, harmless, marked
 from sinks.notice_text import title
 from sinks.rate_limit import RateLimit
-from sinks.robot import Code, Robot, RobotConfig, ServiceUrl, Token
+from sinks.robot import Code, Robot, SecuredConfig, ServiceUrl, Token
 
 __all__ = ["DingTalk", "sign"]
 
@@ -67,16 +67,10 @@ MARKUP = Markup(
 class DingTalk(Robot["DingTalk.Config"]):
     """Tells a DingTalk group."""
 
-    class Config(RobotConfig):
+    class Config(SecuredConfig):
         """Which robot, and how it is secured."""
 
         token: Token = Field(description="What follows access_token= in the robot's address.")
-        secret: SecretStr | None = Field(
-            None, description="Signing secret (SEC...), where the robot asks for a signature."
-        )
-        keyword: str = Field(
-            "", max_length=20, description="Word that the robot asks for, put into every notice."
-        )
         url: ServiceUrl = Field(
             HttpUrl("https://oapi.dingtalk.com/robot/send"), description="Address of the service."
         )
@@ -85,7 +79,7 @@ class DingTalk(Robot["DingTalk.Config"]):
     CODES = CODES
 
     def _address(self) -> str:
-        address = f"{self._url}?access_token={quote(self._token)}"
+        address = f"{self._url}?access_token={quote(self._token.get_secret_value())}"
         if self._config.secret is None:
             return address
         return address + "&" + sign(self._config.secret.get_secret_value(), self._now())

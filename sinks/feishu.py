@@ -15,7 +15,7 @@ from datetime import datetime
 from typing import Any
 
 import orjson
-from pydantic import Field, HttpUrl, SecretStr
+from pydantic import Field, HttpUrl
 
 from schemas.language import say
 from sinks.base import Notice
@@ -23,7 +23,7 @@ from sinks.notice_markup import MAX_LINE_BYTES, MAX_TITLE_BYTES, cut, harmless, 
 from sinks.notice_text import title
 from sinks.posting import Answer
 from sinks.rate_limit import RateLimit
-from sinks.robot import Code, Robot, RobotConfig, ServiceUrl, Token
+from sinks.robot import Code, Robot, SecuredConfig, ServiceUrl, Token
 
 __all__ = ["Feishu", "sign"]
 
@@ -50,16 +50,10 @@ Element = dict[str, Any]
 class Feishu(Robot["Feishu.Config"]):
     """Tells a Feishu or Lark group."""
 
-    class Config(RobotConfig):
+    class Config(SecuredConfig):
         """Which bot, and how it is secured."""
 
         token: Token = Field(description="The last part of the bot's address, behind /hook/.")
-        secret: SecretStr | None = Field(
-            None, description="Signing secret, where the bot asks for a signature."
-        )
-        keyword: str = Field(
-            "", max_length=20, description="Word that the bot asks for, put into every notice."
-        )
         url: ServiceUrl = Field(
             HttpUrl("https://open.feishu.cn/open-apis/bot/v2/hook"),
             description="Address of the service; Lark: "
@@ -70,7 +64,7 @@ class Feishu(Robot["Feishu.Config"]):
     CODES = CODES
 
     def _address(self) -> str:
-        return f"{self._url}/{self._token}"
+        return f"{self._url}/{self._token.get_secret_value()}"
 
     def _body(self, notice: Notice) -> bytes:
         message: dict[str, Any] = {}

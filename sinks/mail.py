@@ -31,7 +31,7 @@ from schemas.zone import ZoneName
 from sinks.base import Notice
 from sinks.notice_markup import link_of
 from sinks.notice_text import body, lines, title
-from sinks.posting import SYSTEM, Clock
+from sinks.posting import MASK, SYSTEM, Clock
 from sinks.robot import is_loopback
 from sinks.wording import Line, clean
 
@@ -197,7 +197,7 @@ class Mail:
     def _say(self, zh: str, en: str, detail: str) -> str:
         more = clean(detail)
         if self._config.password:
-            more = more.replace(self._config.password.get_secret_value(), "**********")
+            more = more.replace(self._config.password.get_secret_value(), MASK)
         host = self._config.host
         return say(
             f"通道 {self.name}（{host}）{zh}: {more[:MOST_DETAIL]}",

@@ -54,7 +54,7 @@ class PagerDuty:
     ) -> None:
         self.name = name
         self._url = str(config.url)
-        self._key = config.routing_key.get_secret_value()
+        self._key = config.routing_key
         self._zone = ZoneInfo(config.time_zone)
         self._poster = Poster(
             name,
@@ -93,7 +93,11 @@ class PagerDuty:
         key = notice.incident.id
         if len(key) > MAX_DEDUP_KEY:
             key = hashlib.sha256(key.encode()).hexdigest()
-        return {"routing_key": self._key, "event_action": action, "dedup_key": key}
+        return {
+            "routing_key": self._key.get_secret_value(),
+            "event_action": action,
+            "dedup_key": key,
+        }
 
     def _trigger(self, notice: Notice) -> dict[str, Any]:
         incident = notice.incident

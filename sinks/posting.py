@@ -14,18 +14,19 @@ from urllib.parse import quote
 
 import httpx
 import orjson
+from pydantic import SecretStr
 
 from schemas.errors import FatalError, RejectedError, RetryableError, TingchaoError
 from schemas.language import say
 from sinks.rate_limit import RateLimit, RateLimiter
 from sinks.wording import clean
 
-__all__ = ["BROKEN", "SYSTEM", "Answer", "Clock", "Poster", "asked_wait"]
+__all__ = ["BROKEN", "MASK", "SYSTEM", "Answer", "Clock", "Poster", "asked_wait"]
 
 #: Answers are a code and a sentence; of one without end no more is read.
 MAX_ANSWER_BYTES = 16 * 1024
 MOST_DETAIL = 200
-_MASK = "**********"
+MASK = "**********"
 
 BROKEN = frozenset({401, 403, 404, 410})
 """Statuses by which a service refuses the address or the key, whatever the notice says."""
@@ -80,7 +81,7 @@ class Poster:
         *,
         timeout_seconds: float,
         limits: Sequence[RateLimit] = (),
-        hidden: Collection[str] = (),
+        hidden: Sequence[SecretStr] = (),
         clock: Clock = SYSTEM,
     ) -> None:
         self._name = name
@@ -88,7 +89,7 @@ class Poster:
         self._client = client
         self._timeout_seconds = timeout_seconds
         self._limiter = RateLimiter(limits, clock.monotonic)
-        self._hidden = sorted({*hidden, *map(quote, hidden)} - {""}, key=len, reverse=True)
+        self._hidden = tuple(hidden)
         self._now = clock.now
 
     async def post(
@@ -181,8 +182,10 @@ class Poster:
 
     def _say(self, zh: str, en: str, detail: str) -> str:
         more = clean(detail)
-        for secret in self._hidden:
-            more = more.replace(secret, _MASK)
+        for one in self._hidden:
+            secret = one.get_secret_value()
+            for form in (quote(secret, safe=""), quote(secret), secret):
+                more = more.replace(form, MASK) if form else more
         more = f": {more[:MOST_DETAIL]}" if more else ""
         return say(
             f"通道 {self._name}（{self._host}）{zh}{more}",

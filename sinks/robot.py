@@ -22,7 +22,7 @@ from sinks.base import Notice
 from sinks.posting import SYSTEM, Answer, Clock, Poster
 from sinks.rate_limit import RateLimit
 
-__all__ = ["Code", "Robot", "RobotConfig", "ServiceUrl", "Token", "is_loopback"]
+__all__ = ["Code", "Robot", "RobotConfig", "SecuredConfig", "ServiceUrl", "Token", "is_loopback"]
 
 AGAIN_SECONDS = 30.0
 
@@ -88,6 +88,17 @@ class Code:
     wait_seconds: float | None = None
 
 
+class SecuredConfig(RobotConfig):
+    """Options of a robot that can ask for a signature or a word."""
+
+    secret: SecretStr | None = Field(
+        None, description="Signing secret, where the robot asks for a signature."
+    )
+    keyword: str = Field(
+        "", max_length=20, description="Word that the robot asks for, put into every notice."
+    )
+
+
 C = TypeVar("C", bound=RobotConfig)
 
 
@@ -104,7 +115,7 @@ class Robot(Generic[C]):
         self.name = name
         self._config = config
         self._url = str(config.url).rstrip("/")
-        self._token = config.token.get_secret_value()
+        self._token = config.token
         self._zone = ZoneInfo(config.time_zone)
         self._now = clock.now
         self._poster = Poster(

@@ -69,7 +69,7 @@ class Slack(Robot["Slack.Config"]):
     OK = "ok"
 
     def _address(self) -> str:
-        return f"{self._url}/{self._token}"
+        return f"{self._url}/{self._token.get_secret_value()}"
 
     def _body(self, notice: Notice) -> bytes:
         people = self._mentioned(notice)

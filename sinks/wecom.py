@@ -62,7 +62,7 @@ class WeCom(Robot["WeCom.Config"]):
     CODES = CODES
 
     def _address(self) -> str:
-        return f"{self._url}?key={quote(self._token)}"
+        return f"{self._url}?key={quote(self._token.get_secret_value())}"
 
     def _body(self, notice: Notice) -> bytes:
         end = " ".join(f"<@{person}>" for person in self._mentioned(notice))

@@ -16,7 +16,9 @@ from schemas.outcome import Done, Rejected, Retry
 from schemas.signals import SourceGap
 from schemas.source_incident import SourceIncident
 from sinks.base import Notice
+from sinks.dingtalk import DingTalk
 from tests.pipeline.incidents import AT, gap_of, incident
+from tests.sinks.service import Service
 
 
 class FakeJournal:
@@ -44,7 +46,7 @@ class FakeChannel:
         self.told.append(notice)
 
 
-def stage(channel: FakeChannel, **settings: Any) -> tuple[NotifyStage, FakeJournal]:
+def stage(channel: Any, **settings: Any) -> tuple[NotifyStage, FakeJournal]:
     journal = FakeJournal()
     made = NotifyStage(
         "crm",
@@ -241,6 +243,27 @@ async def test_whoever_wants_no_word_of_sources_gets_none() -> None:
     await made.apply(items(*source_incidents(gap_of("own", AT))))
 
     assert channel.told == []
+
+
+async def test_the_limit_of_a_robot_holds_the_rest_back_and_loses_none() -> None:
+    # Given a robot that takes 20 a minute, and 25 notices at once
+    service = Service({"errcode": 0, "errmsg": "ok"})
+    notify, journal = stage(service.channel(DingTalk, token="t0ken"), kinds=("crisis",))
+    every = items(*(incident("opened", id=f"i{number}") for number in range(25)))
+
+    first = await notify.apply(every)
+
+    assert first[:20] == [Done()] * 20
+    assert {type(one) for one in first[20:]} == {Retry}
+    assert [one.after_seconds for one in first[20:] if isinstance(one, Retry)] == [60] * 5
+    assert len(service.requests) == 20
+
+    # When the minute is over
+    service.time.go(60)
+
+    assert await notify.apply(every[20:]) == [Done()] * 5
+    assert len(service.requests) == 25
+    assert set(journal.states.values()) == {"sent"}
 
 
 # --- fallback ---------------------------------------------------------------------------------

@@ -166,4 +166,6 @@ def test_half_a_login_or_one_in_the_clear_is_refused(options: dict[str, Any]) ->
 def test_secrets_do_not_show() -> None:
     options = {"url": "https://a.example", "username": "me", "password": "pa55word"}
     config = Alertmanager.Config.model_validate(options)
+    channel = service().channel(Alertmanager, **options)
     assert "pa55word" not in repr(config) + config.model_dump_json()
+    assert "pa55word" not in repr(vars(channel)) + repr(vars(channel._poster))

@@ -408,6 +408,7 @@ class TestSecrets:
         channel = kind.service().channel(kind.channel, **kind.options())
         config = channel._config
         shown = repr(config) + str(config) + config.model_dump_json() + repr(channel)
+        shown += repr(vars(channel)) + repr(vars(channel._poster))
         assert TOKEN not in shown and SECRET not in shown
 
     @pytest.mark.parametrize("token", ["https://x.example/y?key=1234", "a b", "", "令牌令牌"])
