@@ -168,7 +168,9 @@ class NotifyStage:
             await self._journal.mark_rejected(notice.key, self._channel_name, str(error))
             raise
         except (RetryableError, FatalError) as error:
-            if not self._is_given_up() or not await self._tell_instead(notice, str(error)):
+            if not self._is_given_up(item.record) or not await self._tell_instead(
+                notice, str(error)
+            ):
                 raise
             await self._journal.mark_elsewhere(
                 notice.key, self._channel_name, self._fallback.name if self._fallback else ""
@@ -179,14 +181,16 @@ class NotifyStage:
         metrics.NOTICES.labels(self._channel_name).inc()
         log.info("notice delivered", key=notice.key, channel=self._channel_name, reason=reason)
 
-    def _is_given_up(self) -> bool:
-        """Whether the fallback is due; notes when the channel began to fail."""
+    def _is_given_up(self, record: Record) -> bool:
+        """Whether the fallback is due; notes when the channel began to fail.
+
+        Or the notice itself has waited for so long: a restart begins nobody's patience anew.
+        """
         now = self._now()
         if self._failing_since is None:
             self._failing_since = now
-        return self._fallback is not None and (
-            now - self._failing_since >= self._fallback.after_seconds
-        )
+        since = min(self._failing_since, record.timestamp_ms / 1000)
+        return self._fallback is not None and now - since >= self._fallback.after_seconds
 
     async def _tell_instead(self, notice: Notice, why: str) -> bool:
         """Let the fallback tell it; whether somebody knows now."""

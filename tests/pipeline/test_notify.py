@@ -1,7 +1,7 @@
 """Which revisions are told, and what happens when a channel can't."""
 
 from dataclasses import replace
-from datetime import datetime, timedelta
+from datetime import UTC, datetime, timedelta
 from typing import Any
 
 import pytest
@@ -353,9 +353,7 @@ async def test_a_channel_that_stays_away_is_stood_in_for_and_the_next_notice_goe
 
 async def test_a_channel_that_is_back_tells_by_itself_and_has_its_whole_time_again() -> None:
     pair = Pair(FakeChannel(RetryableError("away"), RetryableError("away")))
-    first, second, third = items(
-        incident("opened"), incident("grown", revision=2), incident("grown", revision=3)
-    )
+    first, second = items(incident("opened"), incident("grown", revision=2))
     await pair.stage.apply([first])
     pair.now += 300
     await pair.stage.apply([first])
@@ -364,8 +362,20 @@ async def test_a_channel_that_is_back_tells_by_itself_and_has_its_whole_time_aga
 
     pair.channel.faults = [RetryableError("away")]
     pair.now += 299
+    [third] = items(
+        incident("grown", revision=3), written_at=datetime.fromtimestamp(pair.now - 1, UTC)
+    )
 
     assert await pair.stage.apply([third]) == [Retry("away", None)]
+
+
+async def test_a_notice_that_waited_through_a_restart_has_waited_long_enough() -> None:
+    pair = Pair(away(1))
+    pair.now += 300
+
+    assert await pair.stage.apply(items(incident("opened"))) == [Done()]
+
+    assert [one.instead_of for one in pair.other.told] == ["crm"]
 
 
 async def test_what_the_fallback_told_by_itself_is_not_told_twice() -> None:
