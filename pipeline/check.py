@@ -6,7 +6,7 @@ import httpx
 
 from connectors.base import Context
 from pipeline.clock import now
-from pipeline.components import build_channel, build_connector, configure
+from pipeline.components import build_channels, build_connector, configure
 from pipeline.endpoints import elasticsearch_config
 from pipeline.kafka import Kafka
 from pipeline.rules import configured_rules, no_rules
@@ -35,5 +35,4 @@ def check_settings(settings: Settings) -> None:
     context = Context(client, now, asyncio.sleep)
     for name, section in settings.sources.items():
         build_connector(name, section, context)
-    for name, channel in settings.channels.items():
-        build_channel(name, channel, client)
+    build_channels(settings, client)

@@ -9,14 +9,14 @@ from pydantic import ValidationError
 
 from connectors import CONNECTORS
 from connectors.base import Connector, Context
-from pipeline.settings import ComponentSettings
+from pipeline.settings import ComponentSettings, Settings
 from schemas.component import ComponentConfig
 from schemas.errors import FatalError
 from schemas.language import say
 from sinks import CHANNELS
 from sinks.base import Channel
 
-__all__ = ["build_channel", "build_connector", "configure"]
+__all__ = ["build_channel", "build_channels", "build_connector", "configure"]
 
 
 def build_connector(name: str, section: ComponentSettings, context: Context) -> Connector:
@@ -41,6 +41,27 @@ def build_channel(name: str, section: ComponentSettings, client: httpx.AsyncClie
     kind: Any = CHANNELS[_known(where, section.use, CHANNELS)]
     channel: Channel = kind(name, configure(where, kind.Config, section.options), client)
     return channel
+
+
+def build_channels(settings: Settings, client: httpx.AsyncClient) -> dict[str, Channel]:
+    """Every configured channel, by its name.
+
+    Raises:
+        FatalError: unknown channel or option, or a fallback that is none.
+    """
+    built = {name: build_channel(name, one, client) for name, one in settings.channels.items()}
+    for name, section in settings.channels.items():
+        if section.fallback is not None and section.fallback not in built.keys() - {name}:
+            others = sorted(built.keys() - {name})
+            raise FatalError(
+                say(
+                    f"channels.{name}.fallback：没有另一个叫 {section.fallback} 的通道；"
+                    f"可用：{'、'.join(others) or '无'}。",
+                    f"channels.{name}.fallback: there is no other channel {section.fallback}; "
+                    f"known: {', '.join(others) or 'none'}.",
+                )
+            )
+    return built
 
 
 def configure(where: str, config: type[ComponentConfig], options: dict[str, Any]) -> Any:

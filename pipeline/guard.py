@@ -80,7 +80,7 @@ class Guard:
 def _groups(role: str, settings: Settings) -> list[str] | None:
     """The consumer groups of a role; None when it is in none."""
     if role == "notify":
-        return [f"notify-{name}" for name in settings.channels] or None
+        return [f"notify-{name}" for name in settings.telling_channels] or None
     return [role] if role in READS else None
 
 

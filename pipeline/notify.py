@@ -3,10 +3,16 @@
 A group a channel keeps a dead webhook from holding up the others. Each step of an incident has one
 key, and a journal in Elasticsearch says what became of it, so a notice is delivered at least once
 and a repeat is recognisable by its key.
+
+A channel is tried for ever, unless another one is its fallback: when it has not been reached for
+some minutes, that one tells the notice instead and says for whom, and the channel goes on with the
+next. Both write the journal under their own names, so what the fallback told by itself already is
+not told again.
 """
 
 import time
 from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, replace
 from datetime import UTC, datetime, timedelta
 
 import structlog
@@ -16,14 +22,14 @@ from pipeline.record import RETRY_HEADER, Item, Record
 from pipeline.settings import NotifySettings
 from pipeline.vitals import Reader
 from schemas.dead_letter import Stage as StageName
-from schemas.errors import FatalError, RejectedError, RetryableError
+from schemas.errors import FatalError, RejectedError, RetryableError, TingchaoError
 from schemas.incidents import AnyIncident, parse_incident
 from schemas.outcome import Done, Outcome, Rejected, Retry
 from schemas.source_incident import SourceIncident
 from sinks.base import Channel, Notice, NoticeReason
 from sinks.journal import Journal
 
-__all__ = ["NotifyStage", "reason_for"]
+__all__ = ["Fallback", "NotifyStage", "reason_for"]
 
 #: How often a channel that only a person can mend is tried again; its notices wait meanwhile.
 BROKEN_CHANNEL_SECONDS = 60.0
@@ -63,6 +69,15 @@ def _was_put_back(record: Record) -> bool:
     return record.header(RETRY_HEADER) is not None
 
 
+@dataclass(frozen=True, slots=True)
+class Fallback:
+    """The channel that stands in, and how long the other one is tried first."""
+
+    name: str
+    channel: Channel
+    after_seconds: float
+
+
 class NotifyStage:
     """Delivers notices to one channel, in order, each as often as it takes."""
 
@@ -79,6 +94,7 @@ class NotifyStage:
         is_told: Callable[[str], bool] = lambda brand: True,
         now: Callable[[], float] = time.time,
         vitals: Reader | None = None,
+        fallback: Fallback | None = None,
     ) -> None:
         self._channel_name = channel_name
         self._channel = channel
@@ -89,6 +105,8 @@ class NotifyStage:
         self._is_told = is_told
         self._now = now
         self._vitals = vitals or Reader(self.name)
+        self._fallback = fallback
+        self._failing_since: float | None = None
 
     async def start(self) -> None:
         """The index role puts the journal's template; a claim waits for it."""
@@ -114,14 +132,14 @@ class NotifyStage:
             except RejectedError as error:
                 outcomes.append(Rejected(error.kind, str(error)))
             except RetryableError as error:
-                wait = Retry(str(error), error.retry_after_seconds)
+                wait = Retry(str(error), self._wait(error.retry_after_seconds))
                 outcomes += [wait] * (len(items) - len(outcomes))
                 break
             except FatalError as error:
                 # A person has to act on this channel; the others, in this process, go on.
                 log.error("channel needs a person", channel=self._channel_name, reason=str(error))
                 metrics.ERRORS.labels(self.name, "channel").inc()
-                wait = Retry(str(error), BROKEN_CHANNEL_SECONDS)
+                wait = Retry(str(error), self._wait(BROKEN_CHANNEL_SECONDS))
                 outcomes += [wait] * (len(items) - len(outcomes))
                 break
         return outcomes
@@ -139,16 +157,73 @@ class NotifyStage:
             platform_names=self._platform_names,
         )
         claim = await self._journal.claim(notice, self._channel_name, self._utc())
-        if claim == "sent" or (claim == "rejected" and not _was_put_back(item.record)):
+        if claim in ("sent", "elsewhere"):
+            return
+        if claim == "rejected" and not _was_put_back(item.record):
             return
         try:
             await self._channel.deliver(notice)
         except RejectedError as error:
+            await self._tell_instead(notice, str(error))
             await self._journal.mark_rejected(notice.key, self._channel_name, str(error))
             raise
+        except (RetryableError, FatalError) as error:
+            if not self._is_given_up(item.record) or not await self._tell_instead(
+                notice, str(error)
+            ):
+                raise
+            await self._journal.mark_elsewhere(
+                notice.key, self._channel_name, self._fallback.name if self._fallback else ""
+            )
+            return
+        self._failing_since = None
         await self._journal.mark_sent(notice.key, self._channel_name, self._utc())
         metrics.NOTICES.labels(self._channel_name).inc()
         log.info("notice delivered", key=notice.key, channel=self._channel_name, reason=reason)
+
+    def _is_given_up(self, record: Record) -> bool:
+        """Whether the fallback is due; notes when the channel began to fail.
+
+        Or the notice itself has waited for so long: a restart begins nobody's patience anew.
+        """
+        now = self._now()
+        if self._failing_since is None:
+            self._failing_since = now
+        since = min(self._failing_since, record.timestamp_ms / 1000)
+        return self._fallback is not None and now - since >= self._fallback.after_seconds
+
+    async def _tell_instead(self, notice: Notice, why: str) -> bool:
+        """Let the fallback tell it; whether somebody knows now."""
+        other = self._fallback
+        if other is None:
+            return False
+        try:
+            claim = await self._journal.claim(notice, other.name, self._utc())
+            if claim == "rejected":
+                return False
+            if claim in ("new", "pending"):
+                await other.channel.deliver(replace(notice, instead_of=self._channel_name))
+                await self._journal.mark_sent(notice.key, other.name, self._utc())
+                metrics.NOTICES.labels(other.name).inc()
+        except TingchaoError as error:
+            log.error("fallback failed", key=notice.key, channel=other.name, reason=str(error))
+            return False
+        metrics.ERRORS.labels(self.name, "channel").inc()
+        log.error(
+            "told by the fallback",
+            key=notice.key,
+            channel=self._channel_name,
+            fallback=other.name,
+            reason=why,
+        )
+        return True
+
+    def _wait(self, asked: float | None) -> float | None:
+        """No longer than until the fallback is due."""
+        if asked is None or self._fallback is None or self._failing_since is None:
+            return asked
+        due = self._failing_since + self._fallback.after_seconds - self._now()
+        return min(asked, due) if due > 0 else asked
 
     def _name_of(self, incident: AnyIncident) -> str:
         if incident.kind == "source":

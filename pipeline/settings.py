@@ -38,6 +38,7 @@ from schemas.small_file import read_small, read_toml, unread
 from schemas.zone import ZoneName
 
 __all__ = [
+    "ChannelSettings",
     "ComponentSettings",
     "ElasticsearchSettings",
     "EnrichSettings",
@@ -63,7 +64,7 @@ _PATHS = {
     "services": ("artefacts",),
     "rules": ("file",),
 }
-_SOURCE_PATHS = ("path", "mapping", "ca_file")
+_COMPONENT_PATHS = ("path", "mapping", "ca_file")
 
 
 def _hidden(tree: Any) -> Any:
@@ -266,6 +267,17 @@ class SourceSettings(ComponentSettings):
         return None if minutes is None else timedelta(minutes=minutes)
 
 
+class ChannelSettings(ComponentSettings):
+    """One way to reach people, and which other one stands in for it."""
+
+    fallback: str | None = None
+    """Name of the channel that tells instead, when this one can't be reached or refuses."""
+    fallback_after_minutes: Annotated[float, Field(gt=0)] = 5.0
+    """For how long this one is tried first."""
+    only_fallback: bool = False
+    """Tells nothing by itself: it is there to stand in for others."""
+
+
 class NotifySettings(_Section):
     """Which incidents are told to people."""
 
@@ -351,13 +363,18 @@ class Settings(BaseSettings):
     """What people call the platforms of your posts: id to name."""
     sources: dict[SourceName, SourceSettings] = Field(default_factory=dict)
     """Connectors that ``ingest`` runs, by a name of your choice."""
-    channels: dict[str, ComponentSettings] = Field(
-        default_factory=lambda: {"terminal": ComponentSettings(use="terminal")}
+    channels: dict[str, ChannelSettings] = Field(
+        default_factory=lambda: {"terminal": ChannelSettings(use="terminal")}
     )
     """Ways to reach people, by a name of your choice."""
     health: HealthSettings = HealthSettings()
     watchdog: WatchdogSettings = WatchdogSettings()
     up: UpSettings = UpSettings()
+
+    @property
+    def telling_channels(self) -> list[str]:
+        """Channels that read incidents by themselves, each in a group of its own."""
+        return [name for name, one in self.channels.items() if not one.only_fallback]
 
     @classmethod
     def settings_customise_sources(
@@ -474,9 +491,9 @@ def _read(path: Path) -> dict[str, Any]:
     _anchor(resolved, ("folder",), path.parent)
     for section, keys in _PATHS.items():
         _anchor(resolved.get(section), keys, path.parent)
-    sources = resolved.get("sources")
-    for source in sources.values() if isinstance(sources, dict) else ():
-        _anchor(source, _SOURCE_PATHS, path.parent)
+    for components in (resolved.get("sources"), resolved.get("channels")):
+        for component in components.values() if isinstance(components, dict) else ():
+            _anchor(component, _COMPONENT_PATHS, path.parent)
     return resolved
 
 

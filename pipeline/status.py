@@ -172,7 +172,7 @@ async def _lag(settings: Settings, role: str) -> tuple[int | None, float]:
     if role == "ingest":
         return None, 0.0
     kafka = kafka_of(settings)
-    groups = [role] if role in READS else [f"notify-{name}" for name in settings.channels]
+    groups = [role] if role in READS else [f"notify-{name}" for name in settings.telling_channels]
     lags = [await group_lag(kafka, group) for group in groups]
     return (
         sum(lag.records for lag in lags),

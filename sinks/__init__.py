@@ -5,9 +5,16 @@ from schemas.registry import LazyRegistry
 __all__ = ["CHANNELS", "SINKS"]
 
 _CHANNELS = {
+    "alertmanager": "sinks.alertmanager:Alertmanager",
+    "dingtalk": "sinks.dingtalk:DingTalk",
+    "feishu": "sinks.feishu:Feishu",
+    "mail": "sinks.mail:Mail",
     "memory": "sinks.memory:MemoryChannel",
+    "pagerduty": "sinks.pagerduty:PagerDuty",
+    "slack": "sinks.slack:Slack",
     "terminal": "sinks.terminal:Terminal",
     "webhook": "sinks.webhook:Webhook",
+    "wecom": "sinks.wecom:WeCom",
 }
 
 CHANNELS = LazyRegistry(_CHANNELS)

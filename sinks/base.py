@@ -29,6 +29,10 @@ class Notice:
     """The brand as people call it; of a source, its name."""
     platform_names: Mapping[str, str] = field(default_factory=dict)
     """Platforms as people call them, where the user named them."""
+    instead_of: str = ""
+    """The channel that could not be reached, when this one tells it for that one."""
+    trial: bool = False
+    """Sent to try a channel: nobody has to act, and nothing may stay open on the other side."""
 
 
 class Channel(Protocol):

@@ -14,7 +14,7 @@ from sinks.elasticsearch import Elasticsearch
 
 __all__ = ["Claim", "Journal", "NoticeRecord"]
 
-Claim = Literal["new", "pending", "sent", "rejected"]
+Claim = Literal["new", "pending", "sent", "rejected", "elsewhere"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -23,7 +23,8 @@ class NoticeRecord:
 
     key: str
     channel: str
-    state: Literal["pending", "sent", "rejected"]
+    state: Literal["pending", "sent", "rejected", "elsewhere"]
+    """``elsewhere``: its fallback told it."""
     reason: str
     incident_id: str
     revision: int
@@ -80,6 +81,10 @@ class Journal:
     async def mark_rejected(self, key: str, channel: str, reason: str) -> None:
         """The channel can never accept the notice."""
         await self._mark(key, channel, {"state": "rejected", "error": reason})
+
+    async def mark_elsewhere(self, key: str, channel: str, by: str) -> None:
+        """Another channel told it instead."""
+        await self._mark(key, channel, {"state": "elsewhere", "error": f"told by {by}"})
 
     async def recent(self, *, incident_id: str | None = None, size: int = 20) -> list[NoticeRecord]:
         """The notices that were claimed last."""

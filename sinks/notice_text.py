@@ -1,8 +1,9 @@
 """An incident in words: what a PR manager needs to know at midnight, on one screen.
 
-Plain text with a fixed order: what, since when, how big, why we think so, who said it, where to
-look next. Posts are quoted as foreign text: control and direction signs, which could repaint a
-terminal or turn a sentence around, are taken out.
+Lines with a fixed order: what, since when, how big, why we think so, who said it, where to look
+next; here as plain text, in ``sinks/notice_markup.py`` as a chat shows them. Posts are quoted as
+foreign text: control and direction signs, which could repaint a terminal or turn a sentence around,
+are taken out.
 """
 
 from collections.abc import Iterator, Mapping
@@ -19,14 +20,16 @@ from sinks.wording import (
     REASONS,
     SHANGHAI,
     STATES,
+    Line,
     Pair,
     clean,
     duration,
+    line,
     local_time,
     severity_word,
 )
 
-__all__ = ["body", "describe", "platform_name", "title"]
+__all__ = ["body", "describe", "lines", "platform_name", "title"]
 
 _EXCERPT = 100
 _QUOTES = 3
@@ -78,13 +81,14 @@ _MEASURED: dict[str, Pair] = {
 def title(notice: Notice) -> str:
     """One line: what happened to whom, how bad, how big."""
     incident = notice.incident
+    trial = say("【试发，不是警报】", "[trial, no alarm] ") if notice.trial else ""
     if incident.kind == "source":
-        return source_title(incident)
+        return trial + source_title(incident)
     words = say("、", ", ").join(clean(entry.word) for entry in incident.words[:3])
     about = say(f"：{words}", f": {words}") if words else ""
     kind, reason = say(*KINDS[incident.kind]), say(*REASONS[notice.reason])
     name, severity = clean(notice.brand_name), severity_word(incident.severity)
-    return say(
+    return trial + say(
         f"【{kind}·{reason}】{name}{about}（{severity}，"
         f"{incident.totals.voices} 个独立声音，{_negative(incident.totals)} 负面）",
         f"[{kind}, {reason}] {name}{about} ({severity}, "
@@ -92,16 +96,34 @@ def title(notice: Notice) -> str:
     )
 
 
-def body(notice: Notice, *, zone: ZoneInfo = SHANGHAI) -> str:
+def lines(notice: Notice, *, zone: ZoneInfo = SHANGHAI) -> Iterator[Line]:
     """One screen: the incident, and where to look next."""
-    pointer = say(
-        f"详情：tingchao incidents show {notice.incident.id}",
-        f"More: tingchao incidents show {notice.incident.id}",
-    )
-    text = describe(
-        notice.incident, notice.brand_name, zone=zone, platform_names=notice.platform_names
-    )
-    return f"{text}\n{pointer}"
+    if notice.trial:
+        yield line(
+            "这是 tingchao channels test 发出的一条试发通知，内容是虚构的，不用处理。",
+            "This is a trial, sent by `tingchao channels test`. Its content is made up; there "
+            "is nothing to do.",
+        )
+    if notice.instead_of:
+        name = clean(notice.instead_of)
+        yield line(
+            f"通道 {name} 送不到，由本通道代为告知；请检查 {name}。",
+            f"Channel {name} can't be reached, so this one tells you instead; please look at "
+            f"{name}.",
+        )
+    brand = notice.brand_name
+    yield from _about(notice.incident, brand, zone, notice.platform_names, full=False)
+    if not notice.trial:
+        yield line(
+            f"详情：tingchao incidents show {notice.incident.id}",
+            f"More: tingchao incidents show {notice.incident.id}",
+            "pointer",
+        )
+
+
+def body(notice: Notice, *, zone: ZoneInfo = SHANGHAI) -> str:
+    """The lines as plain text."""
+    return "\n".join(one.plain for one in lines(notice, zone=zone))
 
 
 def describe(
@@ -113,9 +135,8 @@ def describe(
     full: bool = False,
 ) -> str:
     """The incident in words; ``full`` gives every quote and every step."""
-    if incident.kind == "source":
-        return describe_source(incident, zone=zone)
-    return "\n".join(_lines(incident, clean(brand_name), zone, platform_names, full=full))
+    told = _about(incident, brand_name, zone, platform_names, full=full)
+    return "\n".join(one.plain for one in told)
 
 
 def platform_name(platform: str, own: Mapping[str, str] = _NO_NAMES) -> str:
@@ -123,13 +144,21 @@ def platform_name(platform: str, own: Mapping[str, str] = _NO_NAMES) -> str:
     return clean(own.get(platform) or say(*_PLATFORMS.get(platform, (platform, platform))))
 
 
+def _about(
+    incident: AnyIncident, brand: str, zone: ZoneInfo, names: Mapping[str, str], *, full: bool
+) -> Iterator[Line]:
+    if incident.kind == "source":
+        return describe_source(incident, zone=zone)
+    return _lines(incident, clean(brand), zone, names, full=full)
+
+
 def _lines(
     incident: Incident, brand: str, zone: ZoneInfo, names: Mapping[str, str], *, full: bool
-) -> Iterator[str]:
+) -> Iterator[Line]:
     role = say(*_ROLES[incident.role])
     kind, state = say(*KINDS[incident.kind]), say(*STATES[incident.state])
     severity = severity_word(incident.severity)
-    yield say(
+    yield line(
         f"{kind}：{brand}（{role}），{severity}，状态：{state}",
         f"{kind}: {brand} ({role}), {severity}, state: {state}",
     )
@@ -137,47 +166,47 @@ def _lines(
         words = say("、", ", ").join(
             f"{clean(entry.word)} {entry.voices}" for entry in incident.words[:_WORDS]
         )
-        yield say(f"词语：{words}（提到它的声音数）", f"words: {words} (voices that used it)")
+        yield line(f"词语：{words}（提到它的声音数）", f"words: {words} (voices that used it)")
     yield _when(incident, zone)
     yield from _size(incident.totals, names)
     yield from _copied(incident, full=full)
     yield from _why(incident.evidence, zone)
-    yield ""
-    yield say("首帖：", "First post:")
+    yield Line("", "gap")
+    yield line("首帖：", "First post:", "heading")
     yield from _quote(incident.first_post, zone, names)
     quotes = incident.quotes if full else incident.quotes[:_QUOTES]
     if quotes:
-        yield say("其他声音：", "Other voices:")
+        yield line("其他声音：", "Other voices:", "heading")
         for quote in quotes:
             yield from _quote(quote, zone, names)
     steps = incident.timeline if full else incident.timeline[-_STEPS:]
     if steps:
-        yield say("进展：", "Steps:")
+        yield line("进展：", "Steps:", "heading")
         for step in steps:
             yield _step(step, zone)
     yield from _handling(incident, zone)
-    yield ""
+    yield Line("", "gap")
 
 
-def _when(incident: Incident, zone: ZoneInfo) -> str:
+def _when(incident: Incident, zone: ZoneInfo) -> Line:
     end = incident.closed_at or incident.updated_at
     lasted = duration(end - incident.opened_at)
     since = local_time(incident.opened_at, zone)
     if incident.closed_at:
         until = local_time(incident.closed_at, zone)
-        return say(
+        return line(
             f"时间：{since} 至 {until}，历时{lasted}（{zone.key}）",
             f"time: {since} to {until}, {lasted} ({zone.key})",
         )
-    return say(
+    return line(
         f"时间：{since} 起，至最近更新已{lasted}（{zone.key}）",
         f"time: since {since}, {lasted} up to the last change ({zone.key})",
     )
 
 
-def _size(totals: Numbers, names: Mapping[str, str]) -> Iterator[str]:
+def _size(totals: Numbers, names: Mapping[str, str]) -> Iterator[Line]:
     unchecked = totals.mentions - totals.voices - totals.copies
-    yield say(
+    yield line(
         f"规模：{totals.mentions} 条提及 = {totals.voices} 个独立声音"
         f" + {totals.copies} 条转抄或重复"
         + (f" + {unchecked} 条未核对" if unchecked else "")
@@ -192,25 +221,26 @@ def _size(totals: Numbers, names: Mapping[str, str]) -> Iterator[str]:
         f"{platform_name(name, names)} {count}" for name, count in ranked
     )
     if platforms:
-        yield say(f"平台：{platforms}", f"platforms: {platforms}")
+        yield line(f"平台：{platforms}", f"platforms: {platforms}")
 
 
-def _copied(incident: Incident, *, full: bool) -> Iterator[str]:
+def _copied(incident: Incident, *, full: bool) -> Iterator[Line]:
     """The texts that were copied most in the strongest window."""
     texts = incident.evidence.copied
     if not texts:
         return
     total = incident.totals.copied_texts
-    yield say(f"转抄：{total} 段文字被转抄，最多的：", f"copied: {total} texts, most of all:")
+    yield line(f"转抄：{total} 段文字被转抄，最多的：", f"copied: {total} texts, most of all:")
     for text in texts if full else texts[:_COPIED]:
         excerpt = clean(text.excerpt)
-        yield say(
-            f"  {text.posts} 条“{excerpt}”，首见 {clean(text.post_id)}",
-            f'  {text.posts} posts "{excerpt}", first {clean(text.post_id)}',
+        yield line(
+            f"{text.posts} 条“{excerpt}”，首见 {clean(text.post_id)}",
+            f'{text.posts} posts "{excerpt}", first {clean(text.post_id)}',
+            "step",
         )
 
 
-def _why(evidence: Evidence, zone: ZoneInfo) -> Iterator[str]:
+def _why(evidence: Evidence, zone: ZoneInfo) -> Iterator[Line]:
     """The decision, with every number that went into it."""
     numbers, baseline = evidence.numbers, evidence.baseline
     unit = say(*_MEASURED.get(evidence.measured, (evidence.measured, evidence.measured)))
@@ -221,27 +251,28 @@ def _why(evidence: Evidence, zone: ZoneInfo) -> Iterator[str]:
     end = evidence.window_end.astimezone(zone).strftime("%H:%M")
     score, threshold = f"{evidence.score:.1f}", f"{evidence.threshold:g}"
     if baseline.buckets:
-        yield say(
+        yield line(
             f"依据：平时这个时段中位数 {baseline.median:g} {unit}，现在 {counted} {unit}，"
             f"高出 {score} 个标准差，阈值 {threshold}",
             f"why: usually a median of {baseline.median:g} {unit} at this hour, now {counted}, "
             f"{score} standard deviations above, threshold {threshold}",
         )
     else:
-        yield say(
+        yield line(
             f"依据：现在 {counted} {unit}，还没有可比的历史；得分 {score}，阈值 {threshold}",
             f"why: now {counted} {unit}, no history to compare with yet; score {score}, "
             f"threshold {threshold}",
         )
     rule = f"{clean(evidence.rule)} v{evidence.rule_version}"
-    yield say(
-        f"      窗口 {start}–{end}，对照 {baseline.days} 天 {baseline.buckets} 段，规则 {rule}",
-        f"     window {start}–{end}, compared with {baseline.buckets} stretches of "
+    yield line(
+        f"窗口 {start}–{end}，对照 {baseline.days} 天 {baseline.buckets} 段，规则 {rule}",
+        f"window {start}–{end}, compared with {baseline.buckets} stretches of "
         f"{baseline.days} days, rule {rule}",
+        "more",
     )
 
 
-def _quote(quote: Quote, zone: ZoneInfo, names: Mapping[str, str]) -> Iterator[str]:
+def _quote(quote: Quote, zone: ZoneInfo, names: Mapping[str, str]) -> Iterator[Line]:
     author = clean(quote.author_name or "") or say("未署名", "unnamed")
     if quote.followers is not None:
         author += say(f"，{quote.followers} 粉丝", f", {quote.followers} followers")
@@ -250,14 +281,15 @@ def _quote(quote: Quote, zone: ZoneInfo, names: Mapping[str, str]) -> Iterator[s
     text = clean(quote.excerpt)
     if len(text) > _EXCERPT:
         text = text[:_EXCERPT] + "…"
-    yield say(
-        f"  “{text}”（{author}，{platform}，{local_time(quote.at, zone)}{mood}）",
-        f'  "{text}" ({author}, {platform}, {local_time(quote.at, zone)}{mood})',
+    yield line(
+        f"“{text}”（{author}，{platform}，{local_time(quote.at, zone)}{mood}）",
+        f'"{text}" ({author}, {platform}, {local_time(quote.at, zone)}{mood})',
+        "quote",
     )
-    yield f"    {clean(quote.url or quote.post_id)}"
+    yield Line(clean(quote.url or quote.post_id), "link")
 
 
-def _step(step: TimelineEntry, zone: ZoneInfo) -> str:
+def _step(step: TimelineEntry, zone: ZoneInfo) -> Line:
     parts = [local_time(step.at, zone), say(*_EVENTS[step.event])]
     if step.voices is not None:
         parts.append(say(f"{step.voices} 个独立声音", f"{step.voices} voices"))
@@ -265,24 +297,24 @@ def _step(step: TimelineEntry, zone: ZoneInfo) -> str:
         parts.append(clean(step.by))
     if step.note:
         parts.append(clean(step.note)[:_EXCERPT])
-    return "  " + " ".join(parts)
+    return Line(" ".join(parts), "step")
 
 
-def _handling(incident: Incident, zone: ZoneInfo) -> Iterator[str]:
+def _handling(incident: Incident, zone: ZoneInfo) -> Iterator[Line]:
     if incident.owner:
         owner = clean(incident.owner)
-        yield say(f"负责人：{owner}", f"owner: {owner}")
+        yield line(f"负责人：{owner}", f"owner: {owner}")
     if incident.silenced_until:
         until = local_time(incident.silenced_until, zone)
-        yield say(f"静默至：{until}", f"silenced until: {until}")
+        yield line(f"静默至：{until}", f"silenced until: {until}")
     if incident.statement:
         statement = clean(incident.statement)[:_EXCERPT]
-        yield say(f"声明：{statement}", f"statement: {statement}")
+        yield line(f"声明：{statement}", f"statement: {statement}")
     if incident.verdict is not None:
         yield (
-            say("人工判定：属实", "verdict: a true alarm")
+            line("人工判定：属实", "verdict: a true alarm")
             if incident.verdict
-            else say("人工判定：误报", "verdict: a false alarm")
+            else line("人工判定：误报", "verdict: a false alarm")
         )
 
 

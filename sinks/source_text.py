@@ -6,7 +6,7 @@ from zoneinfo import ZoneInfo
 from schemas.language import say
 from schemas.source_incident import SourceIncident
 from schemas.source_status import Backfill, SourceTrouble
-from sinks.wording import STATES, Pair, clean, duration, local_time, severity_word
+from sinks.wording import STATES, Line, Pair, clean, duration, line, local_time, severity_word
 
 __all__ = ["TO_DO", "TROUBLES", "describe_source", "source_title"]
 
@@ -124,46 +124,42 @@ def source_title(incident: SourceIncident) -> str:
     )
 
 
-def describe_source(incident: SourceIncident, *, zone: ZoneInfo) -> str:
+def describe_source(incident: SourceIncident, *, zone: ZoneInfo) -> Iterator[Line]:
     """The incident in words."""
-    return "\n".join(_lines(incident, zone))
-
-
-def _lines(incident: SourceIncident, zone: ZoneInfo) -> Iterator[str]:
     name, connector = clean(incident.source), clean(incident.connector)
     trouble, state = say(*TROUBLES[incident.trouble]), say(*STATES[incident.state])
     severity = severity_word(incident.severity)
-    yield say(
+    yield line(
         f"信源：{name}（{connector}），{severity}，状态：{state}",
         f"source: {name} ({connector}), {severity}, state: {state}",
     )
-    yield say(
+    yield line(
         f"问题：{trouble}。{clean(incident.message)}",
         f"trouble: {trouble}. {clean(incident.message)}",
     )
     if incident.state == "confirmed":
         to_do = say(*TO_DO[incident.trouble])
-        yield say(f"该做什么：{to_do}", f"what to do: {to_do}")
+        yield line(f"该做什么：{to_do}", f"what to do: {to_do}")
     since = local_time(incident.gap_started_at, zone)
     noticed = local_time(incident.opened_at, zone)
     if incident.gap_ended_at is None:
-        yield say(
+        yield line(
             f"时间：{since} 起听不到，{noticed} 发现（{zone.key}）",
             f"time: not heard since {since}, noticed {noticed} ({zone.key})",
         )
     else:
         until = local_time(incident.gap_ended_at, zone)
         length = duration(incident.gap_ended_at - incident.gap_started_at)
-        yield say(
+        yield line(
             f"时间：{since} 至 {until} 听不到，历时{length}（{zone.key}）",
             f"time: not heard from {since} to {until}, {length} ({zone.key})",
         )
-    yield say(
+    yield line(
         "影响：这段时间帖子少不等于平静；它不计入平时的基线，期间的危机可能没有报警。",
         "effect: few posts in that time are no calm; it is not learned as usual, and a crisis in "
         "it may not have raised an alarm.",
     )
     after = _BACKFILL if incident.state == "confirmed" else _BACKFILLED
     missing = say(*after[incident.backfill])
-    yield say(f"补抓：{missing}", f"later: {missing}")
-    yield ""
+    yield line(f"补抓：{missing}", f"later: {missing}")
+    yield Line("", "gap")

@@ -18,7 +18,6 @@ import ipaddress
 import socket
 from collections.abc import Awaitable, Callable
 from datetime import UTC, datetime
-from email.utils import parsedate_to_datetime
 from typing import Any, Self
 from urllib.parse import quote
 
@@ -27,9 +26,10 @@ import orjson
 from pydantic import Field, HttpUrl, SecretStr, field_validator, model_validator
 
 from schemas.component import ComponentConfig
-from schemas.errors import FatalError, RejectedError, RetryableError, TingchaoError
+from schemas.errors import RejectedError
 from schemas.language import say
 from sinks.base import Notice
+from sinks.posting import Clock, Poster
 
 __all__ = ["Webhook", "payload", "sign"]
 
@@ -87,7 +87,14 @@ class Webhook:
     ) -> None:
         self.name = name
         self._config = config
-        self._client = client
+        # The host only: path and query of such addresses often hold a token.
+        self._poster = Poster(
+            name,
+            config.url.host or "",
+            client,
+            timeout_seconds=config.timeout_seconds,
+            clock=Clock(now=now),
+        )
         self._now = now
         self._resolve = resolve or _resolve
         self._keys = [_key(secret) for secret in config.secrets]
@@ -105,60 +112,13 @@ class Webhook:
         at = self._now()
         message_id = quote(notice.key, safe=":-_~@+=,;!*()/")
         headers = {
-            "content-type": "application/json",
             "webhook-id": message_id,
             "webhook-timestamp": str(int(at.timestamp())),
             "webhook-signature": sign(self._keys, message_id, int(at.timestamp()), body),
         }
-        try:
-            # A stream, because only the status counts: a body without end is never read.
-            async with self._client.stream(
-                "POST",
-                str(self._config.url),
-                content=body,
-                headers=headers,
-                timeout=self._config.timeout_seconds,
-                follow_redirects=False,
-            ) as answer:
-                error = self._error(answer, at)
-        except httpx.HTTPError as failure:
-            raise RetryableError(
-                self._say("没有送达", "not delivered", str(failure) or type(failure).__name__)
-            ) from failure
-        if error is not None:
-            raise error
-
-    def _error(self, answer: httpx.Response, at: datetime) -> TingchaoError | None:
-        status = answer.status_code
-        if answer.is_success:
-            return None
-        if status == 410:
-            return FatalError(
-                self._say("对方不再接收（410），请停用此通道", "wants no more (410): disable it")
-            )
-        if answer.is_redirect or 300 <= status < 400:
-            return RetryableError(
-                self._say(
-                    f"对方要求转到别处（{status}），不跟随；请把 url 改成最终地址",
-                    f"answers with a redirect ({status}), which is not followed: set url to the "
-                    "final address",
-                )
-            )
-        if status in (408, 425, 429) or status >= 500 or status < 200:
-            return RetryableError(
-                self._say(f"暂时失败（{status}）", f"failed for now ({status})"),
-                retry_after_seconds=_retry_after(answer.headers.get("retry-after"), at),
-            )
-        return RejectedError(
-            f"http_{status}", self._say(f"拒绝了通知（{status}）", f"refuses the notice ({status})")
-        )
-
-    def _say(self, zh: str, en: str, detail: str = "") -> str:
-        # The host only: path and query of such addresses often hold a token.
-        host, more = self._config.url.host, f": {detail}" if detail else ""
-        return say(
-            f"通道 {self.name}（{host}）{zh}{more}", f"channel {self.name} ({host}) {en}{more}"
-        )
+        # Only the status counts: a body without end is never read.
+        answer = await self._poster.post(str(self._config.url), body, headers, most_bytes=0)
+        self._poster.check(answer, broken={410})
 
     async def _check_address(self) -> None:
         host = (self._config.url.host or "").strip("[]")
@@ -167,16 +127,14 @@ class Webhook:
         try:
             addresses = await self._resolve(host)
         except OSError as error:
-            raise RetryableError(
-                self._say("域名无法解析", "name can't be resolved", str(error))
+            raise self._poster.later(
+                "域名无法解析", "name can't be resolved", str(error)
             ) from error
         if any(not ipaddress.ip_address(address).is_global for address in addresses):
-            raise FatalError(
-                self._say(
-                    "指向内网地址，已拒绝；如确是你的系统，请设置 allow_private = true",
-                    "is an address in a private network, refused: if it is yours, set "
-                    "allow_private = true",
-                )
+            raise self._poster.broken(
+                "指向内网地址，已拒绝；如确是你的系统，请设置 allow_private = true",
+                "is an address in a private network, refused: if it is yours, set "
+                "allow_private = true",
             )
 
 
@@ -200,6 +158,10 @@ def payload(notice: Notice) -> bytes:
         "incident": incident,
         "truncated": [],
     }
+    if notice.instead_of:
+        data["instead_of"] = notice.instead_of
+    if notice.trial:
+        data["trial"] = True
     whole = {
         "type": f"incident.{notice.reason}",
         "timestamp": incident["updated_at"],
@@ -254,19 +216,6 @@ def _is_loopback(host: str) -> bool:
         return ipaddress.ip_address(host).is_loopback
     except ValueError:
         return False
-
-
-def _retry_after(value: str | None, at: datetime) -> float | None:
-    if value is None:
-        return None
-    if value.strip().isdecimal():
-        return float(value)
-    try:
-        until = parsedate_to_datetime(value)
-    except ValueError:
-        return None
-    aware = until if until.tzinfo else until.replace(tzinfo=UTC)
-    return max(0.0, (aware - at).total_seconds())
 
 
 async def _resolve(host: str) -> list[str]:

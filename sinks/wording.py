@@ -1,7 +1,9 @@
 """Words and figures that every text for people shares."""
 
 import re
+from dataclasses import dataclass
 from datetime import datetime, timedelta
+from typing import Literal
 from zoneinfo import ZoneInfo
 
 from schemas.language import say
@@ -11,9 +13,12 @@ __all__ = [
     "REASONS",
     "SHANGHAI",
     "STATES",
+    "Line",
+    "LineKind",
     "Pair",
     "clean",
     "duration",
+    "line",
     "local_time",
     "severity_word",
 ]
@@ -25,6 +30,28 @@ _UNWANTED = re.compile(
 )
 
 Pair = tuple[str, str]
+
+LineKind = Literal["fact", "more", "heading", "quote", "link", "step", "gap", "pointer"]
+
+
+@dataclass(frozen=True, slots=True)
+class Line:
+    """One line for people: ``text`` without line breaks, and what it is."""
+
+    text: str
+    kind: LineKind = "fact"
+    """``more`` goes on with the line before; ``link`` is the address (or id) of the post quoted
+    before; ``gap`` parts two paragraphs; ``pointer`` says where to look next."""
+
+    @property
+    def plain(self) -> str:
+        """As plain text: the kind is shown by how far it is indented."""
+        if self.kind == "more":
+            return say("      ", "     ") + self.text
+        return _INDENTS.get(self.kind, "") + self.text
+
+
+_INDENTS: dict[LineKind, str] = {"quote": "  ", "link": "    ", "step": "  "}
 
 REASONS: dict[str, Pair] = {
     "opened": ("新事件", "new"),
@@ -52,6 +79,11 @@ _SEVERITIES: dict[int, Pair] = {
     4: ("严重", "severe"),
     5: ("特别严重", "critical"),
 }
+
+
+def line(zh: str, en: str, kind: LineKind = "fact") -> Line:
+    """A line in the language in force."""
+    return Line(say(zh, en), kind)
 
 
 def severity_word(severity: int) -> str:

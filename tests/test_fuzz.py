@@ -46,7 +46,7 @@ from schemas.source_status import SourceStatus
 from sinks.bulk import is_missing_index, outcome_of, reason_of, whole_failure
 from sinks.documents import Names
 from sinks.elastic_client import retry_after
-from sinks.webhook import _retry_after
+from sinks.posting import asked_wait
 from tests.bounds import examples, refused_or
 
 AT = "2024-03-05T08:00:00Z"
@@ -471,7 +471,7 @@ def test_a_wait_is_a_number_or_nothing(value: str) -> None:
     at = datetime(2024, 3, 5, tzinfo=UTC)
     for wait in (
         refused_or(lambda: retry_after({"retry-after": value})),
-        refused_or(lambda: _retry_after(value, at)),
+        refused_or(lambda: asked_wait(value, at)),
     ):
         assert wait is None or wait >= 0
 

@@ -6,10 +6,13 @@ from pydantic import SecretStr
 
 from connectors.base import Context
 from pipeline.clock import now
-from pipeline.components import build_channel, build_connector
-from pipeline.settings import ComponentSettings
+from pipeline.components import build_channel, build_channels, build_connector
+from pipeline.guard import _groups
+from pipeline.roles.notify import _fallback_of
+from pipeline.settings import ChannelSettings, ComponentSettings, Settings
 from schemas.errors import FatalError
 from schemas.language import use_language
+from sinks.base import Channel
 
 SECRET = "whsec_MDEyMzQ1Njc4OWFiY2RlZjAxMjM0NTY3"
 
@@ -59,3 +62,34 @@ def test_a_channel_is_built_from_its_section() -> None:
 
     assert SECRET not in repr(built)
     assert SECRET not in repr(vars(built))
+
+
+@pytest.mark.parametrize("fallback", ["mial", "crm"])
+def test_a_fallback_that_is_no_other_channel_is_named(fallback: str) -> None:
+    channels = {
+        "crm": ChannelSettings(use="terminal", fallback=fallback),
+        "mail": ChannelSettings(use="terminal", only_fallback=True),
+    }
+    with pytest.raises(FatalError, match=rf"channels\.crm\.fallback: .* {fallback}; known: mail"):
+        build_channels(Settings(channels=channels), httpx.AsyncClient())
+
+
+def test_a_channel_that_only_stands_in_is_built_but_reads_nothing() -> None:
+    settings = Settings(
+        channels={
+            "crm": ChannelSettings(use="terminal", fallback="mail"),
+            "mail": ChannelSettings(use="terminal", only_fallback=True),
+        }
+    )
+
+    assert list(build_channels(settings, httpx.AsyncClient())) == ["crm", "mail"]
+    assert settings.telling_channels == ["crm"]
+    assert _groups("notify", settings) == ["notify-crm"]
+    fallback = _fallback_of(settings, "crm", {"mail": built_terminal()})
+    assert fallback is not None
+    assert (fallback.name, fallback.after_seconds) == ("mail", 300)
+    assert _fallback_of(settings, "mail", {}) is None
+
+
+def built_terminal() -> Channel:
+    return build_channel("mail", ComponentSettings(use="terminal"), httpx.AsyncClient())

@@ -1,12 +1,12 @@
 """Which revisions are told, and what happens when a channel can't."""
 
 from dataclasses import replace
-from datetime import datetime, timedelta
+from datetime import UTC, datetime, timedelta
 from typing import Any
 
 import pytest
 
-from pipeline.notify import BROKEN_CHANNEL_SECONDS, NotifyStage, reason_for
+from pipeline.notify import BROKEN_CHANNEL_SECONDS, Fallback, NotifyStage, reason_for
 from pipeline.record import RETRY_HEADER, Item, Record
 from pipeline.settings import NotifySettings
 from processors.source_incidents import known_gap, source_incident
@@ -16,7 +16,9 @@ from schemas.outcome import Done, Rejected, Retry
 from schemas.signals import SourceGap
 from schemas.source_incident import SourceIncident
 from sinks.base import Notice
+from sinks.dingtalk import DingTalk
 from tests.pipeline.incidents import AT, gap_of, incident
+from tests.sinks.service import Service
 
 
 class FakeJournal:
@@ -44,7 +46,7 @@ class FakeChannel:
         self.told.append(notice)
 
 
-def stage(channel: FakeChannel, **settings: Any) -> tuple[NotifyStage, FakeJournal]:
+def stage(channel: Any, **settings: Any) -> tuple[NotifyStage, FakeJournal]:
     journal = FakeJournal()
     made = NotifyStage(
         "crm",
@@ -241,3 +243,183 @@ async def test_whoever_wants_no_word_of_sources_gets_none() -> None:
     await made.apply(items(*source_incidents(gap_of("own", AT))))
 
     assert channel.told == []
+
+
+async def test_the_limit_of_a_robot_holds_the_rest_back_and_loses_none() -> None:
+    # Given a robot that takes 20 a minute, and 25 notices at once
+    service = Service({"errcode": 0, "errmsg": "ok"})
+    notify, journal = stage(service.channel(DingTalk, token="t0ken"), kinds=("crisis",))
+    every = items(*(incident("opened", id=f"i{number}") for number in range(25)))
+
+    first = await notify.apply(every)
+
+    assert first[:20] == [Done()] * 20
+    assert {type(one) for one in first[20:]} == {Retry}
+    assert [one.after_seconds for one in first[20:] if isinstance(one, Retry)] == [60] * 5
+    assert len(service.requests) == 20
+
+    # When the minute is over
+    service.time.go(60)
+
+    assert await notify.apply(every[20:]) == [Done()] * 5
+    assert len(service.requests) == 25
+    assert set(journal.states.values()) == {"sent"}
+
+
+# --- fallback ---------------------------------------------------------------------------------
+
+
+class SharedJournal:
+    """As the real one: a state for each key and channel."""
+
+    def __init__(self) -> None:
+        self.states: dict[tuple[str, str], str] = {}
+
+    async def claim(self, notice: Notice, channel: str, at: datetime) -> str:
+        place = (notice.key, channel)
+        if place not in self.states:
+            self.states[place] = "pending"
+            return "new"
+        return self.states[place]
+
+    async def mark_sent(self, key: str, channel: str, at: datetime) -> None:
+        self.states[key, channel] = "sent"
+
+    async def mark_rejected(self, key: str, channel: str, reason: str) -> None:
+        self.states[key, channel] = "rejected"
+
+    async def mark_elsewhere(self, key: str, channel: str, by: str) -> None:
+        self.states[key, channel] = "elsewhere"
+
+
+class Pair:
+    """A channel ``crm`` whose fallback is ``mail``, a journal for both, and a clock."""
+
+    def __init__(self, channel: FakeChannel, other: FakeChannel | None = None) -> None:
+        self.channel, self.other = channel, other or FakeChannel()
+        self.journal = SharedJournal()
+        self.now = AT.timestamp() + 60
+        self.stage = self._stage("crm", self.channel, Fallback("mail", self.other, 300))  # type: ignore[arg-type]
+        self.own = self._stage("mail", self.other, None)
+
+    def _stage(self, name: str, channel: FakeChannel, fallback: Fallback | None) -> NotifyStage:
+        return NotifyStage(
+            name,
+            channel,  # type: ignore[arg-type]
+            self.journal,  # type: ignore[arg-type]
+            NotifySettings(),
+            dict,
+            {},
+            now=lambda: self.now,
+            fallback=fallback,
+        )
+
+
+def away(times: int) -> FakeChannel:
+    return FakeChannel(*[RetryableError("away", retry_after_seconds=600)] * times)
+
+
+async def test_a_channel_that_stays_away_is_stood_in_for_and_the_next_notice_goes_on() -> None:
+    pair = Pair(away(3))
+    first, second = items(incident("opened"), incident("grown", revision=2))
+
+    # When it has been away for less than it is given
+    waiting = await pair.stage.apply([first])
+
+    # Then its notice waits, but no longer than until the fallback is due
+    assert waiting == [Retry("away", 300)]
+    assert pair.other.told == []
+
+    # And when that time is over, the other one tells it, and says for whom
+    pair.now += 300
+    assert await pair.stage.apply([first, second]) == [Done(), Done()]
+    assert [(one.key, one.instead_of) for one in pair.other.told] == [
+        ("i1-1", "crm"),
+        ("i1-2", "crm"),
+    ]
+    assert pair.journal.states == {
+        ("i1-1", "crm"): "elsewhere",
+        ("i1-1", "mail"): "sent",
+        ("i1-2", "crm"): "elsewhere",
+        ("i1-2", "mail"): "sent",
+    }
+
+    # And nobody tells it a second time, whoever reads it again
+    assert await pair.stage.apply([first]) == [Done()]
+    assert await pair.own.apply([first, second]) == [Done(), Done()]
+    assert len(pair.other.told) == 2
+    assert pair.channel.told == []
+
+
+async def test_a_channel_that_is_back_tells_by_itself_and_has_its_whole_time_again() -> None:
+    pair = Pair(FakeChannel(RetryableError("away"), RetryableError("away")))
+    first, second = items(incident("opened"), incident("grown", revision=2))
+    await pair.stage.apply([first])
+    pair.now += 300
+    await pair.stage.apply([first])
+    assert await pair.stage.apply([second]) == [Done()]
+    assert [one.key for one in pair.channel.told] == ["i1-2"]
+
+    pair.channel.faults = [RetryableError("away")]
+    pair.now += 299
+    [third] = items(
+        incident("grown", revision=3), written_at=datetime.fromtimestamp(pair.now - 1, UTC)
+    )
+
+    assert await pair.stage.apply([third]) == [Retry("away", None)]
+
+
+async def test_a_notice_that_waited_through_a_restart_has_waited_long_enough() -> None:
+    pair = Pair(away(1))
+    pair.now += 300
+
+    assert await pair.stage.apply(items(incident("opened"))) == [Done()]
+
+    assert [one.instead_of for one in pair.other.told] == ["crm"]
+
+
+async def test_what_the_fallback_told_by_itself_is_not_told_twice() -> None:
+    pair = Pair(away(2))
+    [first] = items(incident("opened"))
+    await pair.own.apply([first])
+    await pair.stage.apply([first])
+    pair.now += 300
+
+    assert await pair.stage.apply([first]) == [Done()]
+
+    assert [one.instead_of for one in pair.other.told] == [""]
+
+
+async def test_when_the_fallback_fails_too_both_are_tried_until_one_works() -> None:
+    pair = Pair(
+        away(9), FakeChannel(RetryableError("no"), FatalError("no"), RejectedError("x", "no"))
+    )
+    [first] = items(incident("opened"))
+    await pair.stage.apply([first])
+    pair.now += 300
+
+    for _ in range(3):
+        assert await pair.stage.apply([first]) == [Retry("away", 600)]
+
+    assert await pair.stage.apply([first]) == [Done()]
+    assert len(pair.other.told) == 1
+
+
+async def test_a_broken_channel_is_stood_in_for() -> None:
+    pair = Pair(FakeChannel(FatalError("no such robot"), FatalError("no such robot")))
+    [first] = items(incident("opened"))
+    assert await pair.stage.apply([first]) == [Retry("no such robot", BROKEN_CHANNEL_SECONDS)]
+    pair.now += 300
+
+    assert await pair.stage.apply([first]) == [Done()]
+    assert [one.instead_of for one in pair.other.told] == ["crm"]
+
+
+async def test_a_refused_notice_is_told_by_the_fallback_at_once_and_stays_a_dead_letter() -> None:
+    pair = Pair(FakeChannel(RejectedError("refused", "not this")))
+    [first] = items(incident("opened"))
+
+    assert await pair.stage.apply([first]) == [Rejected("refused", "not this")]
+
+    assert [one.instead_of for one in pair.other.told] == ["crm"]
+    assert pair.journal.states["i1-1", "crm"] == "rejected"

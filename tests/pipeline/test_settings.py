@@ -404,6 +404,10 @@ def test_safety_that_would_not_be_used_is_refused(
             '[sources.a]\nuse = "mailbox"\nca_file = "x"\n',
             lambda s: s.sources["a"].options["ca_file"],
         ),
+        (
+            '[channels.a]\nuse = "mail"\nca_file = "x"\n',
+            lambda s: s.channels["a"].options["ca_file"],
+        ),
     ],
 )
 def test_a_relative_path_is_meant_relative_to_the_file(

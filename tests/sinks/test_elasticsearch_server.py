@@ -430,6 +430,8 @@ async def test_a_notice_is_claimed_once(
         None,
     )
     assert crm.claimed_at == NOON
+    await journal.mark_elsewhere(notice.key, "terminal", "crm")
+    assert await journal.claim(notice, "terminal", NOON) == "elsewhere"
     assert await journal.recent(incident_id="nothing") == []
 
 
