@@ -11,6 +11,7 @@ ENRICHERS = LazyRegistry(
         "rules": "processors.rules:Rules",
         "tokens": "processors.tokens:Tokens",
         "sentiment": "processors.sentiment:LinearSentiment",
+        "sentiment_lexicon": "processors.sentiment_lexicon:LexiconSentiment",
         "sentiment_snownlp": "processors.sentiment_snownlp:SnownlpSentiment",
         "signature": "processors.signature:Signature",
         "relevance": "processors.relevance:Relevance",

@@ -1,12 +1,10 @@
-"""Commands that set things up: config, schemas, train."""
+"""Commands that set things up: config, schemas."""
 
 from pathlib import Path
 from typing import Annotated, Any
 
 import tomli_w
 import typer
-from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn
-from rich.table import Table
 
 from pipeline.check import check_settings
 from pipeline.cli.common import JsonOption, app, console, print_json, settings_of
@@ -14,11 +12,7 @@ from pipeline.schema_export import write_schemas
 from schemas.language import say
 
 config_app = typer.Typer(help=say("设置。", "Settings."), no_args_is_help=True)
-train_app = typer.Typer(
-    help=say("用自己的数据训练模型。", "Train models on your own data."), no_args_is_help=True
-)
 app.add_typer(config_app, name="config")
-app.add_typer(train_app, name="train")
 
 
 @config_app.command(
@@ -75,47 +69,3 @@ def schemas_command(
         print_json([str(path) for path in paths])
     else:
         console.print(say(f"{len(paths)} 个文件写到 {out}。", f"{len(paths)} files in {out}."))
-
-
-@train_app.command(
-    "sentiment",
-    help=say(
-        "训练情绪模型：JSONL，每行 {text, label}，label 为 -1、0、1。",
-        "Train the mood model: JSONL, each line {text, label} with label -1, 0 or 1.",
-    ),
-)
-def train_sentiment(
-    context: typer.Context,
-    files: Annotated[list[Path], typer.Argument(help="JSONL ...")],
-    out: Annotated[Path, typer.Option("--out", help=say("模型文件。", "Model file."))] = Path(
-        "sentiment.npz"
-    ),
-    json_output: JsonOption = False,
-) -> None:
-    """Train the sentiment model."""
-    from processors.sentiment_training import train_files
-
-    settings_of(context)
-    with Progress(
-        TextColumn("{task.description}"),
-        BarColumn(),
-        MofNCompleteColumn(),
-        console=console,
-        disable=json_output or not console.is_terminal,
-    ) as bar:
-        row = bar.add_task(say("训练", "training"))
-
-        def show(done: int, total: int) -> None:
-            bar.update(row, completed=done, total=total)
-
-        report = train_files(files, out, show)
-    if json_output:
-        print_json(report.sets)
-        return
-    table = Table(
-        say("数据集", "Set"), say("行", "Rows"), say("交叉验证宏 F1", "Out-of-fold macro-F1")
-    )
-    for one in report.sets:
-        table.add_row(one.name, f"{one.rows:,}", f"{100 * one.macro_f1:.1f}")
-    console.print(table)
-    console.print(say(f"模型写到 {out}。", f"The model is in {out}."))

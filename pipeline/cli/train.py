@@ -1,0 +1,111 @@
+"""Commands that train models on the user's own data: train sentiment, train emotions."""
+
+from collections.abc import Callable, Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, TypeVar
+
+import typer
+from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn
+from rich.table import Table
+
+from pipeline.cli.common import JsonOption, app, console, print_json, settings_of
+from schemas.language import say
+
+if TYPE_CHECKING:  # numpy and scipy, which no other command needs
+    from processors.sentiment import Domain
+
+train_app = typer.Typer(
+    help=say("用自己的数据训练模型。", "Train models on your own data."), no_args_is_help=True
+)
+app.add_typer(train_app, name="train")
+
+Files = Annotated[list[Path], typer.Argument(help="JSONL ...")]
+Told = Callable[[int, int], None]
+Result = TypeVar("Result")
+
+
+@train_app.command(
+    "sentiment",
+    help=say(
+        "训练情绪模型：JSONL，每行 {text, label}，label 为 -1、0、1；一个文件是一个集合。",
+        "Train the mood model: JSONL, each line {text, label} with label -1, 0 or 1; "
+        "a file is a set.",
+    ),
+)
+def train_sentiment(
+    context: typer.Context,
+    files: Files,
+    out: Annotated[Path, typer.Option("--out", help=say("模型文件。", "Model file."))] = Path(
+        "sentiment.npz"
+    ),
+    domain: Annotated[
+        list[str] | None,
+        typer.Option(
+            "--domain",
+            help=say(
+                "集合属于哪个领域：集合名=general、crisis、cars 或 reviews；可多次。",
+                "What a set is about: SET=general, crisis, cars or reviews; may be repeated.",
+            ),
+        ),
+    ] = None,
+    json_output: JsonOption = False,
+) -> None:
+    """Train the sentiment model."""
+    from processors.sentiment_training import train_files
+
+    settings_of(context)
+    domains = _domains(domain or [], [path.stem for path in files])
+    trained = _shown(lambda told: train_files(files, out, domains, told), json_output)
+    if json_output:
+        print_json(trained.sets)
+        return
+    table = Table(
+        say("数据集", "Set"),
+        say("领域", "Domain"),
+        say("行", "Rows"),
+        say("交叉验证宏 F1", "Out-of-fold macro-F1"),
+        say("校准误差", "Calibration error"),
+    )
+    for one in trained.sets:
+        table.add_row(
+            one.name,
+            one.domain,
+            f"{one.rows:,}",
+            f"{100 * one.macro_f1:.1f}",
+            f"{100 * one.calibration_error:.1f}",
+        )
+    console.print(table)
+    console.print(say(f"模型写到 {out}。", f"The model is in {out}."))
+
+
+def _domains(given: Sequence[str], sets: Sequence[str]) -> "dict[str, Domain]":
+    from processors.sentiment import DOMAINS
+
+    found: dict[str, Domain] = {}
+    for one in given:
+        name, _, value = one.partition("=")
+        domain = next((known for known in DOMAINS if known == value), None)
+        if domain is None or name not in sets:
+            raise typer.BadParameter(
+                say(
+                    f"--domain {one} 要写成 集合名=领域：集合是 {'、'.join(sets)}，"
+                    f"领域是 {'、'.join(DOMAINS)}。",
+                    f"--domain {one} must read SET=DOMAIN with a set of {', '.join(sets)} "
+                    f"and a domain of {', '.join(DOMAINS)}.",
+                )
+            )
+        found[name] = domain
+    return found
+
+
+def _shown(work: Callable[[Told], Result], quiet: bool) -> Result:
+    """Run a training under a bar of its fits."""
+    with Progress(
+        TextColumn("{task.description}"),
+        BarColumn(),
+        MofNCompleteColumn(),
+        console=console,
+        disable=quiet or not console.is_terminal,
+    ) as bar:
+        row = bar.add_task(say("训练", "training"))
+        return work(lambda done, total: bar.update(row, completed=done, total=total))
