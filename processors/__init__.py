@@ -13,6 +13,7 @@ ENRICHERS = LazyRegistry(
         "sentiment": "processors.sentiment:LinearSentiment",
         "sentiment_lexicon": "processors.sentiment_lexicon:LexiconSentiment",
         "sentiment_snownlp": "processors.sentiment_snownlp:SnownlpSentiment",
+        "emotions": "processors.emotions:Emotions",
         "signature": "processors.signature:Signature",
         "relevance": "processors.relevance:Relevance",
     }

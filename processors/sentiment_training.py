@@ -6,7 +6,8 @@ are made is in ``linear_training.py``.
 A file is a set and belongs to a domain. Every head is trained on all sets, its own in full and the
 others at a lower weight: they teach it words that its own rows are too few for. A head's biases
 are then moved for the best macro-F1 of its own sets and its shares tempered, both by held-out
-scores. A domain without a set gets no head, but for ``general``, which then is of all sets.
+scores to which the marks (``mood_marks.py``) are added as they will be. A domain without a set gets
+no head, but for ``general``, which then is of all sets.
 """
 
 from collections.abc import Callable, Iterable, Mapping, Sequence
@@ -34,6 +35,7 @@ from processors.linear_training import (
     held_out,
     macro_f1,
 )
+from processors.mood_marks import mood_offsets
 from processors.sentiment import DOMAINS, MOODS, Domain
 from schemas.errors import FatalError
 from schemas.language import say
@@ -126,6 +128,8 @@ class _Rows:
     folds: Places
     weights: Floats
     """As given with the rows."""
+    marks: Floats
+    """What ``mood_marks.py`` adds to the scores of each text."""
 
 
 def train_files(
@@ -210,6 +214,7 @@ def _head(domain: Domain, rows: _Rows, step: Callable[[], None]) -> _Judged:
         own = np.ones(len(own), np.bool_)
     parts = [_part(recipe, rows, own, step) for recipe in _RECIPES[domain]]
     scores, weights, bias = (np.mean(one, axis=0) for one in zip(*parts, strict=True))
+    scores = scores + rows.marks
 
     moved = scores + _held_out_offsets(scores, rows, own)
     offsets = _offsets(scores, rows, own)
@@ -290,4 +295,5 @@ def _arrays(rows: Sequence[Labelled], names: Sequence[str], by_set: Mapping[str,
         domains=np.array([DOMAINS.index(by_set[row.set]) for row in rows], np.intp),
         folds=deal(texts, classes),
         weights=np.array([row.weight for row in rows]),
+        marks=np.array([mood_offsets(text) or (0.0, 0.0, 0.0) for text in texts]),
     )

@@ -78,6 +78,46 @@ def train_sentiment(
     console.print(say(f"模型写到 {out}。", f"The model is in {out}."))
 
 
+@train_app.command(
+    "emotions",
+    help=say(
+        "训练情感（喜怒哀惧等）模型：JSONL，每行 {text, label}，label 为 -1、0、1 或情感名。",
+        "Train the model of feelings: JSONL, each line {text, label} with label -1, 0, 1 or "
+        "a feeling.",
+    ),
+)
+def train_emotions(
+    context: typer.Context,
+    files: Files,
+    out: Annotated[Path, typer.Option("--out", help=say("模型文件。", "Model file."))] = Path(
+        "emotions.npz"
+    ),
+    json_output: JsonOption = False,
+) -> None:
+    """Train the emotion model."""
+    from processors.emotions_training import train_files
+
+    settings_of(context)
+    trained = _shown(lambda told: train_files(files, out, told), json_output)
+    figures = {
+        "rows": trained.rows,
+        "mood_macro_f1": round(trained.mood_f1, 4),
+        "feeling_macro_f1": round(trained.seed_f1, 4),
+    }
+    if json_output:
+        print_json(figures)
+        return
+    console.print(
+        say(
+            f"{trained.rows:,} 条文字。未参与训练的文字上：正负中性宏 F1 "
+            f"{100 * trained.mood_f1:.1f}，标有情感的文字宏 F1 {100 * trained.seed_f1:.1f}。",
+            f"{trained.rows:,} texts. On texts held out: macro-F1 of the three moods "
+            f"{100 * trained.mood_f1:.1f}, of the feelings {100 * trained.seed_f1:.1f}.",
+        )
+    )
+    console.print(say(f"模型写到 {out}。", f"The model is in {out}."))
+
+
 def _domains(given: Sequence[str], sets: Sequence[str]) -> "dict[str, Domain]":
     from processors.sentiment import DOMAINS
 

@@ -154,6 +154,10 @@ def written_as_json(line: Line) -> dict[str, tuple[tuple[str, ...], Any]]:
         ),
         "rules try": ((str(line.folder / "rules.toml"), "--days", "1"), dict),
         "schemas": (("--out", str(line.folder / "schemas")), list),
+        "train emotions": (
+            (str(line.folder / "train.jsonl"), "--out", str(line.folder / "emotions.npz")),
+            dict,
+        ),
         "train sentiment": (
             (str(line.folder / "train.jsonl"), "--out", str(line.folder / "model.npz")),
             list,
