@@ -6,9 +6,9 @@ are made is in ``linear_training.py``.
 A row's label is a feeling, or a mood that leaves some: negative texts are angry, afraid, sad or
 disappointed, positive ones glad, neutral ones neither. Which of them a negative text is starts from
 the words of ``cues_emotions.toml`` and is then asked of models that did not see the text: the
-shares of both together are its labels in the next round. In the texts these words stand once as
-they are and once blanked, so that their surroundings are learnt too. Our own sentences
-(``emotion_seeds.toml``) and words are rows of full weight.
+shares of both together are its labels when the kept weights are fitted. In these texts the words
+stand once as they are and once blanked, so that their surroundings are learnt too. Our own
+sentences (``emotion_seeds.toml``) and words are rows of their own.
 """
 
 import tomllib
@@ -28,6 +28,7 @@ from processors.labelled import Label, Labelled, need_folder, read_labelled, wri
 from processors.linear import Floats, Head, LinearModel, softmax
 from processors.linear_training import (
     FOLDS,
+    Flags,
     Places,
     Progress,
     Weights,
@@ -52,13 +53,12 @@ _OF_MOOD: dict[int, tuple[str, ...]] = {
 }
 # Chosen on CHOSEN of the tests' emotion cases.
 _BITS = 17
-_ROUNDS = 1
 _INVERSE_PENALTY = 0.7
 _BALANCE = 0.5
 _SEED_WEIGHT = 3.0
 _WORD_WEIGHT = 0.5
 _BLANKED_WEIGHT = 0.5
-_LEAST_SHARE = 0.1
+_LEAST_SHARE = 0.25
 _SHARPNESS = 1.5
 _PRIOR = {"anger": 0.4, "fear": 0.1, "sadness": 0.4, "disappointment": 0.1}
 _OWN = "own"
@@ -124,13 +124,11 @@ def train(rows: Iterable[Labelled], progress: Progress | None = None) -> Trained
     allowed = np.array([_allowed(row.label) for row in used])
     shares = _normal(_from_words(texts) * allowed)
     folds = deal(texts, allowed.argmax(axis=1))
-    step = counter(FOLDS * (_ROUNDS + 1) + 1, progress)
+    step = counter(FOLDS + 1, progress)
 
-    table = _Table(texts, np.array([row.weight for row in used]))
-    for _ in range(_ROUNDS):
-        scores = table.held_out(shares, folds, step)
-        shares = _normal(softmax(_SHARPNESS * scores) * _from_words(texts) * allowed)
+    table = _Table(texts, np.array([row.weight for row in used]), allowed.sum(axis=1) > 1)
     scores = table.held_out(shares, folds, step)
+    shares = _normal(softmax(_SHARPNESS * scores) * _from_words(texts) * allowed)
     weights, bias = table.fit(shares)
     step()
 
@@ -151,11 +149,11 @@ def train(rows: Iterable[Labelled], progress: Progress | None = None) -> Trained
 
 
 class _Table:
-    """Texts as rows of a fit: once as they are, once with the listed words blanked, and each as
-    often as it may be of several feelings."""
+    """Texts as rows of a fit: once as they are, the open ones (of several feelings) also with the
+    listed words blanked, and each as often as it may be of several."""
 
-    def __init__(self, texts: Sequence[str], weights: Floats) -> None:
-        blanked = [_blanked(text) for text in texts]
+    def __init__(self, texts: Sequence[str], weights: Floats, open_: Flags) -> None:
+        blanked = [_blanked(text) if may else None for text, may in zip(texts, open_, strict=True)]
         places = [place for place, text in enumerate(blanked) if text is not None]
         plain = fewer_bits(text_features(texts), _BITS)
         masked = fewer_bits(text_features([text for text in blanked if text is not None]), _BITS)
