@@ -37,7 +37,7 @@ HEAD = "emotion"
 BUILT_IN = Path(__file__).with_name("emotions.npz")
 TRAIN = "tingchao train emotions"
 
-_PLACES = {name: place for place, name in enumerate(EMOTIONS)}
+_PLACES: dict[str, int] = {name: place for place, name in enumerate(EMOTIONS)}
 _MOST_WORDS = 2
 _USUAL_LENGTH = 60
 # By CHOSEN of the tests' emotion cases; surprise is hardly in the training texts, so words say it.

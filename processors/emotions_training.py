@@ -17,7 +17,6 @@ from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
-import numpy.typing as npt
 from scipy.sparse import csr_matrix, vstack
 
 from processors.cues import find_cues, groups_of
@@ -225,12 +224,14 @@ def _blanked(text: str) -> str | None:
     return left if cues and len(left.replace(" ", "")) >= 4 else None
 
 
-def _to_moods(allowed: Floats, shares: Floats) -> tuple[npt.NDArray[np.intp], npt.NDArray[np.intp]]:
+def _to_moods(allowed: Floats, shares: Floats) -> tuple[Places, Places]:
     """True and said mood, as places of ``_OF_MOOD``; surprise is said to be neutral."""
     columns = [[EMOTIONS.index(name) for name in names] for names in _OF_MOOD.values()]
     columns[1].append(EMOTIONS.index("surprise"))
 
-    def mood(table: Floats) -> npt.NDArray[np.intp]:
-        return np.stack([table[:, mine].sum(axis=1) for mine in columns], axis=1).argmax(axis=1)
+    def mood(table: Floats) -> Places:
+        sums = np.stack([table[:, mine].sum(axis=1) for mine in columns], axis=1)
+        found: Places = sums.argmax(axis=1)
+        return found
 
     return mood(allowed), mood(shares)

@@ -35,6 +35,7 @@ __all__ = [
     "Flags",
     "Places",
     "Progress",
+    "Weights",
     "balanced",
     "best_offsets",
     "best_temperature",

@@ -24,6 +24,7 @@ from processors.linear_training import (
     Flags,
     Places,
     Progress,
+    Weights,
     balanced,
     best_offsets,
     best_temperature,
@@ -230,7 +231,7 @@ def _head(domain: Domain, rows: _Rows, step: Callable[[], None]) -> _Judged:
 
 def _part(
     recipe: _Recipe, rows: _Rows, own: Flags, step: Callable[[], None]
-) -> tuple[Floats, Floats, Floats]:
+) -> tuple[Floats, Weights, Weights]:
     """Held-out scores, and weights and biases of all rows."""
     shares = np.array([recipe.shares.get(domain, 0.0) for domain in DOMAINS])[rows.domains]
     importance = rows.weights * balanced(rows.classes, rows.sets, recipe.balance)
