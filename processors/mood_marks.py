@@ -91,7 +91,8 @@ def marks(text: str) -> list[Mark]:
         return []  # nearly half of all texts that have a word of mood
     cues = _outermost(cues)
     words = [cue for cue in cues if cue.group in ("good", "bad")]
-    found = _denied(_opinions(own, words, _denials(own, cues))) if words else []
+    denials = _denials(own, cues) if words else []
+    found = _denied(_opinions(own, words, denials)) if denials else []
     found += _scorn(cues)
     found += _behind_but(own, words)
     for cue in cues:
@@ -149,6 +150,10 @@ def _denials(own: str, cues: Sequence[Cue]) -> list[Cue]:
 
 def _opinions(own: str, words: Sequence[Cue], denials: Sequence[Cue]) -> list[Opinion]:
     found = []
+    if not denials:
+        return [
+            Opinion(word.start, word.end, 1 if word.group == "good" else -1, 0) for word in words
+        ]
     for word in words:
         sign = 1 if word.group == "good" else -1
         count, superlative, firm = 0, False, False

@@ -68,6 +68,8 @@ def judged_text(post: EnrichedPost) -> str | None:
     text = f"{post.title}\n{post.text}" if post.title else post.text
     if "[quote" in text or "[QUOTE" in text:  # a forum's way to repeat what somebody else wrote
         text = prepare(text).own
+    if text[:1].isalnum():  # usual, and no need to fold it
+        return text
     visible = fold(text[:MAX_CHARACTERS]).replace(INVISIBLE, "").strip()
     return text if visible else None
 
