@@ -18,7 +18,8 @@ from pipeline.endpoints import elasticsearch_client, kafka_of
 from pipeline.kafka import Entry, Kafka, LineWriter
 from pipeline.settings import Settings
 from processors.corrections import CORRECTIONS, training_rows, withdrawn
-from schemas.correction import Correction
+from processors.labelled import Label, Labelled, read_labelled
+from schemas.correction import CorrectedField, Correction
 from schemas.enriched import EnrichedPost
 from schemas.errors import FatalError, RejectedError
 from schemas.language import say
@@ -186,20 +187,21 @@ async def indexed_posts(settings: Settings, ids: Collection[str]) -> dict[str, E
 
 
 def corrected_rows(
-    settings: Settings, topic: bool, file: Path | None
-) -> list[tuple[str, int, str]]:
-    """Rows of corrected moods for ``train``: of the topic, of a file that was exported, or none.
+    settings: Settings,
+    field: CorrectedField,
+    topic: bool,
+    file: Path | None,
+    labels: Sequence[Label],
+) -> list[Labelled]:
+    """Rows of corrections for ``train``: of the topic, of a file that was exported, or none.
 
     Raises:
         FatalError: Kafka or the file can't be read, or a row of the file is wrong.
     """
-    rows: list[tuple[str, int, str]] = []
+    rows: list[Labelled] = []
     if topic:
         found = asyncio.run(read_corrections(kafka_of(settings)))
-        moods = training_rows(found.values(), "sentiment")
-        rows += [(row.text, int(row.label), row.set) for row in moods]
+        rows += [Labelled(*row) for row in training_rows(found.values(), field)]
     if file is not None:
-        from processors.sentiment_training import read_rows  # numpy and scipy, for training only
-
-        rows += [(text, label, CORRECTIONS) for text, label, _ in read_rows(file)]
+        rows += [row._replace(set=CORRECTIONS) for row in read_labelled(file, labels)]
     return rows

@@ -16,7 +16,6 @@ How it is judged
 
 import hashlib
 import json
-import os
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -28,6 +27,7 @@ from scipy.sparse import csr_matrix, diags, hstack
 
 from processors.aspect_model import MOODS, heads_of, present
 from processors.features import fewer_bits, text_features
+from processors.labelled import need_folder, write_model
 from processors.linear import Floats, LinearModel
 from schemas.errors import FatalError
 from schemas.language import say
@@ -101,25 +101,9 @@ def train_files(paths: Sequence[Path], out: Path, progress: Progress | None = No
     Raises:
         FatalError: scikit-learn is missing, a row is wrong, too few rows, ``out`` can't be written.
     """
-    if not out.parent.is_dir():  # said before minutes of work, not after
-        raise FatalError(
-            say(
-                f"目录 {out.parent} 不存在，模型没有地方保存。请先建立它。",
-                f"There is no directory {out.parent} to keep the model in. Make it first.",
-            )
-        )
+    need_folder(out)
     trained = train([row for path in paths for row in read_rows(path)], progress)
-    part = out.with_name(out.name + ".part")
-    try:
-        part.write_bytes(trained.model.to_bytes())
-        os.replace(part, out)
-    except OSError as error:
-        raise FatalError(
-            say(
-                f"模型写不到 {out}：{error.strerror or error}。",
-                f"Cannot write the model to {out}: {error.strerror or error}.",
-            )
-        ) from error
+    write_model(trained.model, out)
     return trained
 
 

@@ -15,7 +15,7 @@ import tomllib
 from collections.abc import Mapping, Sequence
 from functools import cache, lru_cache
 from pathlib import Path
-from typing import Any, NamedTuple
+from typing import NamedTuple
 
 from processors.automaton import Automaton
 from processors.fold import FOLD_VERSION, INVISIBLE, fold
@@ -25,7 +25,6 @@ __all__ = ["Cue", "cues_version", "find_cues", "groups_of"]
 _PREFIX = "cues_"
 _REMEMBERED = 1024
 _REMEMBERED_LENGTH = 2_000
-_new: Any = tuple.__new__  # half the price of Cue(...), and a text has some twenty
 _NONE: Mapping[str, Sequence["Cue"]] = {}
 
 
@@ -73,6 +72,7 @@ def _automaton() -> tuple[Automaton, list[list[tuple[str, str, str]]]]:
 def _find(folded: str) -> Mapping[str, Sequence[Cue]]:
     automaton, owners = _automaton()
     found: dict[str, list[Cue]] = {}
+    new = tuple.__new__  # a third of what Cue(...) costs, and a text has many
     places: list[int] | None = None
     if INVISIBLE in folded:  # inside a word it hides nothing
         places = [place for place, point in enumerate(folded) if point != INVISIBLE]
@@ -81,7 +81,7 @@ def _find(folded: str) -> Mapping[str, Sequence[Cue]]:
         if places is not None:
             start, end = places[start], places[end - 1] + 1
         for name, group, word in owners[number]:
-            cue = _new(Cue, (start, end, group, word))
+            cue = new(Cue, (start, end, group, word))
             if name in found:
                 found[name].append(cue)
             else:

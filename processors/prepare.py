@@ -69,6 +69,10 @@ _OWN: tuple[tuple[PieceKind, str], ...] = (
 _OWN_AT = re.compile("|".join(f"({pattern})" for _, pattern in _OWN))
 #: Without one of these a text is the writer's from end to end.
 _SIGNS = frozenset('@>[“"「『')
+#: Without one of these nothing is quoted, and the short pattern finds all that is not own:
+#: it has no groups, so the search skips to the four characters that it can begin with.
+_QUOTES = ("[quote", ">", "“", '"', "「", "『")
+_SHORT = re.compile(r"回复@[\w·-]{1,30}:?|@[\w·-]{1,30}:?|https?://[!-~]+|www\.[!-~]+")
 _REMEMBERED = 1024
 _REMEMBERED_LENGTH = 2_000
 
@@ -105,10 +109,16 @@ def pieces(text: str) -> list[Piece]:
 
 
 def _not_own(folded: str) -> Iterator[Piece]:
-    tail = _TAIL.search(folded)
+    may_end = "rt" in folded or "//" in folded.replace("://", "")
+    tail = _TAIL.search(folded) if may_end else None
     end = tail.start() if tail else len(folded)
-    for found in _NOT_OWN_AT.finditer(folded, 0, end):
-        if found.lastindex:
-            yield Piece(_NOT_OWN[found.lastindex - 1][0], *found.span())
+    if any(sign in folded for sign in _QUOTES):
+        for found in _NOT_OWN_AT.finditer(folded, 0, end):
+            if found.lastindex:
+                yield Piece(_NOT_OWN[found.lastindex - 1][0], *found.span())
+    else:
+        for found in _SHORT.finditer(folded, 0, end):
+            kind: PieceKind = "link" if found[0][0] in "hw" else "mention"
+            yield Piece(kind, *found.span())
     if tail:
         yield Piece("tail", end, len(folded))

@@ -1,61 +1,66 @@
 """Mood of a post: negative, neutral or positive, by a linear model on character n-grams.
 
 One sparse matrix times one dense one judges a whole batch (see ``features.py``); the weights come
-from ``sentiment_training.py``. The built-in ones are described in ``sentiment_weibo.md``.
+from ``sentiment_training.py``. The built-in ones are described in ``sentiment_weibo.md``. Denials,
+scorn and emoji move the scores a little on top (``mood_marks.py``).
+
+A model has a head per domain, since the same words weigh differently in a car forum: ``general``,
+``crisis`` (epidemics, disasters, scandals), ``cars``, ``reviews``. Which one judges a post is set,
+for all posts or by brand.
 
 Judged is the title and the text; in a chain of reposts the writer's own words before ``//@name:``
-count most. ``None`` where nothing was said: no text at all, or a repost without own words.
+count most, and forum quotes not at all. ``None`` where nothing was said: no text at all, or a
+repost without own words.
 
-Limits: irony and what only a picture shows; kinds of text that the model was not trained on lose
-much (train on your own with ``tingchao train sentiment``). The shares are scores of the training
-mix, good for ranking and thresholds, not frequencies of a live stream.
+Limits: irony without the usual phrases and what only a picture shows; kinds of text that the model
+was not trained on lose much (train on your own with ``tingchao train sentiment``). The shares are
+scores of the training mix, good for ranking and thresholds, not frequencies of a live stream.
 """
 
-import hashlib
-import io
-import zipfile
-import zlib
 from collections.abc import Sequence
-from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, Self, get_args
+from typing import Literal, get_args
 
 import numpy as np
-import numpy.typing as npt
 from pydantic import Field
 
 from processors.explained import Explained, explained_mood, unsaid_mood
-from processors.features import (
-    FEATURES_VERSION,
-    MAX_CHARACTERS,
-    NGRAMS_VERSION,
-    hashed_ngrams,
-    own_words,
-    parts_of,
-)
+from processors.features import MAX_CHARACTERS, own_words, text_features
 from processors.fold import INVISIBLE, fold
+from processors.linear import Floats, LinearModel, softmax
 from processors.linear_evidence import clues_of, for_label
+from processors.mood_marks import MARKS_VERSION, mood_offsets
+from processors.prepare import prepare
 from schemas.component import ComponentConfig
 from schemas.enriched import EnrichedPost, Mood, Sentiment
-from schemas.errors import FatalError
-from schemas.language import say
 from schemas.rules import RuleSet
-from schemas.small_file import read_small
 
-__all__ = ["BUILT_IN", "MOODS", "LinearSentiment", "MoodModel", "judged_text"]
+__all__ = [
+    "BUILT_IN",
+    "DOMAINS",
+    "MOODS",
+    "TRAIN",
+    "Domain",
+    "LinearSentiment",
+    "judged_text",
+    "to_sentiments",
+]
 
 MOODS: tuple[Mood, ...] = get_args(Mood)
-"""In the order of the weights' columns."""
+"""In the order of a head's columns."""
 
-#: Of a model file, packed and unpacked; the built-in one has 1.5 MB.
-MAX_MODEL_BYTES = 256 * 1024 * 1024
+Domain = Literal["general", "crisis", "cars", "reviews"]
+DOMAINS: tuple[Domain, ...] = get_args(Domain)
+"""The heads of the built-in model."""
+
 BUILT_IN = Path(__file__).with_name("sentiment_weibo.npz")
+TRAIN = "tingchao train sentiment"
 
 #: What platforms themselves write into a repost whose writer wrote nothing.
 _NO_WORDS = frozenset({"", "转发微博", "轉發微博", "转发", "repost", "reposted"})
+#: The domain of a brand's trade, where it has one of its own.
+_TRADES: dict[str, Domain] = {"car": "cars", "cars": "cars"}
 _UNITS = 10_000  # shares have four digits
-
-Floats = npt.NDArray[np.float64]
 
 
 def judged_text(post: EnrichedPost) -> str | None:
@@ -63,90 +68,12 @@ def judged_text(post: EnrichedPost) -> str | None:
     if post.kind == "repost" and own_words(post.text).casefold() in _NO_WORDS:
         return None
     text = f"{post.title}\n{post.text}" if post.title else post.text
+    if "[quote" in text or "[QUOTE" in text:  # a forum's way to repeat what somebody else wrote
+        text = prepare(text).own
+    if text[:1].isalnum():  # usual, and no need to fold it
+        return text
     visible = fold(text[:MAX_CHARACTERS]).replace(INVISIBLE, "").strip()
     return text if visible else None
-
-
-@dataclass(frozen=True, eq=False)
-class MoodModel:
-    """Trained weights: ``softmax((features @ weights + bias) / temperature)``."""
-
-    weights: npt.NDArray[np.float32]
-    """A row per hash bucket, a column per mood; the file keeps them in 16 bits."""
-    bias: npt.NDArray[np.float32]
-    temperature: float
-    """Above 1: the shares are drawn towards each other, so that they fit held-out texts."""
-
-    @property
-    def bits(self) -> int:
-        """Size of the hash that the weights were trained with."""
-        return len(self.weights).bit_length() - 1
-
-    @property
-    def version(self) -> str:
-        """Changes with the features and with any weight, not with how the file was packed."""
-        content = hashlib.sha256(f"{NGRAMS_VERSION} {self.temperature!r}".encode())
-        content.update(self.bias.astype("<f4").tobytes())
-        content.update(self.weights.astype("<f2").tobytes())
-        return f"linear-{content.hexdigest()[:8]}"
-
-    def shares(self, texts: Sequence[str]) -> Floats:
-        """A row per text: shares of negative, neutral, positive."""
-        parts, mix = parts_of(texts)
-        scores = mix @ (hashed_ngrams(parts, self.bits) @ self.weights) + self.bias
-        return softmax(scores.astype(np.float64) / self.temperature)
-
-    def to_bytes(self) -> bytes:
-        """The file: equal models give equal bytes."""
-        file = io.BytesIO()
-        np.savez_compressed(
-            file,
-            features=np.int64(FEATURES_VERSION),
-            weights=self.weights.astype(np.float16),
-            bias=self.bias,
-            temperature=np.float64(self.temperature),
-        )
-        return file.getvalue()
-
-    @classmethod
-    def load(cls, path: Path) -> Self:
-        """Read a file that ``to_bytes`` made.
-
-        Raises:
-            FatalError: no such file, or not one of these models.
-        """
-        try:
-            # Read here: given a path, np.load leaks a broken file.
-            content = io.BytesIO(read_small(path, MAX_MODEL_BYTES))
-            with zipfile.ZipFile(content) as parts:
-                if sum(part.file_size for part in parts.infolist()) > MAX_MODEL_BYTES:
-                    raise _no_model(path)
-            with np.load(content, allow_pickle=False) as file:
-                features, temperature = int(file["features"]), float(file["temperature"])
-                weights, bias = file["weights"], file["bias"]
-        except OSError as error:
-            raise FatalError(
-                say(
-                    f"读不到情感模型 {path}：{error.strerror or error}。请检查路径。",
-                    f"Cannot read the sentiment model {path}: {error.strerror or error}. "
-                    "Check the path.",
-                )
-            ) from error
-        except (ValueError, KeyError, TypeError, EOFError, zipfile.BadZipFile, zlib.error) as error:
-            raise _no_model(path) from error
-        if features != FEATURES_VERSION:
-            raise FatalError(
-                say(
-                    f"情感模型 {path} 是为第 {features} 版特征训练的，本程序用第 "
-                    f"{FEATURES_VERSION} 版。请用 tingchao train sentiment 重新训练。",
-                    f"The sentiment model {path} was trained for features version {features}, "
-                    f"this program has {FEATURES_VERSION}. "
-                    "Train it again with tingchao train sentiment.",
-                )
-            )
-        if not _fits(weights, bias, temperature):
-            raise _no_model(path)
-        return cls(weights.astype(np.float32), bias.astype(np.float32), temperature)
 
 
 class LinearSentiment:
@@ -156,18 +83,30 @@ class LinearSentiment:
         """Options of the linear sentiment model."""
 
         model: Path | None = Field(
-            None,
-            description="Weights from `tingchao train sentiment`; none: the built-in Weibo model.",
+            None, description="Weights from `tingchao train sentiment`; none: the built-in ones."
+        )
+        domain: Domain = Field(
+            "general", description="Kind of text that posts are, unless their brand says otherwise."
+        )
+        brands: dict[str, Domain] = Field(
+            default_factory=dict,
+            description="Kind of text by brand id; takes effect behind the step `brands`.",
         )
 
     def __init__(self, config: Config, rules: RuleSet) -> None:
-        self._model = MoodModel.load(config.model or BUILT_IN)
-        self.version = self._model.version
+        wanted = {config.domain, *config.brands.values()}
+        self._model = LinearModel.load(config.model or BUILT_IN, TRAIN, sorted(wanted))
+        self._domain = config.domain
+        self._brands = self._domains_of(config, rules)
+        domains = ",".join(f"{brand}={self._brands[brand]}" for brand in sorted(self._brands))
+        self.version = f"{self._model.version}-{MARKS_VERSION}/{config.domain};{domains}"
 
     def enrich(self, posts: Sequence[EnrichedPost]) -> list[EnrichedPost | None]:
         """Set ``sentiment`` of each post; drops none."""
         judged = [judged_text(post) for post in posts]
-        moods = iter(to_sentiments(self._model.shares([text for text in judged if text])))
+        texts = [text for text in judged if text]
+        domains = [self._domain_of(post) for post, text in zip(posts, judged, strict=True) if text]
+        moods = iter(to_sentiments(self._shares(texts, domains)))
         return [
             post.replaced(sentiment=next(moods) if text else None)
             for post, text in zip(posts, judged, strict=True)
@@ -178,16 +117,47 @@ class LinearSentiment:
         text = judged_text(post)
         if text is None or post.sentiment is None:
             return [unsaid_mood()]
-        label = MOODS.index(post.sentiment.label)
-        clues = clues_of(post, text, for_label(self._model.weights, label))
-        return [explained_mood(post.sentiment)._replace(evidence=clues)]
+        weights = self._model.weights[:, self._model.columns(self._domain_of(post))]
+        column = for_label(weights, MOODS.index(post.sentiment.label))
+        return [explained_mood(post.sentiment)._replace(evidence=clues_of(post, text, column))]
 
+    def shares(self, text: str, domain: Domain | None = None) -> Floats:
+        """Shares of negative, neutral, positive of one text."""
+        found: Floats = self._shares([text], [domain or self._domain])[0]
+        return found
 
-def softmax(scores: Floats) -> Floats:
-    """Scores to shares, each row by itself."""
-    powers = np.exp(scores - scores.max(axis=1, keepdims=True))
-    shares: Floats = powers / powers.sum(axis=1, keepdims=True)
-    return shares
+    def _domains_of(self, config: Config, rules: RuleSet) -> dict[str, Domain]:
+        """The domain of each brand that has one of its own: as set, or by its trade."""
+        heads = {head.name for head in self._model.heads}
+        found: dict[str, Domain] = {}
+        for brand in rules.brands:
+            domain = _TRADES.get(getattr(brand, "trade", None) or "")
+            if domain in heads:
+                found[brand.id] = domain
+        return found | config.brands
+
+    def _domain_of(self, post: EnrichedPost) -> Domain:
+        if self._brands:  # our own brands first: a post about us and a rival is about us
+            for own in (True, False):
+                for tag in post.brands:
+                    if (tag.role == "own") is own and tag.brand in self._brands:
+                        return self._brands[tag.brand]
+        return self._domain
+
+    def _shares(self, texts: Sequence[str], domains: Sequence[Domain]) -> Floats:
+        scores = self._model.scores(text_features(texts))
+        marked = [(row, found) for row, text in enumerate(texts) if (found := mood_offsets(text))]
+        rows, offsets = [row for row, _ in marked], [found for _, found in marked]
+        shares = np.zeros((len(texts), len(MOODS)))
+        for domain in set(domains):
+            head = self._model.head(domain)
+            mine = scores[:, self._model.columns(domain)]
+            if rows:
+                mine[rows] += offsets
+            shares_here = softmax(mine / head.temperature)
+            chosen = np.array([one == domain for one in domains])
+            shares[chosen] = shares_here[chosen]
+        return shares
 
 
 def to_sentiments(shares: Floats) -> list[Sentiment]:
@@ -200,32 +170,10 @@ def to_sentiments(shares: Floats) -> list[Sentiment]:
     )
     labels = shares.argmax(axis=1).tolist()
     return [
-        Sentiment(label=MOODS[label], negative=negative, neutral=neutral, positive=positive)
+        Sentiment.unchecked(
+            label=MOODS[label], negative=negative, neutral=neutral, positive=positive
+        )
         for label, (negative, neutral, positive) in zip(
             labels, (units / _UNITS).tolist(), strict=True
         )
     ]
-
-
-def _fits(weights: npt.NDArray[Any], bias: npt.NDArray[Any], temperature: float) -> bool:
-    rows = len(weights) if weights.ndim else 0
-    return (
-        weights.shape == (rows, len(MOODS))
-        and rows >= 2
-        and rows.bit_count() == 1
-        and bias.shape == (len(MOODS),)
-        and weights.dtype.kind == bias.dtype.kind == "f"
-        and bool(np.isfinite(weights).all() and np.isfinite(bias).all())
-        and 0 < temperature < float("inf")
-    )
-
-
-def _no_model(path: Path) -> FatalError:
-    return FatalError(
-        say(
-            f"{path} 不是情感模型文件。请用 tingchao train sentiment 训练一个，"
-            "或去掉 model 设置以使用内置模型。",
-            f"{path} is no sentiment model. Train one with tingchao train sentiment, "
-            "or leave the model option out to use the built-in one.",
-        )
-    )

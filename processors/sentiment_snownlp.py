@@ -20,7 +20,8 @@ from pydantic_core import PydanticCustomError
 
 from processors.explained import Explained, explained_mood, unsaid_mood
 from processors.features import MAX_CHARACTERS, own_words
-from processors.sentiment import Floats, judged_text, to_sentiments
+from processors.linear import Floats
+from processors.sentiment import judged_text, to_sentiments
 from schemas.component import ComponentConfig
 from schemas.enriched import EnrichedPost
 from schemas.rules import RuleSet

@@ -1,69 +1,84 @@
-"""Training of the linear sentiment model: labelled texts in, weights and honest figures out.
+"""Training of the mood model: labelled texts in, a head per domain and honest figures out.
 
-Run by hand, by ``tingchao train sentiment``; no worker imports this. Needs scikit-learn (the extra
-``train``), which is imported only when training starts. The same rows, in the same order and with
-the same library versions, give the same bytes.
+Run by hand, by ``tingchao train sentiment``; no worker imports this. How a fit, folds and figures
+are made is in ``linear_training.py``.
 
-How it is trained
-    One multinomial logistic regression on all sets (a file is a set). Equal texts count once,
-    across all sets. Rare classes of a set weigh more, and a set without a neutral class weighs
-    little: it would teach that nobody is neutral. The set ``corrections`` wins over equal texts of
-    other sets, and each of its rows counts as five. N-grams that tell the classes apart are
-    regularised less than others (after Wang and Manning 2012, "Baselines and Bigrams").
-How it is judged
-    Five-fold: the texts of each class are dealt out in the order of their hash. The figures are of
-    models that never saw the judged row; the weights that are kept are then trained on all rows.
+A file is a set and belongs to a domain. Every head is trained on all sets, its own in full and the
+others at a lower weight: they teach it words that its own rows are too few for. A head's biases
+are then moved for the best macro-F1 of its own sets and its shares tempered, both by held-out
+scores to which the marks (``mood_marks.py``) are added as they will be. A domain without a set gets
+no head, but for ``general``, which then is of all sets.
 """
 
-import hashlib
-import json
-import os
-import re
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
 
 import numpy as np
-import numpy.typing as npt
-from scipy.optimize import minimize_scalar
-from scipy.sparse import csr_matrix, diags
 
-from processors.corrections import CORRECTION_WEIGHT, CORRECTIONS
-from processors.features import hashed_ngrams, parts_of
-from processors.sentiment import MOODS, Floats, MoodModel, softmax
+from processors.features import text_features
+from processors.labelled import Labelled, need_folder, read_labelled, write_model
+from processors.linear import Floats, Head, LinearModel, softmax
+from processors.linear_training import (
+    FOLDS,
+    Flags,
+    Places,
+    Progress,
+    Weights,
+    balanced,
+    best_offsets,
+    best_temperature,
+    calibration_error,
+    counter,
+    deal,
+    distinct,
+    fit,
+    held_out,
+    macro_f1,
+)
+from processors.mood_marks import mood_offsets
+from processors.sentiment import DOMAINS, MOODS, Domain
 from schemas.errors import FatalError
 from schemas.language import say
 
-__all__ = [
-    "FOLDS",
-    "LABELS",
-    "SetReport",
-    "Trained",
-    "macro_f1",
-    "out_of_fold",
-    "read_rows",
-    "train",
-    "train_files",
-]
+__all__ = ["LABELS", "SetReport", "Trained", "read_rows", "train", "train_files"]
 
-FOLDS = 5
 LABELS = (-1, 0, 1)
 """Labels of the rows, in the order of ``MOODS``."""
 
-Row = tuple[str, int, str]
-"""Text, label, name of its set."""
-Progress = Callable[[int, int], None]
-"""Called with fits done and fits in all."""
+#: Of the sets in the model card; any other set is ``general`` unless told otherwise.
+DOMAIN_OF_SET: Mapping[str, Domain] = {
+    "smp2020_usual": "general",
+    "nlpcc2014_weibo": "general",
+    "smp2020_virus": "crisis",
+    "bdci_car": "cars",
+    "shopping": "reviews",
+    "waimai": "reviews",
+}
 
-# Chosen by five-fold cross-validation on the sets of the model card; each is flat around its value.
-_BITS = 18
-_INVERSE_PENALTY = 1.0
-_CLASS_BALANCE = 0.75  # 0: as they come, 1: every class of every set counts the same
-_SET_WITHOUT_NEUTRAL = 0.2
-_SMOOTHING = 3.0
+
+@dataclass(frozen=True, slots=True)
+class _Recipe:
+    """How a fit is made; by five-fold cross-validation on the sets of the card."""
+
+    shares: Mapping[Domain, float]
+    """What rows of another domain's sets weigh; those of a domain that is not named: nothing."""
+    balance: float
+    inverse_penalty: float
+
+
+#: Where there are several, a head is their mean: alone each swings by a point on few rare rows.
+_RECIPES: Mapping[Domain, tuple[_Recipe, ...]] = {
+    "general": (_Recipe({"crisis": 0.8, "cars": 0.1, "reviews": 0.15}, 0.6, 0.7),),
+    "crisis": (_Recipe({"general": 0.4, "cars": 0.05, "reviews": 0.05}, 0.6, 0.8),),
+    "cars": (
+        _Recipe({}, 0.75, 1.0),
+        _Recipe({}, 0.95, 0.5),
+        _Recipe({"general": 0.1, "crisis": 0.05}, 0.85, 0.6),
+    ),
+    "reviews": (_Recipe({"general": 0.03, "cars": 0.03}, 0.5, 1.0),),
+}
 _MIN_ROWS_PER_CLASS = 5
-_MAX_STEPS = 500
 
 
 @dataclass(frozen=True, slots=True)
@@ -71,194 +86,203 @@ class SetReport:
     """What one set brought, and how well its rows are judged by models that never saw them."""
 
     name: str
+    domain: Domain
     rows: int
-    """Distinct texts that were used, those that an earlier set has not brought."""
+    """Distinct texts that were used, those that no other set has brought."""
     repeated: int
-    """Rows left out because their text came before."""
+    """Rows left out because their text stands in another row."""
     macro_f1: float
     """Mean of the F1 of the classes that the set has, 0 to 1."""
+    calibration_error: float
+    """How far shares are from how often they are right, 0 to 1."""
 
 
 @dataclass(frozen=True, slots=True)
 class Trained:
     """A trained model and its figures."""
 
-    model: MoodModel
+    model: LinearModel
     sets: tuple[SetReport, ...]
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True, slots=True, eq=False)
+class _Judged:
+    """A head, its columns, and what it says of its domain's rows that it was not trained on."""
+
+    head: Head
+    weights: Floats
+    bias: Floats
+    answers: Places
+    shares: Floats
+
+
+@dataclass(frozen=True, slots=True, eq=False)
 class _Rows:
     """Distinct rows as arrays, a place for each."""
 
-    features: csr_matrix
-    classes: npt.NDArray[np.intp]
+    texts: tuple[str, ...]
+    classes: Places
     """Index into ``LABELS`` and ``MOODS``."""
-    sets: npt.NDArray[np.intp]
-    folds: npt.NDArray[np.intp]
+    sets: Places
+    domains: Places
+    """Index into ``DOMAINS``."""
+    folds: Places
     weights: Floats
+    """As given with the rows."""
+    marks: Floats
+    """What ``mood_marks.py`` adds to the scores of each text."""
 
 
 def train_files(
     paths: Sequence[Path],
     out: Path,
+    domains: Mapping[str, Domain] | None = None,
     progress: Progress | None = None,
-    corrected: Sequence[Row] = (),
+    corrected: Sequence[Labelled] = (),
 ) -> Trained:
     """Train on JSONL files of ``{"text": str, "label": -1 | 0 | 1}`` and write the weights.
 
-    ``corrected``: rows of the set ``corrections``. The file appears whole or not at all.
+    Args:
+        paths: a set each.
+        out: the model file; it appears whole or not at all.
+        domains: by the set's name, where it is not as in ``DOMAIN_OF_SET``.
+        progress: told of each fit.
+        corrected: rows of what people corrected, heavier than others.
 
     Raises:
         FatalError: scikit-learn is missing, a row is wrong, too few rows, ``out`` can't be written.
     """
-    if not out.parent.is_dir():  # said before minutes of work, not after
-        raise FatalError(
-            say(
-                f"目录 {out.parent} 不存在，模型没有地方保存。请先建立它。",
-                f"There is no directory {out.parent} to keep the model in. Make it first.",
-            )
-        )
-    read = [row for path in paths for row in read_rows(path)]
-    trained = train([*corrected, *read], progress)
-    part = out.with_name(out.name + ".part")
-    try:
-        part.write_bytes(trained.model.to_bytes())
-        os.replace(part, out)
-    except OSError as error:
-        raise FatalError(
-            say(
-                f"模型写不到 {out}：{error.strerror or error}。",
-                f"Cannot write the model to {out}: {error.strerror or error}.",
-            )
-        ) from error
+    need_folder(out)
+    rows = [*corrected, *(row for path in paths for row in read_rows(path))]
+    trained = train(rows, domains, progress)
+    write_model(trained.model, out)
     return trained
 
 
-def read_rows(path: Path) -> list[Row]:
-    """Read one set; its name is the file's name without the ending.
-
-    Raises:
-        FatalError: not readable, or a line is no labelled text; names the file and the line.
-    """
-    rows = []
-    try:
-        with path.open(encoding="utf-8") as file:
-            for number, line in enumerate(file, 1):
-                if line.strip():
-                    rows.append(_row(line, path, number))
-    except OSError as error:
-        raise FatalError(
-            say(
-                f"读不到训练文件 {path}：{error.strerror or error}。请检查路径。",
-                f"Cannot read the training file {path}: {error.strerror or error}. Check the path.",
-            )
-        ) from error
-    except UnicodeDecodeError as error:
-        raise FatalError(
-            say(
-                f"训练文件 {path} 不是 UTF-8 编码。请先转成 UTF-8。",
-                f"The training file {path} is not UTF-8. Convert it first.",
-            )
-        ) from error
-    return rows
+def read_rows(path: Path) -> list[Labelled]:
+    """Read one set; see ``labelled.py``."""
+    return read_labelled(path, LABELS)
 
 
-def train(rows: Iterable[Row], progress: Progress | None = None) -> Trained:
+def train(
+    rows: Iterable[Labelled],
+    domains: Mapping[str, Domain] | None = None,
+    progress: Progress | None = None,
+) -> Trained:
     """Cross-validate, then train on all rows; deterministic.
 
     Raises:
         FatalError: scikit-learn is missing, or too few rows.
     """
     given = list(rows)
-    names = list(dict.fromkeys(name for _, _, name in given))
-    kept = _distinct(given)
-    used = [given[place] for place in kept]
+    names = list(dict.fromkeys(row.set for row in given))
+    by_set = {name: (domains or {}).get(name) or domain_of(name) for name in names}
+    used = [given[place] for place in distinct(given)]
     _check_enough(used)
-    arrays = _arrays(used, names)
-    step = _counter(FOLDS + 1, progress)
+    arrays = _arrays(used, names, by_set)
+    heads = [one for one in DOMAINS if one == "general" or one in by_set.values()]
+    fits = sum(len(_RECIPES[domain]) for domain in heads)
+    step = counter((FOLDS + 1) * fits, progress)
 
-    scores = _held_out_scores(arrays, step)
-    temperature = _temperature(scores, arrays)
-    weights, bias = _fit(arrays, np.ones(len(used), np.bool_))
-    step()
-
-    shares = softmax(scores / temperature)
-    labels = np.array(LABELS)[arrays.classes]
+    judged = {domain: _head(domain, arrays, step) for domain in heads}
+    model = LinearModel(
+        heads=tuple(one.head for one in judged.values()),
+        weights=np.hstack([one.weights for one in judged.values()]).astype(np.float32),
+        bias=np.hstack([one.bias for one in judged.values()]).astype(np.float32),
+    )
     reports = []
     for index, name in enumerate(names):
-        mine = arrays.sets == index
-        total = sum(row[2] == name for row in given)
-        figure = macro_f1(labels[mine], shares[mine])
-        reports.append(SetReport(name, int(mine.sum()), total - int(mine.sum()), figure))
-    return Trained(MoodModel(weights, bias, temperature), tuple(reports))
-
-
-def out_of_fold(rows: Sequence[Row]) -> tuple[list[int], Floats]:
-    """For scoring from outside: places of the distinct rows, and their held-out shares."""
-    kept = _distinct(rows)
-    names = list(dict.fromkeys(name for _, _, name in rows))
-    arrays = _arrays([rows[place] for place in kept], names)
-    scores = _held_out_scores(arrays, lambda: None)
-    return kept, softmax(scores / _temperature(scores, arrays))
-
-
-def macro_f1(labels: npt.NDArray[np.int_], shares: Floats) -> float:
-    """Mean F1 of the classes that occur in ``labels``; answers are chosen among those."""
-    if not len(labels):
-        return 0.0
-    present = [index for index, label in enumerate(LABELS) if (labels == label).any()]
-    answers = np.array(LABELS)[present][shares[:, present].argmax(axis=1)]
-    figures = []
-    for index in present:
-        said, true = answers == LABELS[index], labels == LABELS[index]
-        figures.append(2 * (said & true).sum() / (said.sum() + true.sum()))
-    return float(np.mean(figures))
-
-
-def _row(line: str, path: Path, number: int) -> Row:
-    wrong_zh = wrong_en = ""
-    try:
-        row = json.loads(line)
-    except ValueError:
-        row = None
-        wrong_zh, wrong_en = "不是 JSON", "is no JSON"
-    else:
-        if not isinstance(row, dict) or not isinstance(row.get("text"), str):
-            wrong_zh, wrong_en = "没有文字字段 text", "has no string 'text'"
-        elif type(row.get("label")) is not int or row["label"] not in LABELS:
-            wrong_zh, wrong_en = "的 label 不是 -1、0 或 1", "has a label other than -1, 0, 1"
-    if wrong_zh:
-        raise FatalError(
-            say(
-                f'{path} 第 {number} 行{wrong_zh}。每行应为 {{"text": "……", "label": -1}}。',
-                f"{path}, line {number} {wrong_en}. "
-                'Each line must read {"text": "...", "label": -1}.',
+        mine, by = arrays.sets == index, judged[by_set[name]]
+        reports.append(
+            SetReport(
+                name=name,
+                domain=by_set[name],
+                rows=int(mine.sum()),
+                repeated=sum(row.set == name for row in given) - int(mine.sum()),
+                macro_f1=macro_f1(arrays.classes[mine], by.answers[mine]),
+                calibration_error=calibration_error(by.shares[mine], arrays.classes[mine]),
             )
         )
-    return row["text"], row["label"], path.stem
+    return Trained(model, tuple(reports))
 
 
-def _distinct(rows: Sequence[Row]) -> list[int]:
-    """Places of one row of every text: copies on both sides of a split would flatter.
-
-    It is the first one, but for a correction: what a person corrected is right.
-    """
-    chosen: dict[str, int] = {}
-    for place, (text, _, name) in enumerate(rows):
-        before = chosen.setdefault(_plain(text), place)
-        if name == CORRECTIONS != rows[before][2]:
-            chosen[_plain(text)] = place
-    return list(chosen.values())
+def domain_of(name: str) -> Domain:
+    """The domain of a set where the user names none."""
+    return DOMAIN_OF_SET.get(name, "general")
 
 
-def _plain(text: str) -> str:
-    return re.sub(r"\W+", "", text.lower()) or text.strip()
+def _head(domain: Domain, rows: _Rows, step: Callable[[], None]) -> _Judged:
+    own = rows.domains == DOMAINS.index(domain)
+    if not own.any():  # general, where every set is of some other domain
+        own = np.ones(len(own), np.bool_)
+    parts = [_part(recipe, rows, own, step) for recipe in _RECIPES[domain]]
+    scores, weights, bias = (np.mean(one, axis=0) for one in zip(*parts, strict=True))
+    scores = scores + rows.marks
+
+    moved = scores + _held_out_offsets(scores, rows, own)
+    offsets = _offsets(scores, rows, own)
+    temperature = best_temperature((scores + offsets)[own], rows.classes[own], rows.sets[own])
+    return _Judged(
+        head=Head(domain, MOODS, "one", temperature),
+        weights=weights,
+        bias=bias + offsets,
+        answers=_answers(moved, rows),
+        shares=softmax(moved / temperature),
+    )
 
 
-def _check_enough(rows: Sequence[Row]) -> None:
+def _part(
+    recipe: _Recipe, rows: _Rows, own: Flags, step: Callable[[], None]
+) -> tuple[Floats, Weights, Weights]:
+    """Held-out scores, and weights and biases of all rows."""
+    shares = np.array([recipe.shares.get(domain, 0.0) for domain in DOMAINS])[rows.domains]
+    importance = balanced(rows.classes, rows.sets, recipe.balance)
+    importance = np.where(own, importance, shares * importance)
+    heavy = rows.weights > 1
+    if heavy.any() and not heavy.all():
+        # What a person corrected counts in every domain. Balanced as a set of its own, a row of a
+        # small set would weigh hundreds of times as much as one of a large set.
+        others = importance[~heavy & (importance > 0)]
+        importance[heavy] = rows.weights[heavy] * others.mean()
+    importance = importance / importance[importance > 0].mean()
+    features, penalty = text_features(rows.texts), recipe.inverse_penalty
+    scores = held_out(features, rows.classes, importance, rows.folds, own, penalty, step)
+    weights, bias = fit(features, rows.classes, importance, penalty)
+    step()
+    return scores, weights, bias
+
+
+def _offsets(scores: Floats, rows: _Rows, chosen: Flags) -> Floats:
+    """By the sets that have all classes; the others know nothing of neutral texts."""
+    whole = [one for one in np.unique(rows.sets) if len(_classes_of(rows, one)) == len(LABELS)]
+    chosen = chosen & np.isin(rows.sets, whole)
+    return best_offsets(scores[chosen], rows.classes[chosen], rows.sets[chosen])
+
+
+def _held_out_offsets(scores: Floats, rows: _Rows, own: Flags) -> Floats:
+    """Of each row, chosen on the other folds."""
+    offsets = np.zeros_like(scores)
+    for fold in range(FOLDS):
+        offsets[rows.folds == fold] = _offsets(scores, rows, own & (rows.folds != fold))
+    return offsets
+
+
+def _answers(scores: Floats, rows: _Rows) -> Places:
+    """The likeliest class of those that a row's set has."""
+    answers = np.zeros(len(scores), np.intp)
+    for one in np.unique(rows.sets):
+        mine, classes = rows.sets == one, _classes_of(rows, one)
+        answers[mine] = classes[scores[mine][:, classes].argmax(axis=1)]
+    return answers
+
+
+def _classes_of(rows: _Rows, index: int) -> Places:
+    return np.unique(rows.classes[rows.sets == index])
+
+
+def _check_enough(rows: Sequence[Labelled]) -> None:
     for label in LABELS:
-        found = sum(row[1] == label for row in rows)
+        found = sum(row.label == label for row in rows)
         if found < _MIN_ROWS_PER_CLASS:
             raise FatalError(
                 say(
@@ -270,130 +294,15 @@ def _check_enough(rows: Sequence[Row]) -> None:
             )
 
 
-def _arrays(rows: Sequence[Row], names: Sequence[str]) -> _Rows:
-    texts = [text for text, _, _ in rows]
-    parts, mix = parts_of(texts)
-    sets = np.array([names.index(name) for _, _, name in rows])
-    classes = np.array([LABELS.index(label) for _, label, _ in rows])
+def _arrays(rows: Sequence[Labelled], names: Sequence[str], by_set: Mapping[str, Domain]) -> _Rows:
+    texts = tuple(row.text for row in rows)
+    classes = np.array([LABELS.index(int(row.label)) for row in rows], np.intp)
     return _Rows(
-        features=(mix @ hashed_ngrams(parts, _BITS)).tocsr(),
+        texts=texts,
         classes=classes,
-        sets=sets,
-        folds=_folds(texts, classes),
-        weights=_row_weights(classes, sets, np.array([n == CORRECTIONS for _, _, n in rows])),
+        sets=np.array([names.index(row.set) for row in rows], np.intp),
+        domains=np.array([DOMAINS.index(by_set[row.set]) for row in rows], np.intp),
+        folds=deal(texts, classes),
+        weights=np.array([row.weight for row in rows]),
+        marks=np.array([mood_offsets(text) or (0.0, 0.0, 0.0) for text in texts]),
     )
-
-
-def _folds(texts: Sequence[str], classes: npt.NDArray[np.intp]) -> npt.NDArray[np.intp]:
-    """Deal out each class by hash, so that every fold has rows of every class."""
-    digests = [hashlib.sha256(_plain(text).encode("utf-8", "surrogatepass")) for text in texts]
-    order = sorted(range(len(texts)), key=lambda place: digests[place].digest())
-    folds = np.zeros(len(texts), np.intp)
-    for index in range(len(LABELS)):
-        mine = [place for place in order if classes[place] == index]
-        folds[mine] = np.arange(len(mine)) % FOLDS
-    return folds
-
-
-def _row_weights(
-    classes: npt.NDArray[np.intp], sets: npt.NDArray[np.intp], corrected: npt.NDArray[np.bool_]
-) -> Floats:
-    """Rare classes of a set weigh more, and what a person corrected; mean 1."""
-    _, group, sizes = np.unique(
-        sets * len(LABELS) + classes, return_inverse=True, return_counts=True
-    )
-    weights = sizes[group] ** -_CLASS_BALANCE
-    with_neutral = np.isin(sets, sets[classes == LABELS.index(0)])
-    weights = np.where(with_neutral, weights, _SET_WITHOUT_NEUTRAL * weights)
-    if corrected.any() and not corrected.all():
-        # Of a small set each row would weigh hundreds of times as much as one of a large set.
-        weights[corrected] = CORRECTION_WEIGHT * weights[~corrected].mean()
-    normal: Floats = weights / weights.mean()
-    return normal
-
-
-def _held_out_scores(rows: _Rows, step: Callable[[], None]) -> Floats:
-    scores = np.zeros((len(rows.classes), len(MOODS)))
-    for fold in range(FOLDS):
-        held_out = rows.folds == fold
-        weights, bias = _fit(rows, ~held_out)
-        scores[held_out] = rows.features[held_out] @ weights + bias
-        step()
-    return scores
-
-
-def _fit(
-    rows: _Rows, chosen: npt.NDArray[np.bool_]
-) -> tuple[npt.NDArray[np.float32], npt.NDArray[np.float32]]:
-    linear_model, threadpoolctl = _scikit_learn()
-    classes, importance = rows.classes[chosen], rows.weights[chosen]
-    features = rows.features[chosen]
-    buckets = features.shape[1]
-    used = np.unique(features.indices)  # a bucket that no text has keeps the weight 0
-    features = features[:, used]
-    telling = _telling(features, classes, importance)
-    regression = linear_model.LogisticRegression(C=_INVERSE_PENALTY, max_iter=_MAX_STEPS, tol=1e-3)
-    # one thread: the order of additions, and so the last digit, would depend on the machine's cores
-    with threadpoolctl.threadpool_limits(1):
-        regression.fit((features @ diags(telling)).tocsr(), classes, sample_weight=importance)
-    # rounded as the file keeps them, so that the figures are those of the file
-    weights = np.zeros((buckets, len(MOODS)), np.float16)
-    weights[used] = regression.coef_.T * telling[:, None]
-    return weights.astype(np.float32), regression.intercept_.astype(np.float32)
-
-
-def _telling(
-    features: csr_matrix, classes: npt.NDArray[np.intp], importance: Floats
-) -> npt.NDArray[np.float64]:
-    """How well each n-gram tells the classes apart: root of its mean absolute log count ratio."""
-    present = features.copy()
-    present.data = np.ones_like(present.data, dtype=np.float64)
-    ratios = []
-    for index in range(len(LABELS)):
-        inside = present.T @ (importance * (classes == index)) + _SMOOTHING
-        outside = present.T @ (importance * (classes != index)) + _SMOOTHING
-        ratios.append(np.abs(np.log(inside / inside.sum()) - np.log(outside / outside.sum())))
-    telling = np.sqrt(np.mean(ratios, axis=0))
-    texts_with = np.asarray(present.sum(axis=0)).ravel()
-    mean_square = (telling**2 * texts_with).sum() / texts_with.sum()
-    scaled: npt.NDArray[np.float64] = telling / np.sqrt(mean_square)
-    return scaled
-
-
-def _temperature(scores: Floats, rows: _Rows) -> float:
-    """The divisor of held-out scores that makes their shares likeliest."""
-    places = np.arange(len(scores))
-
-    def surprise(log_temperature: float) -> float:
-        shares = softmax(scores / np.exp(log_temperature))[places, rows.classes]
-        return float(-(rows.weights * np.log(np.maximum(shares, 1e-12))).sum())
-
-    best = minimize_scalar(surprise, bounds=(-2.0, 2.0), method="bounded")
-    return round(float(np.exp(best.x)), 4)
-
-
-def _counter(total: int, progress: Progress | None) -> Callable[[], None]:
-    done = 0
-
-    def step() -> None:
-        nonlocal done
-        done += 1
-        if progress is not None:
-            progress(done, total)
-
-    return step
-
-
-def _scikit_learn() -> tuple[Any, Any]:
-    try:
-        import threadpoolctl  # type: ignore[import-untyped]
-        from sklearn import linear_model
-    except ImportError as error:
-        raise FatalError(
-            say(
-                "训练需要 scikit-learn。请在项目目录运行 pip install '.[train]' 后再试。",
-                "Training needs scikit-learn. Run pip install '.[train]' in the project, "
-                "then try again.",
-            )
-        ) from error
-    return linear_model, threadpoolctl

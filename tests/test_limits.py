@@ -33,8 +33,8 @@ from pipeline.settings import MAX_SECRET_BYTES, load_settings
 from pipeline.status import live_workers
 from processors.automaton import MAX_PLACES, PIECE
 from processors.chain import build_chain
+from processors.linear import LinearModel
 from processors.scanner import Scanner
-from processors.sentiment import MoodModel
 from schemas.dead_letter import parse_dead_letter_line
 from schemas.enriched import EnrichedPost
 from schemas.errors import FatalError, RejectedError, RetryableError
@@ -381,7 +381,7 @@ def test_a_model_that_unpacks_to_more_than_a_model_is_refused(tmp_path: Path) ->
             for _ in range(300):
                 part.write(bytes(MIB))
 
-    refused = cheap(lambda: MoodModel.load(path), 16)
+    refused = cheap(lambda: LinearModel.load(path, "tingchao train sentiment"), 16)
 
     assert isinstance(refused, FatalError)
 

@@ -1,29 +1,20 @@
-"""Commands that set things up: config, schemas, train."""
+"""Commands that set things up: config, schemas."""
 
 from pathlib import Path
 from typing import Annotated, Any
 
 import tomli_w
 import typer
-from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn
-from rich.table import Table
 
 from pipeline.check import check_settings
 from pipeline.cli.common import JsonOption, app, console, print_json, settings_of
-from pipeline.cli.train_aspects import HELP, train_aspects
-from pipeline.corrections import corrected_rows
 from pipeline.schema_export import write_schemas
 from schemas.errors import FatalError
 from schemas.language import say
 from schemas.small_file import unwritten
 
 config_app = typer.Typer(help=say("设置。", "Settings."), no_args_is_help=True)
-train_app = typer.Typer(
-    help=say("用自己的数据训练模型。", "Train models on your own data."), no_args_is_help=True
-)
 app.add_typer(config_app, name="config")
-app.add_typer(train_app, name="train")
-train_app.command("aspects", help=HELP)(train_aspects)
 
 
 @config_app.command(
@@ -84,69 +75,3 @@ def schemas_command(
         print_json([str(path) for path in paths])
     else:
         console.print(say(f"{len(paths)} 个文件写到 {out}。", f"{len(paths)} files in {out}."))
-
-
-@train_app.command(
-    "sentiment",
-    help=say(
-        "训练情绪模型：JSONL，每行 {text, label}，label 为 -1、0、1。",
-        "Train the mood model: JSONL, each line {text, label} with label -1, 0 or 1.",
-    ),
-)
-def train_sentiment(
-    context: typer.Context,
-    files: Annotated[list[Path], typer.Argument(help="JSONL ...")],
-    out: Annotated[Path, typer.Option("--out", help=say("模型文件。", "Model file."))] = Path(
-        "sentiment.npz"
-    ),
-    corrections: Annotated[
-        bool,
-        typer.Option(
-            "--corrections",
-            help=say(
-                "也用 Kafka 里的更正：与其他数据集矛盾时以更正为准，一条抵五条。",
-                "Also use the corrections in Kafka: they win over the other sets, and each counts "
-                "as five rows.",
-            ),
-        ),
-    ] = False,
-    corrections_file: Annotated[
-        Path | None,
-        typer.Option(
-            "--corrections-file",
-            help=say(
-                "同上，但来自 tingchao corrections export 写的文件。",
-                "The same, from a file that `tingchao corrections export` wrote.",
-            ),
-        ),
-    ] = None,
-    json_output: JsonOption = False,
-) -> None:
-    """Train the sentiment model."""
-    from processors.sentiment_training import train_files
-
-    settings = settings_of(context)
-    corrected = corrected_rows(settings, corrections, corrections_file)
-    with Progress(
-        TextColumn("{task.description}"),
-        BarColumn(),
-        MofNCompleteColumn(),
-        console=console,
-        disable=json_output or not console.is_terminal,
-    ) as bar:
-        row = bar.add_task(say("训练", "training"))
-
-        def show(done: int, total: int) -> None:
-            bar.update(row, completed=done, total=total)
-
-        report = train_files(files, out, show, corrected)
-    if json_output:
-        print_json(report.sets)
-        return
-    table = Table(
-        say("数据集", "Set"), say("行", "Rows"), say("交叉验证宏 F1", "Out-of-fold macro-F1")
-    )
-    for one in report.sets:
-        table.add_row(one.name, f"{one.rows:,}", f"{100 * one.macro_f1:.1f}")
-    console.print(table)
-    console.print(say(f"模型写到 {out}。", f"The model is in {out}."))

@@ -167,6 +167,10 @@ def written_as_json(line: Line) -> dict[str, tuple[tuple[str, ...], Any]]:
             (str(line.folder / "aspects.jsonl"), "--out", str(line.folder / "aspects.npz")),
             None,
         ),
+        "train emotions": (
+            (str(line.folder / "train.jsonl"), "--out", str(line.folder / "emotions.npz")),
+            dict,
+        ),
         "train sentiment": (
             (str(line.folder / "train.jsonl"), "--out", str(line.folder / "model.npz")),
             list,
