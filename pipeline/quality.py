@@ -19,7 +19,7 @@ __all__ = ["judge_file", "needed_chain"]
 
 _TOGETHER = 1_000
 #: Steps whose findings no label is about.
-_UNASKED = frozenset({*RULE_STEPS, "relevance", "tokens", "signature"})
+_UNASKED = frozenset({*RULE_STEPS, "relevance", "tokens", "signature", "author", "departments"})
 
 
 def needed_chain(settings: Settings, rules: RuleSet) -> Chain:

@@ -219,7 +219,20 @@ class RulesSettings(_Section):
 class EnrichSettings(_Section):
     """The chain of enrichers."""
 
-    chain: tuple[str, ...] = ("keywords", "brands", "tokens", "sentiment", "rules", "signature")
+    chain: tuple[str, ...] = (
+        "keywords",
+        "brands",
+        "tokens",
+        "sentiment",
+        "emotions",
+        "aspects",
+        "brand_moods",
+        "author",
+        "intents",
+        "rules",
+        "departments",
+        "signature",
+    )
     """Enrichers in order; ``tingchao config show`` lists the known ones."""
     options: dict[str, _Options] = Field(default_factory=dict)
     """Options of each enricher, by its name."""

@@ -11,6 +11,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from datetime import datetime
 from typing import Any, NamedTuple, get_args
 
+from processors.labels import label_names
 from schemas.correction import MOOD_LABELS, SINGLE, CorrectedField, Correction, Said
 from schemas.enriched import EnrichedPost
 from schemas.language import say
@@ -53,7 +54,12 @@ a point on its own; with 1 it learns half of them, with 30 it loses two points.
 _MOOD_NAMES: Mapping[str, str] = dict(zip(MOOD_LABELS, ("负面", "中性", "正面"), strict=True))
 _MOOD_NUMBERS: Mapping[str, int] = dict(zip(MOOD_LABELS, (-1, 0, 1), strict=True))
 
-LABELS: Mapping[CorrectedField, Mapping[str, str]] = {"sentiment": _MOOD_NAMES}
+LABELS: Mapping[CorrectedField, Mapping[str, str]] = {
+    "sentiment": _MOOD_NAMES,
+    "emotion": label_names("emotion"),
+    "intents": label_names("intents"),
+    "aspects": label_names("aspects"),
+}
 """The labels of a field with their Chinese names. A field that is not here takes any slug."""
 
 _FIELD_NAMES: Mapping[CorrectedField, str] = {

@@ -6,6 +6,7 @@ Labels are told apart by their English names; people write either language (``ca
 from collections.abc import Mapping
 from typing import Literal, get_args
 
+from processors.aspect_lists import listed_aspects
 from schemas.enriched import EnrichedPost
 from schemas.language import say
 
@@ -17,6 +18,7 @@ __all__ = [
     "answer_of",
     "canonical",
     "is_known",
+    "label_names",
     "label_word",
     "question_word",
     "tags_of",
@@ -66,42 +68,18 @@ _INTENTS = (
     ("rumour", "传闻", "rumor 谣言 爆料 leak"),
     ("job", "求职", "招聘 员工"),
 )
-_ASPECTS = (
-    ("price", "价格", ""),
-    ("quality", "质量", ""),
-    ("service", "服务", "售后"),
-    ("power", "动力", ""),
-    ("interior", "内饰", ""),
-    ("configuration", "配置", ""),
-    ("safety", "安全性", "安全"),
-    ("exterior", "外观", ""),
-    ("handling", "操控", ""),
-    ("fuel", "油耗", ""),
-    ("space", "空间", ""),
-    ("comfort", "舒适性", "舒适"),
-    ("range", "续航", ""),
-    ("smart", "智能", ""),
-    ("screen", "屏幕", ""),
-    ("battery", "电池", ""),
-    ("camera", "拍照", ""),
-    ("performance", "性能", ""),
-    ("signal", "信号", ""),
-    ("system", "系统", ""),
-    ("taste", "味道", "口味"),
-    ("freshness", "新鲜", ""),
-    ("hygiene", "卫生", ""),
-    ("portion", "分量", ""),
-    ("ingredients", "配料", ""),
-    ("packaging", "包装", ""),
-    ("delivery", "配送", "物流"),
-    ("authenticity", "正品", ""),
-    ("fit", "尺码", ""),
-    ("app", "平台", ""),
-    ("room", "住宿", ""),
-    ("transport", "交通", ""),
-    ("sights", "景点", ""),
-    ("noise", "噪音", ""),
+_ASPECT_WORDS = {
+    "service": "售后",
+    "safety": "安全",
+    "comfort": "舒适",
+    "taste": "口味",
+    "delivery": "物流",
+}
+_ASPECTS = tuple(
+    (one.id, one.name, _ASPECT_WORDS.get(one.id, "")) for one in listed_aspects().values()
 )
+#: Labels of other people's files, which no step of ours writes.
+_FOREIGN = frozenset({"disgust", "like"})
 _KNOWN: dict[Question, tuple[tuple[str, str, str], ...]] = {
     "sentiment": _MOODS,
     "emotion": _EMOTIONS,
@@ -119,6 +97,11 @@ _WORDS: Mapping[Question, Mapping[str, str]] = {
 def question_word(question: Question) -> str:
     """A question for a person."""
     return say(*_QUESTIONS[question])
+
+
+def label_names(question: Question) -> Mapping[str, str]:
+    """The labels that our steps write, with their Chinese names."""
+    return {name: zh for name, zh, _ in _KNOWN.get(question, ()) if name not in _FOREIGN}
 
 
 def canonical(question: Question, written: str) -> str:
