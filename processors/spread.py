@@ -82,15 +82,15 @@ class Shape:
 class Speed:
     """How fast answers came, counted from the root, or the first post where it is not known.
 
-    ``to_10``, ``to_50``, ``to_90``: the time after which that share of them was there (nearest
+    ``to_10_seconds`` and so on: the time after which that share of them was there (nearest
     rank: the ceil(p m)-th of m). An answer dated before the root counts as at once.
     """
 
     start: datetime
     end: datetime
-    to_10: timedelta | None
-    to_50: timedelta | None
-    to_90: timedelta | None
+    to_10_seconds: float | None
+    to_50_seconds: float | None
+    to_90_seconds: float | None
     busiest_hour: datetime | None
     """The first post of the 60 minutes, of all, that hold the most answers; the earliest such."""
     busiest_hour_posts: int
@@ -111,7 +111,7 @@ class Amplifier:
     descendants: int
     share: float
     """Of all answers to the root."""
-    after: timedelta | None
+    after_seconds: float | None
 
 
 @dataclass(frozen=True, slots=True)
@@ -131,7 +131,7 @@ class Circle:
     share: float
     came_from: str | None
     """The circle that it was opened from; None: the root's own."""
-    after: timedelta | None
+    after_seconds: float | None
 
 
 @dataclass(frozen=True, slots=True)
@@ -252,17 +252,17 @@ def _speed(start: datetime, times: Sequence[datetime]) -> Speed:
         if end - begin + 1 > best:
             best, busiest = end - begin + 1, times[begin]
 
-    def to(share: float) -> timedelta | None:
+    def to(share: float) -> float | None:
         if not times:
             return None
-        return max(timedelta(0), times[ceil(share * len(times)) - 1] - start)
+        return max(0.0, (times[ceil(share * len(times)) - 1] - start).total_seconds())
 
     return Speed(
         start=start,
         end=max(start, times[-1]) if times else start,
-        to_10=to(0.1),
-        to_50=to(0.5),
-        to_90=to(0.9),
+        to_10_seconds=to(0.1),
+        to_50_seconds=to(0.5),
+        to_90_seconds=to(0.9),
         busiest_hour=busiest,
         busiest_hour_posts=best,
         first_hour_per_minute=sum(at - start < hour for at in times) / 60,
@@ -286,7 +286,7 @@ def _amplifiers(
             direct=sum(tree.nodes[child].post is not None for child in node.children),
             descendants=below[node_id],
             share=below[node_id] / answers,
-            after=_after(node, start),
+            after_seconds=_after(node, start),
         )
         for node_id in first
         if below[node_id]
@@ -321,7 +321,7 @@ def _circles(tree: Tree, sizes: dict[str, int], start: datetime | None) -> tuple
                     posts=left[node.id],
                     share=left[node.id] / total if total else 0.0,
                     came_from=above,
-                    after=_after(node, start),
+                    after_seconds=_after(node, start),
                 )
             )
     return (*circles[:1], *sorted(circles[1:], key=lambda circle: -circle.posts))
@@ -350,7 +350,7 @@ def _followers(node: Node) -> int | None:
     return node.post.followers if node.post is not None and node.post.followers >= 0 else None
 
 
-def _after(node: Node, start: datetime | None) -> timedelta | None:
+def _after(node: Node, start: datetime | None) -> float | None:
     if node.post is None or start is None:
         return None
-    return max(timedelta(0), node.post.at - start)
+    return max(0.0, (node.post.at - start).total_seconds())

@@ -6,6 +6,7 @@ themselves, and a long chain is cut off by the platform, so what follows from it
 """
 
 import re
+from itertools import islice
 
 __all__ = ["MAX_NAMES", "chain_of_names"]
 
@@ -28,7 +29,7 @@ def chain_of_names(platform: str, kind: str, text: str) -> tuple[str, ...]:
     if platform != "weibo":
         return ()
     if kind == "repost":
-        return tuple(found[1] for _, found in zip(range(MAX_NAMES), _CHAIN.finditer(text)))
+        return tuple(found[1] for found in islice(_CHAIN.finditer(text), MAX_NAMES))
     if kind in ("comment", "reply") and (reply := _REPLY.match(text)):
         return (reply[1],)
     return ()

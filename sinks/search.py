@@ -1,7 +1,7 @@
 """Looking up what is in Elasticsearch: posts, incidents, every id."""
 
 import asyncio
-from collections.abc import AsyncIterator, Iterator
+from collections.abc import AsyncIterator, Collection, Iterator
 from contextlib import suppress
 from dataclasses import dataclass
 from datetime import datetime
@@ -26,6 +26,9 @@ _KEEP_ALIVE = "2m"
 
 _EMPTY_IS_FINE = True
 """Before the first post there is no index; that is an empty answer, not an error."""
+
+_UNDERSTOOD = ["root_text", "matches", "brands", "aspects", "words"]
+"""The larger optional fields of a post."""
 
 # Two code points of the private use area, which no text means anything by.
 _OPEN, _CLOSE = "\ue000", "\ue001"
@@ -177,6 +180,27 @@ class Search:
         """Every post of ``since`` or later, by ``event_at``; of one moment, in no order."""
         wanted = {"filter_path": "pit_id,hits.hits._source,hits.hits.sort"}
         async for hits in self._pages(_all([_range("event_at", gte=since)]), page, wanted):
+            yield [_record(EnrichedPost, hit) for hit in hits]
+
+    async def relatives(
+        self, ids: Collection[str], *, page: int = 1_000
+    ) -> AsyncIterator[list[EnrichedPost]]:
+        """The posts of these ids, and all that name one of them as root or parent; in no order.
+
+        Without what was found in their words and without the quoted root: a thread may be large.
+        At most 65,536 ids, as servers take them.
+        """
+        named = sorted(ids)
+        either: list[Query] = [
+            {"ids": {"values": named}},
+            {"terms": {"root_id": named}},
+            {"terms": {"parent_id": named}},
+        ]
+        wanted = {
+            "source": {"excludes": _UNDERSTOOD},
+            "filter_path": "pit_id,hits.hits._source,hits.hits.sort",
+        }
+        async for hits in self._pages(_all([{"bool": {"should": either}}]), page, wanted):
             yield [_record(EnrichedPost, hit) for hit in hits]
 
     async def _pages(self, query: Query, page: int, wanted: Query) -> AsyncIterator[list[Any]]:
