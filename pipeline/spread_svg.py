@@ -13,16 +13,17 @@ from html import escape
 from math import ceil, sqrt
 from zoneinfo import ZoneInfo
 
-from pipeline.spread_layout import Point, layout
+from pipeline.spread_layout import Point, layout, rings
 from pipeline.spread_text import circles, figures
 from pipeline.spread_words import ROLES, after, author_of, percent
 from processors.spread import Spread, role_of, sizes_of
 from processors.spread_tree import Node, Tree
 from schemas.language import say
+from sinks.wording import clean
 
 __all__ = ["picture"]
 
-WIDTH, PLOT = 1280, 760
+WIDTH, PLOT = 1280, 730
 MIDDLE, RADIUS = WIDTH / 2, 330.0
 _FONT = "'Noto Sans CJK SC','Noto Sans SC','PingFang SC','Microsoft YaHei',sans-serif"
 _INK, _FAINT = "#1f2933", "#7b8794"
@@ -54,10 +55,12 @@ class _Picture:
     def __init__(self, tree: Tree, spread: Spread, zone: ZoneInfo) -> None:
         self._tree, self._spread = tree, spread
         self._sizes = sizes_of(tree)
-        self._head = list(figures(tree, spread, zone))
-        self._foot = list(circles(tree, spread))[-6:]
-        self._top = 62.0 + 20 * len(self._head)
-        self._points = layout(tree, MIDDLE, self._top + PLOT / 2, RADIUS)
+        self._head = [*_origin(tree.nodes[tree.root], zone), *figures(tree, spread, zone)]
+        told = list(circles(tree, spread))  # the largest first, last the bridge
+        self._foot = told[:5] + told[5:][-1:]
+        self._top = 66.0 + 20 * len(self._head)
+        self._middle = self._top + PLOT / 2
+        self._points = layout(tree, MIDDLE, self._middle, RADIUS)
         self._colours = self._coloured()
 
     def lines(self) -> Iterator[str]:
@@ -77,6 +80,7 @@ class _Picture:
         yield from self._rings()
         yield from self._edges()
         yield from self._dots()
+        yield from self._ring_names()
         yield from self._labels()
         below = self._top + PLOT + 8
         for place, line in enumerate(self._foot):
@@ -96,20 +100,24 @@ class _Picture:
         return colours
 
     def _rings(self) -> Iterator[str]:
-        breadth = self._spread.shape.breadth
-        levels = len(breadth) - 1
-        step = max(1, ceil(levels / 6))
-        for level in range(step, levels + 1, step):
-            radius = RADIUS * level / levels
-            middle = self._top + PLOT / 2
+        for _, radius in self._levels():
             yield (
-                f'<circle cx="{MIDDLE:.0f}" cy="{middle:.1f}" r="{radius:.1f}" fill="none" '
+                f'<circle cx="{MIDDLE:.0f}" cy="{self._middle:.1f}" r="{radius:.1f}" fill="none" '
                 'stroke="#e4e7eb"/>'
             )
+
+    def _ring_names(self) -> Iterator[str]:
+        breadth = self._spread.shape.breadth
+        for level, radius in self._levels():
             text = say(f"第 {level} 层 {breadth[level]} 条", f"level {level}: {breadth[level]}")
-            yield _write(
-                MIDDLE, middle - radius - 12, text, size=11, colour=_FAINT, more=_MIDDLE_HALO
-            )
+            y = self._middle - radius - 9
+            yield _write(MIDDLE, y, text, size=11, colour=_FAINT, more=_MIDDLE_HALO)
+
+    def _levels(self) -> Iterator[tuple[int, float]]:
+        """Six rings at most, so that their names have room."""
+        reached = rings(self._tree, RADIUS)
+        step = max(1, ceil((len(reached) - 1) / 6))
+        return ((level, reached[level]) for level in range(step, len(reached), step))
 
     def _edges(self) -> Iterator[str]:
         paths: dict[tuple[str, bool], list[str]] = defaultdict(list)
@@ -144,7 +152,7 @@ class _Picture:
             if node.post is not None and not node.children and node.parent is not None:
                 single[colour].append(f"M{at}h0")
                 continue
-            size = 3 + 19 * sqrt(self._sizes[node.id] / largest)
+            size = 3 + 15 * sqrt(self._sizes[node.id] / largest)
             fill = colour if node.post is not None else "#fff"
             yield (
                 f'<circle cx="{at.x:.1f}" cy="{at.y:.1f}" r="{size:.1f}" fill="{fill}" '
@@ -162,9 +170,10 @@ class _Picture:
         return author_of(node) + say(f"：其后 {below} 条", f": {below} below")
 
     def _labels(self) -> Iterator[str]:
-        by_id = {one.id: one for one in self._spread.amplifiers}
         opened = [circle.id for circle in self._spread.circles[1:]]
-        wanted = list(dict.fromkeys([*by_id, *opened]))[:_MOST_LABELS]
+        # Who has one answer only passed it on to somebody who is named anyway.
+        carried = [one.id for one in self._spread.amplifiers if one.direct > 1]
+        wanted = list(dict.fromkeys([*opened, *carried]))[:_MOST_LABELS]
         nodes = [self._tree.nodes[node_id] for node_id in wanted]
         for right in (False, True):
             side = [node for node in nodes if (self._points[node.id].x >= MIDDLE) == right]
@@ -172,7 +181,7 @@ class _Picture:
                 yield from self._label(label)
         root = self._points[self._tree.root]
         name = author_of(self._tree.nodes[self._tree.root])
-        yield _write(root.x, root.y + 38, name, size=14, more=f'font-weight="bold" {_MIDDLE_HALO}')
+        yield _write(root.x, root.y + 34, name, size=14, more=f'font-weight="bold" {_MIDDLE_HALO}')
 
     def _placed(self, nodes: Iterable[Node], right: bool) -> Iterator[_Label]:
         """Labels in order of height, none over another, all within the plot."""
@@ -199,11 +208,11 @@ class _Picture:
         more = f'font-weight="bold" {anchor}'
         yield _write(x, label.y, name, size=14, colour=colour, more=more)
         below = self._sizes[node.id] - (node.post is not None)
-        answers = self._sizes[self._tree.root] - 1
+        root = self._tree.nodes[self._tree.root].post
+        answers = self._sizes[self._tree.root] - (root is not None)
         parts = [say(*ROLES[role_of(self._tree, node)])] if node.post is not None else []
         parts.append(say(f"其后 {below} 条", f"{below} below"))
         parts.append(percent(below / max(1, answers)))
-        root = self._tree.nodes[self._tree.root].post
         if node.post is not None and root is not None:
             parts.append(after((node.post.at - root.at).total_seconds()))
         yield _write(x, label.y + 17, " · ".join(parts), size=12, colour=_FAINT, more=anchor)
@@ -213,6 +222,15 @@ _MIDDLE_HALO = (
     'text-anchor="middle" stroke="#fff" stroke-width="3" stroke-linejoin="round" '
     'paint-order="stroke"'
 )
+
+
+def _origin(root: Node, zone: ZoneInfo) -> Iterator[str]:
+    """Which post this is the picture of."""
+    if (post := root.post) is None:
+        yield root.id
+        return
+    words = "" if post.deleted else f" · {_cut(clean(post.excerpt), 50)}"
+    yield f"{post.at.astimezone(zone):%Y-%m-%d %H:%M} · {root.id}{words}"
 
 
 def _legend() -> str:

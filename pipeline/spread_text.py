@@ -74,8 +74,8 @@ def circles(tree: Tree, spread: Spread) -> Iterator[str]:
     if (bridge := spread.bridge) is not None:
         parent, child = (author_of(tree.nodes[one]) for one in (bridge.parent, bridge.child))
         yield say(
-            f"最关键的一步：{parent} → {child}，没有它就没有 {bridge.beyond} 条"
+            f"最关键的一步：{parent} → {child}，经它传到 {bridge.beyond} 条"
             f"（{percent(bridge.share)}）",
-            f"The step that mattered most: {parent} → {child}; without it {bridge.beyond} posts "
-            f"({percent(bridge.share)}) would be missing",
+            f"The step that mattered most: {parent} → {child}; {bridge.beyond} posts "
+            f"({percent(bridge.share)}) came through it",
         )

@@ -16,7 +16,7 @@ ROLES: dict[str, Pair] = {
     "media": ("媒体", "media"),
     "industry": ("行业账号", "trade account"),
     "dealer": ("经销商", "dealer"),
-    "person": ("用户", "customer"),
+    "person": ("个人", "person"),
     "bot": ("疑似机器人", "bot?"),
     "big": ("大号", "big account"),
     "outsider": ("路人", "outsider"),

@@ -202,14 +202,15 @@ def role_of(tree: Tree, node: Node) -> str:
     post = node.post
     if post is None:
         return "outsider"
-    if post.author_kind in ROLES and post.author_kind != "person":
-        return post.author_kind
+    kind = post.author_kind if post.author_kind in ROLES else ""
+    if kind not in ("", "person"):
+        return kind
     root = tree.nodes[tree.root].post
     if root is not None and root.author_id == post.author_id and root.platform == post.platform:
         return "origin"
     if post.verified and post.followers >= BIG_FOLLOWERS:
         return "big"
-    return post.author_kind or "outsider"
+    return kind or "outsider"
 
 
 def _start(tree: Tree) -> datetime | None:

@@ -18,7 +18,7 @@ behind its name says.
 """
 
 from bisect import bisect_right
-from collections import defaultdict
+from collections import Counter, defaultdict
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime
@@ -183,6 +183,7 @@ class _Builder:
         self._place_unseen(unseen)
         times = self._times()
         self._cut_circles(times)
+        self._drop_idle()
         return self._ordered(times)
 
     def _inferred(self, post: SpreadPost, names: Sequence[str], own: str = "") -> tuple[str, Link]:
@@ -208,6 +209,8 @@ class _Builder:
         rests: dict[str, tuple[SpreadPost, tuple[str, ...]]] = {}
         for post in sorted(self._posts.values(), key=_by_time):
             for place, name in enumerate(post.names):
+                if name in post.names[place + 1 :]:
+                    continue  # two reposts of one author; a name has one node, the earlier
                 rest = post.names[place + 1 :]
                 if name in rests and len(rests[name][1]) >= len(rest):
                     continue
@@ -223,10 +226,10 @@ class _Builder:
             self._names[node_id] = best.names[0] if best.names else ""
             self._parents[node_id] = self._inferred(best, best.names[1:], node_id)
         known = {self._names[node_id]: node_id for node_id in sorted(unseen, reverse=True)}
-        open_ids = [parent for parent, _ in self._parents.values() if parent.startswith("@")]
+        open_ids = [parent for parent, _ in self._parents.values()]
         while open_ids:
             node_id = open_ids.pop()
-            if node_id in self._parents:
+            if node_id in self._parents or not node_id.startswith("@"):
                 continue
             name = self._names[node_id] = node_id[1:]
             if name in known:  # one repost, whose id some of those who took it from there told
@@ -264,6 +267,16 @@ class _Builder:
                 first = min(circle, key=lambda one: (times.get(one, _LAST), one))
                 self._parents[first] = self._root, "cut"
             done.update(path)
+
+    def _drop_idle(self) -> None:
+        """Take out nodes without a post that after a cut nothing hangs on."""
+        hanging = Counter(parent for parent, _ in self._parents.values())
+        idle = [one for one in self._parents if one not in self._posts and not hanging[one]]
+        while idle:
+            above, _ = self._parents.pop(idle.pop())
+            hanging[above] -= 1
+            if above in self._parents and above not in self._posts and not hanging[above]:
+                idle.append(above)
 
     def _ordered(self, times: dict[str, datetime]) -> Tree:
         children: dict[str, list[str]] = defaultdict(list)
