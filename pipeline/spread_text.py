@@ -52,10 +52,10 @@ def _speed(speed: Speed | None, zone: ZoneInfo) -> Iterator[str]:
     )
     hour = f"{speed.busiest_hour.astimezone(zone):%m-%d %H:%M}"
     yield say(
-        f"到 10 %{ten}，到 50 %{half}，到 90 %{ninety}；最忙的一小时自 {hour} 起，"
-        f"{speed.busiest_hour_posts} 条；第一小时每分钟 {speed.first_hour_per_minute:.1f} 条",
+        f"10 % 在{ten}内，50 % 在{half}内，90 % 在{ninety}内；最忙的一小时自 {hour} 起，"
+        f"{speed.busiest_hour_posts} 条；第一小时每分钟 {speed.first_hour_per_minute:.2f} 条",
         f"10 % within {ten}, 50 % within {half}, 90 % within {ninety}; busiest hour from {hour}: "
-        f"{speed.busiest_hour_posts}; first hour: {speed.first_hour_per_minute:.1f} a minute",
+        f"{speed.busiest_hour_posts}; first hour: {speed.first_hour_per_minute:.2f} a minute",
     )
 
 

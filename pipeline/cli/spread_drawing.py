@@ -56,13 +56,13 @@ class _Folded:
 
 
 def tree_lines(tree: Tree, lines: int, zone: ZoneInfo, asked: str) -> Iterator[Text]:
-    """The tree, in at most so many lines (but five): the largest branches, the rest folded.
+    """The tree, in at most so many lines: the largest branches, the rest folded.
 
-    A third of the lines goes to posts that others hang on, by how many; a third to single posts
-    under them, by followers; what remains tells what is folded.
+    A third of the lines goes to posts that others hang on, by how many, as much to what is folded
+    below them; the rest to single posts there, by followers.
     """
     sizes = sizes_of(tree)
-    shown = _chosen(tree, sizes, max(5, lines) // 3)
+    shown = _chosen(tree, sizes, lines)
     open_lines: list[tuple[Node | _Folded, str, str]] = [(tree.nodes[tree.root], "", "")]
     while open_lines:
         one, prefix, branch = open_lines.pop()
@@ -89,10 +89,11 @@ def _parts(tree: Tree, node: Node, shown: set[str], sizes: dict[str, int]) -> li
     return parts
 
 
-def _chosen(tree: Tree, sizes: dict[str, int], each: int) -> set[str]:
+def _chosen(tree: Tree, sizes: dict[str, int], lines: int) -> set[str]:
     # Stable, and a node stands behind its parent, which is no smaller: no branch lacks its stem.
     nodes = sorted(tree.nodes.values(), key=lambda node: -sizes[node.id])
-    inner = [node for node in nodes if node.children or node.id == tree.root][:each]
+    inner = [node for node in nodes if node.children or node.id == tree.root]
+    inner = inner[: max(1, lines // 3)]
     shown = {node.id for node in inner}
     leaves = [
         child
@@ -101,7 +102,7 @@ def _chosen(tree: Tree, sizes: dict[str, int], each: int) -> set[str]:
         if not child.children
     ]
     leaves.sort(key=lambda leaf: -(leaf.post.followers if leaf.post else -1))
-    return shown | {leaf.id for leaf in leaves[:each]}
+    return shown | {leaf.id for leaf in leaves[: max(0, lines - 2 * len(inner))]}
 
 
 def _prefix(prefix: str) -> str:
