@@ -1,6 +1,6 @@
 """The posts of one thread, out of the index or a recording; in both the same thread."""
 
-from contextlib import closing
+from contextlib import aclosing, closing
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -10,7 +10,7 @@ from connectors.drafts import DraftReader
 from connectors.mapping_file import read_mapping
 from pipeline.endpoints import elasticsearch_client
 from pipeline.settings import Settings
-from processors.spread_tree import SpreadPost, spread_post, thread_of
+from processors.spread_thread import SpreadPost, spread_post, thread_of
 from schemas.errors import FatalError
 from schemas.language import say
 
@@ -61,13 +61,14 @@ async def _found(search: "Search", post_id: str, most: int) -> FoundThread:
         some = set(sorted(open_ids)[:_TOGETHER])
         open_ids -= some
         asked |= some
-        async for page in search.relatives(some):
-            for found in page:
-                post = spread_post(found)
-                posts[post.id] = max(post, posts.get(post.id, post))
-                open_ids |= {post.id, post.parent_id} - asked - {""}
-            if len(posts) > most:
-                raise _too_many(most)
+        async with aclosing(search.relatives(some)) as pages:
+            async for page in pages:
+                for found in page:
+                    post = spread_post(found)
+                    posts[post.id] = max(post, posts.get(post.id, post))
+                    open_ids |= {post.id, post.parent_id} - asked - {""}
+                if len(posts) > most:
+                    raise _too_many(most)
     return _thread(list(posts.values()), post_id, most)
 
 

@@ -16,7 +16,9 @@ from zoneinfo import ZoneInfo
 from pipeline.spread_layout import Point, layout, rings
 from pipeline.spread_text import circles, figures
 from pipeline.spread_words import ROLES, after, author_of, percent
-from processors.spread import Spread, role_of, sizes_of
+from processors.spread import Spread
+from processors.spread_circles import sizes_of
+from processors.spread_roles import role_of
 from processors.spread_tree import Node, Tree
 from schemas.language import say
 from sinks.wording import clean

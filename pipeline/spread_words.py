@@ -6,7 +6,17 @@ from processors.spread_tree import Link, Node
 from schemas.language import language, say
 from sinks.wording import Pair, clean
 
-__all__ = ["LINKS", "ROLES", "after", "author_of", "compact", "marks_of", "noun", "percent"]
+__all__ = [
+    "LINKS",
+    "ROLES",
+    "after",
+    "author_of",
+    "compact",
+    "marks_of",
+    "noun",
+    "percent",
+    "short_name",
+]
 
 ROLES: dict[str, Pair] = {
     "origin": ("楼主", "author"),
@@ -34,8 +44,13 @@ _LONGEST_NAME = 24
 
 
 def author_of(node: Node) -> str:
+    """Who wrote it, as ``short_name`` says."""
+    return short_name(node.name)
+
+
+def short_name(name: str) -> str:
     """A name as the platform gives it, on one line and not endless."""
-    name = clean(node.name)
+    name = clean(name)
     if not name:
         return say("（未采到）", "(not seen)")
     return name if len(name) <= _LONGEST_NAME else name[: _LONGEST_NAME - 1] + "…"

@@ -22,62 +22,15 @@ from collections import Counter, defaultdict
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime
-from typing import Literal, NamedTuple
+from typing import Literal
 
-from processors.spread_names import chain_of_names
-from schemas.post import PostDraft
+from processors.spread_thread import SpreadPost, newest_of
 
-__all__ = ["Link", "Node", "SpreadPost", "Tree", "build_tree", "spread_post", "thread_of"]
+__all__ = ["Link", "Node", "Tree", "build_tree"]
 
 Link = Literal["given", "inferred", "assumed", "cut"]
 
-_EXCERPT = 60
 _LAST = datetime.max.replace(tzinfo=UTC)
-
-
-class SpreadPost(NamedTuple):
-    """What the tree needs of a post; a quarter of its size."""
-
-    id: str
-    revision: int
-    at: datetime
-    """``published_at``: all posts of a thread stand under one platform's clock, and the event time
-    of posts that were found late is clamped to one moment."""
-    platform: str
-    kind: str
-    parent_id: str
-    root_id: str
-    author_id: str
-    author_name: str
-    followers: int
-    """-1: not known."""
-    verified: bool
-    author_kind: str
-    deleted: bool
-    names: tuple[str, ...]
-    excerpt: str
-
-
-def spread_post(post: PostDraft) -> SpreadPost:
-    """The part of a post that the tree needs."""
-    author = post.author
-    return SpreadPost(
-        id=post.id,
-        revision=getattr(post, "revision", 0),
-        at=post.published_at,
-        platform=post.platform,
-        kind=post.kind,
-        parent_id=post.parent_id or "",
-        root_id=post.root_id or "",
-        author_id=author.id,
-        author_name=author.name or "",
-        followers=-1 if author.followers is None else author.followers,
-        verified=author.verified is True,
-        author_kind=getattr(post, "author_kind", None) or "",
-        deleted=post.deleted,
-        names=chain_of_names(post.platform, post.kind, post.text),
-        excerpt=(post.title or post.text)[:_EXCERPT],
-    )
 
 
 @dataclass(frozen=True, slots=True)
@@ -118,38 +71,9 @@ class Tree:
         return Tree(node_id, nodes)
 
 
-def thread_of(posts: Iterable[SpreadPost], start: str) -> tuple[str, list[SpreadPost]]:
-    """The root of a post's thread among the posts, and all posts that belong to it.
-
-    They belong by what they name as root or parent, over any number of steps: a comment on a
-    repost names the repost as its root. The root may be none of the posts.
-    """
-    newest = _newest(posts)
-    top, passed = start, {start}
-    while (post := newest.get(top)) and (up := post.root_id or post.parent_id):
-        if up in passed:
-            break
-        passed.add(up)
-        top = up
-    answers: dict[str, list[str]] = defaultdict(list)
-    for post in newest.values():
-        for above in {post.root_id, post.parent_id} - {"", post.id}:
-            answers[above].append(post.id)
-    members, open_ids = {top}, [top]
-    while open_ids:
-        node_id = open_ids.pop()
-        near = set(answers[node_id])
-        # A deleted post may name no root any more; who answered it still names it.
-        if (member := newest.get(node_id)) and member.parent_id in newest:
-            near.add(member.parent_id)
-        open_ids += near - members
-        members |= near
-    return top, [newest[one] for one in sorted(members) if one in newest]
-
-
 def build_tree(posts: Iterable[SpreadPost], root: str) -> Tree:
     """The tree of one thread; every post is in it, the root even when no post has its id."""
-    return _Builder(_newest(posts), root).tree()
+    return _Builder(newest_of(posts), root).tree()
 
 
 class _Builder:
@@ -247,10 +171,10 @@ class _Builder:
         """When; of what was not collected, when its first answer was written."""
         times = {post.id: post.at for post in self._posts.values()}
         for post in self._posts.values():
-            above = self._parents.get(post.id, ("", None))[0]
+            above = self._parents[post.id][0] if post.id in self._parents else ""
             while above and above not in self._posts and post.at < times.get(above, _LAST):
                 times[above] = post.at
-                above = self._parents.get(above, ("", None))[0]
+                above = self._parents[above][0] if above in self._parents else ""
         return times
 
     def _cut_circles(self, times: dict[str, datetime]) -> None:
@@ -280,13 +204,13 @@ class _Builder:
 
     def _ordered(self, times: dict[str, datetime]) -> Tree:
         children: dict[str, list[str]] = defaultdict(list)
-        for node_id, (parent, _) in self._parents.items():
-            children[parent].append(node_id)
+        for node_id, (above, _) in self._parents.items():
+            children[above].append(node_id)
         for siblings in children.values():
             siblings.sort(key=lambda one: (times.get(one, _LAST), one))
         nodes: dict[str, Node] = {}
         for node_id in _walk(self._root, children):
-            parent, link = self._parents.get(node_id, (None, None))
+            parent, link = self._parents[node_id] if node_id in self._parents else (None, None)
             post = self._posts.get(node_id)
             nodes[node_id] = Node(
                 id=node_id,
@@ -298,16 +222,6 @@ class _Builder:
                 children=tuple(children.get(node_id, ())),
             )
         return Tree(self._root, nodes)
-
-
-def _newest(posts: Iterable[SpreadPost]) -> dict[str, SpreadPost]:
-    """One state for each id, by id: the newest revision; of equal ones always the same."""
-    newest: dict[str, SpreadPost] = {}
-    for post in posts:
-        before = newest.get(post.id)
-        if before is None or post > before:  # id is equal, so revision decides, then the rest
-            newest[post.id] = post
-    return dict(sorted(newest.items()))
 
 
 def _by_time(post: SpreadPost) -> tuple[datetime, str]:

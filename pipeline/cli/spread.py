@@ -20,7 +20,9 @@ from pipeline.mappings import needed_mapping
 from pipeline.spread_posts import indexed_thread, recorded_thread
 from pipeline.spread_svg import picture
 from pipeline.spread_text import circles, figures
-from processors.spread import Spread, measure, role_of, sizes_of
+from processors.spread import Spread, measure
+from processors.spread_circles import sizes_of
+from processors.spread_roles import role_of
 from processors.spread_tree import Tree, build_tree
 from schemas.errors import FatalError
 from schemas.language import say

@@ -7,8 +7,19 @@ from zoneinfo import ZoneInfo
 from rich.table import Table
 from rich.text import Text
 
-from pipeline.spread_words import ROLES, after, author_of, compact, marks_of, noun, percent
-from processors.spread import Spread, role_of, sizes_of
+from pipeline.spread_words import (
+    ROLES,
+    after,
+    author_of,
+    compact,
+    marks_of,
+    noun,
+    percent,
+    short_name,
+)
+from processors.spread import Spread
+from processors.spread_circles import sizes_of
+from processors.spread_roles import role_of
 from processors.spread_tree import Node, Tree
 from schemas.language import say
 from sinks.wording import clean
@@ -34,7 +45,7 @@ def amplifier_table(spread: Spread) -> Table:
     )
     for one in spread.amplifiers:
         table.add_row(
-            clean(one.name) or say("（未采到）", "(not seen)"),
+            short_name(one.name),
             say(*ROLES[one.role]),
             "–" if one.followers is None else compact(one.followers),
             str(one.depth),

@@ -2,7 +2,7 @@
 
 import gzip
 import json
-from collections.abc import AsyncIterator, Collection
+from collections.abc import AsyncGenerator, Collection
 from pathlib import Path
 from typing import Any
 
@@ -173,7 +173,7 @@ class FakeSearch:
     async def post(self, post_id: str) -> EnrichedPost | None:
         return next((one for one in self.posts if one.id == post_id), None)
 
-    async def relatives(self, ids: Collection[str]) -> AsyncIterator[list[EnrichedPost]]:
+    async def relatives(self, ids: Collection[str]) -> AsyncGenerator[list[EnrichedPost], None]:
         self.asked += ids
         for one in self.posts:
             if {one.id, one.root_id, one.parent_id} & set(ids):

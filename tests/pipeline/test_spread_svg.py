@@ -12,7 +12,8 @@ from defusedxml import ElementTree
 from pipeline.spread_layout import layout, rings
 from pipeline.spread_svg import picture
 from processors.spread import measure
-from processors.spread_tree import SpreadPost, Tree, build_tree
+from processors.spread_thread import SpreadPost
+from processors.spread_tree import Tree, build_tree
 from schemas.language import use_language
 from tests.processors.spread_cases import NOON, post, thread
 

@@ -4,7 +4,7 @@ from collections.abc import Sequence
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
-from processors.spread_tree import SpreadPost
+from processors.spread_thread import SpreadPost
 from schemas.post import Post
 
 NOON = datetime(2026, 3, 5, 4, 0, tzinfo=UTC)

@@ -14,8 +14,11 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from processors.spread import Spread, measure, role_of, sizes_of
-from processors.spread_tree import SpreadPost, Tree, build_tree, spread_post
+from processors.spread import Spread, measure
+from processors.spread_circles import sizes_of
+from processors.spread_roles import role_of
+from processors.spread_thread import SpreadPost, spread_post
+from processors.spread_tree import Tree, build_tree
 from schemas.post import PostDraft
 from tests.processors.spread_cases import NOON, post, thread
 

@@ -8,14 +8,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from processors.spread_tree import (
-    Link,
-    SpreadPost,
-    Tree,
-    build_tree,
-    spread_post,
-    thread_of,
-)
+from processors.spread_thread import SpreadPost, spread_post, thread_of
+from processors.spread_tree import Link, Tree, build_tree
 from tests.processors.spread_cases import NOON, post, raw, thread
 
 ROOT = "weibo:0"
