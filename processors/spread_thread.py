@@ -39,6 +39,9 @@ class SpreadPost(NamedTuple):
 def spread_post(post: PostDraft) -> SpreadPost:
     """The part of a post that the tree needs."""
     author = post.author
+    names = chain_of_names(post.platform, post.kind, post.text)
+    # What others wrote stands in the tree already.
+    own = post.text.partition("//@")[0] if names else post.text
     return SpreadPost(
         id=post.id,
         revision=getattr(post, "revision", 0),
@@ -53,8 +56,8 @@ def spread_post(post: PostDraft) -> SpreadPost:
         verified=author.verified is True,
         author_kind=getattr(post, "author_kind", None) or "",
         deleted=post.deleted,
-        names=chain_of_names(post.platform, post.kind, post.text),
-        excerpt=(post.title or post.text)[:_EXCERPT],
+        names=names,
+        excerpt=(post.title or own)[:_EXCERPT],
     )
 
 

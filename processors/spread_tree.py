@@ -6,9 +6,9 @@ link says:
 
 * ``given``: the platform names the parent.
 * ``inferred``: the parent is who stands first in the chain of names in the text
-  (``spread_names.py``): the last post by that name that is not later. A parent equal to the root
-  counts as not given when there is such a chain, because connectors write the root where the
-  platform tells no parent.
+  (``spread_names.py``): the last repost (of a reply: the last comment) by that name that is not
+  later. A parent equal to the root counts as not given when there is such a chain, because
+  connectors write the root where the platform tells no parent.
 * ``assumed``: nothing tells it; it hangs on the root.
 * ``cut``: parents went round in a circle; the earliest post of the circle hangs on the root.
 
@@ -30,6 +30,7 @@ __all__ = ["Link", "Node", "Tree", "build_tree"]
 
 Link = Literal["given", "inferred", "assumed", "cut"]
 
+_COMMENTS = ("comment", "reply")
 _LAST = datetime.max.replace(tzinfo=UTC)
 
 
@@ -85,10 +86,11 @@ class _Builder:
         self._parents: dict[str, tuple[str, Link]] = {}
         self._names: dict[str, str] = {}
         """Names of authors of posts that were not collected."""
-        self._by_name: dict[str, list[tuple[datetime, str]]] = defaultdict(list)
+        self._by_name: dict[tuple[str, bool], list[tuple[datetime, str]]] = defaultdict(list)
         for post in posts.values():
             if post.author_name:
-                self._by_name[post.author_name].append((post.at, post.id))
+                said = post.author_name, post.kind in _COMMENTS
+                self._by_name[said].append((post.at, post.id))
         for written in self._by_name.values():
             written.sort()
         self._rests = self._longest_rests()
@@ -120,8 +122,11 @@ class _Builder:
         return own_root if own_root not in (post.id, own) else self._root, "assumed"
 
     def _written_before(self, post: SpreadPost, name: str) -> str:
-        """The last post by that name that is not later, else the root; not the post itself."""
-        written = self._by_name.get(name, [])
+        """The last by that name that is not later, else the root; not the post itself.
+
+        Comments answer comments, and what is reposted is none.
+        """
+        written = self._by_name.get((name, post.kind in _COMMENTS), [])
         for place in range(bisect_right(written, (post.at, "\U0010ffff")) - 1, -1, -1):
             if written[place][1] != post.id:
                 return written[place][1]

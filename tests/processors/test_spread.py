@@ -20,6 +20,7 @@ from processors.spread_roles import role_of
 from processors.spread_thread import SpreadPost, spread_post
 from processors.spread_tree import Tree, build_tree
 from schemas.post import PostDraft
+from tests.bounds import examples
 from tests.processors.spread_cases import NOON, post, thread
 
 ROOT = "weibo:0"
@@ -63,6 +64,7 @@ def distance(tree: Tree, one: str, other: str) -> int:
     return len(set(up) ^ set(down))
 
 
+@examples(100)
 @given(tree=trees())
 def test_shape_is_what_counting_gives(tree: Tree) -> None:
     shape = measure(tree).shape
@@ -81,6 +83,7 @@ def test_shape_is_what_counting_gives(tree: Tree) -> None:
         assert shape.virality is None
 
 
+@examples(100)
 @given(tree=trees())
 def test_amplifiers_are_those_with_the_most_below(tree: Tree) -> None:
     below = Counter(
@@ -97,6 +100,7 @@ def test_amplifiers_are_those_with_the_most_below(tree: Tree) -> None:
         assert one.share == pytest.approx(one.descendants / answers)
 
 
+@examples(100)
 @given(tree=trees())
 def test_the_bridge_lies_between_the_most_pairs(tree: Tree) -> None:
     seen = [node.id for node in tree.seen()]
@@ -114,6 +118,7 @@ def test_the_bridge_lies_between_the_most_pairs(tree: Tree) -> None:
         assert bridge.beyond == sizes_of(tree)[bridge.child]
 
 
+@examples(100)
 @given(tree=trees())
 def test_speed_is_what_counting_gives(tree: Tree) -> None:
     times = sorted(node.post.at for node in tree.seen() if node.post and node.id != ROOT)
@@ -142,6 +147,7 @@ def test_speed_is_what_counting_gives(tree: Tree) -> None:
     assert speed.first_hour_per_minute == pytest.approx(early / 60)
 
 
+@examples(100)
 @given(tree=trees())
 def test_circles_part_the_tree(tree: Tree) -> None:
     circles = measure(tree).circles
@@ -199,6 +205,13 @@ def test_speed_by_hand() -> None:
     assert (speed.to_10_seconds, speed.to_50_seconds, speed.to_90_seconds) == (600, 3000, 5400)
     assert (speed.busiest_hour_posts, speed.busiest_hour) == (6, NOON + timedelta(minutes=10))
     assert speed.first_hour_per_minute == 5 / 60
+
+
+def test_ranks_are_exact() -> None:
+    speed = spread([post(0), *(post(number) for number in range(1, 71))]).speed
+
+    assert speed is not None
+    assert speed.to_10_seconds == 7 * 60, "0.1 * 70 is more than 7 in floats"
 
 
 @pytest.mark.parametrize(

@@ -1,8 +1,11 @@
 """The tree of a thread: the same whatever the order, and honest about what is not known."""
 
+import gzip
 import random
+from collections import defaultdict
 from datetime import timedelta
 from itertools import permutations
+from pathlib import Path
 
 import pytest
 from hypothesis import given
@@ -10,6 +13,8 @@ from hypothesis import strategies as st
 
 from processors.spread_thread import SpreadPost, spread_post, thread_of
 from processors.spread_tree import Link, Tree, build_tree
+from schemas.post import PostDraft
+from tests.bounds import examples
 from tests.processors.spread_cases import NOON, post, raw, thread
 
 ROOT = "weibo:0"
@@ -38,6 +43,7 @@ def anything(draw: st.DrawFn) -> list[SpreadPost]:
             draw(st.none() | numbers),
             minute=draw(st.integers(0, 5)),
             revision=draw(st.integers(0, 2)),
+            kind=draw(st.sampled_from(["repost", "comment"])),
             author_name=draw(st.sampled_from(["", *NAMES])),
             names=tuple(draw(st.lists(st.sampled_from([*NAMES, "外人"]), max_size=3))),
         )
@@ -45,6 +51,7 @@ def anything(draw: st.DrawFn) -> list[SpreadPost]:
     ]
 
 
+@examples(300)
 @given(posts=anything(), seed=st.integers())
 def test_any_order_of_any_posts_gives_the_same_tree(posts: list[SpreadPost], seed: int) -> None:
     shuffled = posts * 2
@@ -66,6 +73,7 @@ def test_any_order_of_any_posts_gives_the_same_tree(posts: list[SpreadPost], see
     assert sum(len(node.children) for node in tree.nodes.values()) == len(tree.nodes) - 1
 
 
+@examples(100)
 @given(posts=anything(), seed=st.integers())
 def test_any_order_finds_the_same_thread(posts: list[SpreadPost], seed: int) -> None:
     others = [one._replace(id=f"{one.id}x", root_id="weibo:else", parent_id="") for one in posts]
@@ -199,6 +207,22 @@ def test_an_unseen_node_stands_where_its_first_answer_would() -> None:
             id="the last that is not later",
         ),
         pytest.param(
+            [
+                post(0),
+                post(1, author_name="阿楠"),
+                post(2, kind="comment", author_name="阿楠"),
+                post(3, None, names=("阿楠",)),
+                post(4, None, kind="reply", names=("阿楠",)),
+            ],
+            {
+                "1": ("0", "given"),
+                "2": ("0", "given"),
+                "3": ("1", "inferred"),
+                "4": ("2", "inferred"),
+            },
+            id="reposts hang on reposts, replies on comments",
+        ),
+        pytest.param(
             [post(0), post(1, None, names=("网友0",))],
             {"1": ("0", "inferred")},
             id="the root's author",
@@ -275,6 +299,25 @@ def test_parents_out_of_the_text(
     posts: list[SpreadPost], expected: dict[str, tuple[str | None, Link | None]]
 ) -> None:
     assert edges(build_tree(posts, ROOT)) == {"0": (None, None)} | expected
+
+
+def test_names_alone_give_back_the_parents_of_the_demo() -> None:
+    recording = Path(__file__).resolve().parents[2] / "deploy" / "demo" / "recording.jsonl.gz"
+    threads: dict[str, list[SpreadPost]] = defaultdict(list)
+    with gzip.open(recording) as lines:
+        for line in lines:
+            taken = spread_post(PostDraft.from_line(line))
+            threads[taken.root_id or taken.id].append(taken)
+    passed_on = {root: posts for root, posts in threads.items() if any(p.names for p in posts)}
+
+    found = {}
+    for root, posts in passed_on.items():
+        hidden = [one._replace(parent_id="") if one.names else one for one in posts]
+        nodes = build_tree(hidden, root).nodes
+        found |= {one.id: nodes[one.id].parent for one in posts if one.names}
+
+    assert len(found) == 280
+    assert found == {p.id: p.parent_id for posts in passed_on.values() for p in posts if p.names}
 
 
 def test_an_unseen_parent_is_called_as_the_text_calls_it() -> None:
@@ -354,7 +397,7 @@ def test_what_the_tree_takes_of_a_post() -> None:
         )
     )
 
-    assert taken.names == ("老周",)
+    assert (taken.names, taken.excerpt) == (("老周",), "同意")
     assert (taken.parent_id, taken.root_id, taken.followers) == ("weibo:0", "weibo:0", 12)
     assert (taken.verified, taken.deleted, taken.at) == (True, False, NOON)
     assert taken.revision == (NOON + timedelta(seconds=9)).timestamp() * 1000
