@@ -36,6 +36,7 @@ _MOST_LABELS = 12
 _LABEL_HEIGHT = 44.0
 _LABEL_WIDTH = 225.0
 _LEAF = 2.2
+_NOT_SEEN = ("未采到", "not seen")
 # XML has no place for these, not even escaped.
 _NOT_XML = re.compile("[\x00-\x08\x0b\x0c\x0e-\x1f\ud800-\udfff\ufffe\uffff]")
 
@@ -212,7 +213,8 @@ class _Picture:
         below = self._sizes[node.id] - (node.post is not None)
         root = self._tree.nodes[self._tree.root].post
         answers = self._sizes[self._tree.root] - (root is not None)
-        parts = [say(*ROLES[role_of(self._tree, node)])] if node.post is not None else []
+        role = ROLES[role_of(self._tree, node)] if node.post is not None else _NOT_SEEN
+        parts = [say(*role)]
         parts.append(say(f"其后 {below} 条", f"{below} below"))
         parts.append(percent(below / max(1, answers)))
         if node.post is not None and root is not None:

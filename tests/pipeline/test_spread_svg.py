@@ -103,6 +103,7 @@ def test_what_is_not_known_looks_different() -> None:
 
     [hollow] = [one for one in picture_of.iter(f"{SVG}circle") if one.get("fill") == "#fff"]
     assert "阿楠" in hollow.find(f"{SVG}title").text
+    assert "未采到 · 其后 2 条 · 100 %" in "".join(picture_of.itertext())
     dashed = [one for one in picture_of.iter(f"{SVG}path") if one.get("stroke-dasharray")]
     assert sum(one.get("d", "").count("M") for one in dashed) == 3
 
