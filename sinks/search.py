@@ -1,8 +1,8 @@
 """Looking up what is in Elasticsearch: posts, incidents, every id."""
 
 import asyncio
-from collections.abc import AsyncIterator, Iterator
-from contextlib import suppress
+from collections.abc import AsyncGenerator, AsyncIterator, Collection, Iterator
+from contextlib import aclosing, suppress
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Any, TypeVar, get_args
@@ -26,6 +26,9 @@ _KEEP_ALIVE = "2m"
 
 _EMPTY_IS_FINE = True
 """Before the first post there is no index; that is an empty answer, not an error."""
+
+_UNDERSTOOD = ["root_text", "matches", "brands", "aspects", "words"]
+"""The larger optional fields of a post."""
 
 # Two code points of the private use area, which no text means anything by.
 _OPEN, _CLOSE = "\ue000", "\ue001"
@@ -181,7 +184,33 @@ class Search:
         async for hits in self._pages(_all([_range("event_at", gte=since)]), page, wanted):
             yield [_record(EnrichedPost, hit) for hit in hits]
 
-    async def _pages(self, query: Query, page: int, wanted: Query) -> AsyncIterator[list[Any]]:
+    async def relatives(
+        self, ids: Collection[str], *, page: int = 1_000
+    ) -> AsyncGenerator[list[EnrichedPost], None]:
+        """The posts of these ids, and all that name one of them as root or parent; in no order.
+
+        Without what was found in their words and without the quoted root: a thread may be large.
+        At most 65,536 ids, as servers take them.
+        """
+        named = sorted(ids)
+        either: list[Query] = [
+            {"ids": {"values": named}},
+            {"terms": {"root_id": named}},
+            {"terms": {"parent_id": named}},
+        ]
+        wanted = {
+            "source": {"excludes": _UNDERSTOOD},
+            "filter_path": "pit_id,hits.hits._source,hits.hits.sort",
+        }
+        query = _all([{"bool": {"should": either}}])
+        # Who has enough stops in the middle: then the server is to forget its place at once.
+        async with aclosing(self._pages(query, page, wanted)) as pages:
+            async for hits in pages:
+                yield [_record(EnrichedPost, hit) for hit in hits]
+
+    async def _pages(
+        self, query: Query, page: int, wanted: Query
+    ) -> AsyncGenerator[list[Any], None]:
         """All hits of a query, as they were when the first page was asked for."""
         with self._elasticsearch.mapped():
             opened = await self._client.open_point_in_time(

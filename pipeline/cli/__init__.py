@@ -11,6 +11,7 @@ import pipeline.cli.rules
 import pipeline.cli.rules_try
 import pipeline.cli.setup
 import pipeline.cli.sources
+import pipeline.cli.spread
 import pipeline.cli.train
 import pipeline.cli.weibo  # noqa: F401
 from pipeline.cli.common import app

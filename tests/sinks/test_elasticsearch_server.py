@@ -387,6 +387,28 @@ async def test_ids_walks_over_every_page_and_shows_an_id_in_two_indices(
     assert [found async for found in search.ids(since=later)] == []
 
 
+async def test_relatives_are_all_that_name_a_post_over_every_page_and_month(
+    server: Elasticsearch, make_post: MakePost
+) -> None:
+    # Given a root of February, answers of March that name it as root or as parent, and others
+    root = make_post(900, parent_id=None, root_id=None, published_at=NOON - timedelta(days=10))
+    by_root = [make_post(n, parent_id="weibo:404", root_id=root.id) for n in range(1, 30)]
+    by_parent = make_post(30, parent_id=root.id, root_id=None)
+    stranger = make_post(31, parent_id="weibo:32", root_id="weibo:32")
+    await write(server, root, *by_root, by_parent, stranger)
+    search = Search(server)
+
+    pages = [page async for page in search.relatives([root.id, "weibo:500"], page=7)]
+
+    found = {post.id: post for page in pages for post in page}
+    assert sum(map(len, pages)) == len(found)
+    assert found.keys() == {root.id, by_parent.id, *(post.id for post in by_root)}
+    assert max(map(len, pages)) == 7
+    assert found[by_parent.id].author == by_parent.author
+    assert (found[root.id].root_text, found[root.id].matches) == (None, ())
+    assert [page async for page in search.relatives(["weibo:500"])] == [[]]
+
+
 async def test_incidents_keep_the_newest_revision(
     server: Elasticsearch, make_incident: Callable[..., Incident]
 ) -> None:
