@@ -18,6 +18,7 @@ from typing import Final
 from pydantic import Field
 
 from processors.automaton import Automaton
+from processors.explained import Explained, explained_words, field_word, label_of
 from processors.fold import FOLD_VERSION, fold
 from processors.prepare import prepare
 from schemas.component import ComponentConfig
@@ -122,6 +123,26 @@ class Departments:
         """New records; posts that nobody acts on stay as they are."""
         return [self._routed(post) for post in posts]
 
+    def explain(self, post: EnrichedPost) -> list[Explained]:
+        """Who acts, and on which finding."""
+        if not post.departments:
+            return [explained_words("departments", ())]
+        why: dict[str, list[str]] = {}
+        for match in post.matches:
+            if department := self._by_rule.get((match.rule_set, match.rule)):
+                why.setdefault(department, []).append(say("规则 ", "rule ") + match.rule)
+        for key in _keys(*_findings_of(post)):
+            for department in self._defaults.get(key, ()):
+                why.setdefault(department, []).append(_key_word(key))
+        return [
+            Explained(
+                field_word("departments"),
+                department_name(one),
+                note=say("、", ", ").join(why.get(one) or [say("城市", "city")]),
+            )
+            for one in post.departments
+        ]
+
     def _routed(self, post: EnrichedPost) -> EnrichedPost:
         if not (post.matches or post.intents or post.defects or post.aspects):
             return post
@@ -130,12 +151,7 @@ class Departments:
             if department := self._by_rule.get((match.rule_set, match.rule)):
                 found.add(department)
         if not post.brands or any(tag.role == "own" for tag in post.brands):
-            found |= self._by_findings(
-                tuple([intent.label for intent in post.intents]),
-                post.reasons,
-                post.defects,
-                tuple([one.aspect for one in post.aspects if one.mood == "negative"]),
-            )
+            found |= self._by_findings(*_findings_of(post))
         if self._cities is not None and not _WITH_DEALER.isdisjoint(found):
             found.update(self._dealers_of(post, self._cities))
         return post.replaced(departments=_ordered(frozenset(found))) if found else post
@@ -163,14 +179,34 @@ def _departments_by(
     def departments(
         intents: Findings, reasons: Findings, defects: Findings, aspects: Findings
     ) -> frozenset[str]:
-        keys = [f"intent:{intent}" for intent in intents]
-        keys += [f"reason:{reason}" for reason in reasons]
-        keys += ["defect"] if defects else []
-        keys += [f"defect:{defect.rpartition(':')[2]}" for defect in defects]
-        keys += [f"aspect:{aspect}" for aspect in aspects]
+        keys = _keys(intents, reasons, defects, aspects)
         return frozenset(name for key in keys for name in defaults.get(key, ()))
 
     return departments
+
+
+def _findings_of(post: EnrichedPost) -> tuple[Findings, Findings, Findings, Findings]:
+    """Intents, reasons, defects, and aspects that are blamed."""
+    return (
+        tuple([intent.label for intent in post.intents]),
+        post.reasons,
+        post.defects,
+        tuple([one.aspect for one in post.aspects if one.mood == "negative"]),
+    )
+
+
+def _keys(intents: Findings, reasons: Findings, defects: Findings, aspects: Findings) -> list[str]:
+    """How the defaults name these findings."""
+    keys = [f"intent:{intent}" for intent in intents]
+    keys += [f"reason:{reason}" for reason in reasons]
+    keys += ["defect"] if defects else []
+    keys += [f"defect:{defect.rpartition(':')[2]}" for defect in defects]
+    return keys + [f"aspect:{aspect}" for aspect in aspects]
+
+
+def _key_word(key: str) -> str:
+    kind, _, label = key.partition(":")
+    return " ".join([field_word(f"{kind}s"), label_of(f"{kind}s", label)]).strip()
 
 
 @lru_cache(_REMEMBERED)

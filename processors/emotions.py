@@ -19,12 +19,15 @@ from typing import Literal, get_args
 from pydantic import Field
 
 from processors.cues import cues_version, find_cues
+from processors.explained import Clue, Explained, explained_label, field_word
 from processors.features import text_features
 from processors.linear import Floats, LinearModel, softmax
+from processors.linear_evidence import clues_of, for_label
 from processors.prepare import PREPARE_VERSION, prepare
 from processors.sentiment import judged_text
 from schemas.component import ComponentConfig
 from schemas.enriched import EnrichedPost, Label
+from schemas.language import say
 from schemas.rules import RuleSet
 
 __all__ = ["BUILT_IN", "EMOTIONS", "HEAD", "TRAIN", "Emotion", "Emotions", "word_scores"]
@@ -83,6 +86,20 @@ class Emotions:
             post.replaced(emotions=self._labels(next(found)) if text else ())
             for post, text in zip(posts, judged, strict=True)
         ]
+
+    def explain(self, post: EnrichedPost) -> list[Explained]:
+        """Each feeling with the characters and the listed words that spoke for it."""
+        text = judged_text(post)
+        if text is None or not post.emotions:
+            return [Explained(field_word("emotions"), say("不判断", "not judged"))]
+        weights = self._model.weights[:, self._model.columns(HEAD)]
+        listed = find_cues("emotions", prepare(post.text).own)
+        told = []
+        for one in post.emotions:
+            clues = [Clue("text", cue.start, cue.end) for cue in listed if cue.group == one.label]
+            clues += clues_of(post, text, for_label(weights, EMOTIONS.index(one.label)))
+            told.append(explained_label("emotions", one.label, one.score, tuple(clues)))
+        return told
 
     def shares(self, texts: Sequence[str]) -> Floats:
         """A row per text, a column per feeling."""

@@ -19,8 +19,11 @@ __all__ = [
     "Step",
     "changed",
     "clues_at",
+    "explained_label",
     "explained_match",
+    "explained_words",
     "field_word",
+    "label_of",
     "mood_word",
     "percent",
 ]
@@ -90,6 +93,23 @@ _REASONS = {
     "enjoyment": "体验",
     "respect": "不受尊重",
 }
+_KINDS: dict[str, dict[str, Pair]] = {
+    "author_kind": {
+        "person": ("个人", "person"),
+        "media": ("媒体", "media"),
+        "official": ("政务", "official"),
+        "industry": ("行业号", "industry account"),
+        "dealer": ("经销商", "dealer"),
+        "brand": ("品牌号", "brand account"),
+        "staff": ("员工", "staff"),
+        "bot": ("疑似水军", "suspected bot"),
+    },
+    "tie": {
+        "weak": ("弱", "weak"),
+        "medium": ("中", "medium"),
+        "strong": ("强", "strong"),
+    },
+}
 #: Of a record: which field says what was found, the first one that it has.
 _NAMES = ("label", "aspect", "brand", "rule", "kind", "name", "id")
 _NOT_FINDINGS = frozenset({*Post.model_fields, "models", "root_news", "sketch"})
@@ -143,6 +163,17 @@ def explained_mood(mood: Sentiment) -> Explained:
     return Explained(field_word("sentiment"), answer, note=say("，", ", ").join(others))
 
 
+def explained_label(field: str, label: str, share: float, clues: tuple[Clue, ...]) -> Explained:
+    """One of several labels, with its share and the words for it."""
+    return Explained(field_word(field), f"{label_of(field, label)} {percent(share)}", clues)
+
+
+def explained_words(field: str, words: Iterable[str]) -> Explained:
+    """Labels without a share."""
+    listed = say("、", ", ").join(label_of(field, word) for word in words)
+    return Explained(field_word(field), listed or say("没有", "none"))
+
+
 def unsaid_mood() -> Explained:
     """Of a post without a mood."""
     note = say("作者自己没有写字", "the writer wrote no words")
@@ -168,14 +199,14 @@ def _told(field: str, value: Any) -> Iterator[Explained]:
         for one in value:
             yield _of_record(field, one)
     elif isinstance(value, tuple):
-        words = [_label_word(field, str(one)) for one in value]
+        words = [label_of(field, str(one)) for one in value]
         yield Explained(title, say("、", ", ").join(words))
     elif isinstance(value, Sentiment):
         yield explained_mood(value)
     elif isinstance(value, Record):
         yield _of_record(field, value)
     else:
-        yield Explained(title, _plain(value))
+        yield Explained(title, label_of(field, _plain(value)))
 
 
 def _of_record(field: str, record: Record) -> Explained:
@@ -185,7 +216,7 @@ def _of_record(field: str, record: Record) -> Explained:
     for name in [name for name, value in values.items() if _is_spans(value)]:
         clues += clues_at(values.pop(name), "" if name == "spans" else name)
     named = next((name for name in _NAMES if name in values), None)
-    words = [_label_word(field, str(values.pop(named)))] if named else []
+    words = [label_of(field, str(values.pop(named)))] if named else []
     if "mood" in values:
         words.append(mood_word(values.pop("mood")))
     words += [percent(values.pop(share)) for share in ("score", "confidence") if share in values]
@@ -197,9 +228,12 @@ def _is_spans(value: Any) -> bool:
     return isinstance(value, tuple) and isinstance(value[0], Span)
 
 
-def _label_word(field: str, label: str) -> str:
+def label_of(field: str, label: str) -> str:
+    """A label of a field of ``EnrichedPost`` for a person."""
     if field == "reasons":
         return say(_REASONS.get(label, label), label)
+    if known := _KINDS.get(field, {}).get(label):
+        return say(*known)
     question = _QUESTIONS.get(field)
     return label_word(question, label) if question else label
 

@@ -22,10 +22,11 @@ import numpy.typing as npt
 
 from processors.defects import LIST as DEFECTS
 from processors.defects import NO_DEFECTS, Defects, defects_of, negated
+from processors.explained import Clue, Explained, explained_label, explained_words
 from processors.prepare import PREPARE_VERSION, prepare
 from processors.word_batches import Batch, Numbers, Places, Scanner, WordList, batches_of
 from schemas.component import ComponentConfig
-from schemas.enriched import EnrichedPost, Label
+from schemas.enriched import EnrichedPost, Label, TextField
 from schemas.rules import RuleSet
 
 __all__ = ["INTENTS", "REASONS", "Intents", "deciding_words"]
@@ -110,6 +111,30 @@ class Intents:
             judged = posts[len(results) : len(results) + len(texts)]
             results += _judged(judged, self._scanner.scan(texts))
         return results
+
+    def explain(self, post: EnrichedPost) -> list[Explained]:
+        """Each intent with the words that spoke for it; reasons and defects."""
+        words = deciding_words(post)
+        told = [
+            explained_label("intents", one.label, one.score, _places(post, words[one.label]))
+            for one in post.intents
+        ]
+        told = told or [explained_words("intents", ())]
+        told += [explained_words("reasons", post.reasons)] if post.reasons else []
+        return told + ([explained_words("defects", post.defects)] if post.defects else [])
+
+
+def _places(post: EnrichedPost, words: Sequence[str]) -> tuple[Clue, ...]:
+    """Where the words stand first; a defect, named from two words, stands nowhere as such."""
+    fields: list[tuple[TextField, str]] = [("text", prepare(post.text).own)]
+    if post.title:
+        fields.append(("title", prepare(post.title).own))
+    return tuple(
+        Clue(field, start, start + len(word))
+        for word in words
+        for field, own in fields
+        if (start := own.find(word)) >= 0
+    )
 
 
 def deciding_words(post: EnrichedPost) -> dict[str, tuple[str, ...]]:

@@ -102,7 +102,7 @@ def test_an_unknown_field_is_told_with_the_known_ones() -> None:
         ("intents", ["none"], ()),
         ("intents", ["无"], ()),
         ("aspects", ["price:negative, safety:正面"], ("price:negative", "safety:positive")),
-        ("aspects", ["价格：负面"], ("价格:negative",)),
+        ("aspects", ["价格：负面"], ("price:negative",)),
         ("brands", ["lantu", "qilan:-1"], ("lantu", "qilan:negative")),
         ("departments", ["legal"], ("legal",)),
     ],
