@@ -6,7 +6,8 @@ scorn and emoji move the scores a little on top (``mood_marks.py``).
 
 A model has a head per domain, since the same words weigh differently in a car forum: ``general``,
 ``crisis`` (epidemics, disasters, scandals), ``cars``, ``reviews``. Which one judges a post is set,
-for all posts or by brand.
+for all posts or by brand; where it is not, posts on brands of the car trade are judged as ``cars``,
+but for those of Weibo, whose talk the general head has learnt.
 
 Judged is the title and the text; in a chain of reposts the writer's own words before ``//@name:``
 count most, and forum quotes not at all. ``None`` where nothing was said: no text at all, or a
@@ -17,6 +18,7 @@ was not trained on lose much (train on your own with ``tingchao train sentiment`
 scores of the training mix, good for ranking and thresholds, not frequencies of a live stream.
 """
 
+import hashlib
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Literal, get_args
@@ -24,6 +26,7 @@ from typing import Literal, get_args
 import numpy as np
 from pydantic import Field
 
+from processors.brand_tree import trades
 from processors.explained import Explained, explained_mood, unsaid_mood
 from processors.features import MAX_CHARACTERS, own_words, text_features
 from processors.fold import INVISIBLE, fold
@@ -59,7 +62,9 @@ TRAIN = "tingchao train sentiment"
 #: What platforms themselves write into a repost whose writer wrote nothing.
 _NO_WORDS = frozenset({"", "转发微博", "轉發微博", "转发", "repost", "reposted"})
 #: The domain of a brand's trade, where it has one of its own.
-_TRADES: dict[str, Domain] = {"car": "cars", "cars": "cars"}
+_TRADES: dict[str, Domain] = {"car": "cars"}
+#: The general head learnt from such posts, the heads of trades from forums and shops.
+_SHORT_TALK = frozenset({"weibo"})
 _UNITS = 10_000  # shares have four digits
 
 
@@ -97,9 +102,11 @@ class LinearSentiment:
         wanted = {config.domain, *config.brands.values()}
         self._model = LinearModel.load(config.model or BUILT_IN, TRAIN, sorted(wanted))
         self._domain = config.domain
-        self._brands = self._domains_of(config, rules)
-        domains = ",".join(f"{brand}={self._brands[brand]}" for brand in sorted(self._brands))
-        self.version = f"{self._model.version}-{MARKS_VERSION}/{config.domain};{domains}"
+        self._brands = config.brands
+        self._by_trade = self._domains_by_trade(rules)
+        chosen = f"{config.domain} {sorted(config.brands.items())} {sorted(self._by_trade.items())}"
+        digest = hashlib.sha256(chosen.encode()).hexdigest()[:8]
+        self.version = f"{self._model.version}-{MARKS_VERSION}/{config.domain}-{digest}"
 
     def enrich(self, posts: Sequence[EnrichedPost]) -> list[EnrichedPost | None]:
         """Set ``sentiment`` of each post; drops none."""
@@ -126,22 +133,25 @@ class LinearSentiment:
         found: Floats = self._shares([text], [domain or self._domain])[0]
         return found
 
-    def _domains_of(self, config: Config, rules: RuleSet) -> dict[str, Domain]:
-        """The domain of each brand that has one of its own: as set, or by its trade."""
+    def _domains_by_trade(self, rules: RuleSet) -> dict[str, Domain]:
+        """The domain of each brand whose trade has a head of its own."""
         heads = {head.name for head in self._model.heads}
-        found: dict[str, Domain] = {}
-        for brand in rules.brands:
-            domain = _TRADES.get(getattr(brand, "trade", None) or "")
-            if domain in heads:
-                found[brand.id] = domain
-        return found | config.brands
+        by_brand = {id: _TRADES.get(trade or "") for id, trade in trades(rules.brands).items()}
+        return {id: domain for id, domain in by_brand.items() if domain in heads}
 
     def _domain_of(self, post: EnrichedPost) -> Domain:
-        if self._brands:  # our own brands first: a post about us and a rival is about us
-            for own in (True, False):
-                for tag in post.brands:
-                    if (tag.role == "own") is own and tag.brand in self._brands:
-                        return self._brands[tag.brand]
+        known = self._brands or self._by_trade
+        if not known:
+            return self._domain
+        # Our own brands first: a post about us and a rival is about us.
+        tags = sorted(post.brands, key=lambda tag: tag.role != "own") if post.brands else ()
+        for tag in tags:
+            if tag.brand in self._brands:
+                return self._brands[tag.brand]
+        if post.platform not in _SHORT_TALK:
+            for tag in tags:
+                if tag.brand in self._by_trade:
+                    return self._by_trade[tag.brand]
         return self._domain
 
     def _shares(self, texts: Sequence[str], domains: Sequence[Domain]) -> Floats:

@@ -43,8 +43,8 @@ HARD_TEXTS = [
 
 def post(text: str, **fields: Any) -> EnrichedPost:
     return EnrichedPost(
-        id="weibo:1",
-        platform="weibo",
+        id=f"{fields.get('platform', 'weibo')}:1",
+        platform=fields.pop("platform", "weibo"),
         kind=fields.pop("kind", "post"),
         text=text,
         author=Author(id="u1"),
@@ -294,23 +294,32 @@ def test_another_choice_of_domains_is_another_version() -> None:
     assert len(versions) == 3
 
 
-def test_a_brand_in_the_car_trade_is_judged_as_cars() -> None:
+@pytest.mark.parametrize(
+    ("platform", "domain"), [("lunji", "cars"), ("wechat", "cars"), ("weibo", "general")]
+)
+def test_a_brand_in_the_car_trade_is_judged_as_cars_but_on_weibo(
+    platform: str, domain: Domain
+) -> None:
     # Given a brand whose entry names its trade
-    class Traded(Brand):
-        trade: str | None = None
-
-    brand = Traded(id="xinghe", name="星河", role="own", aliases=("星河",), trade="car")
-    rules = RULES.replaced(brands=(brand,))
+    brand = Brand(id="xinghe", name="星河", role="own", aliases=("星河",), trade="car")
+    enricher = LinearSentiment(LinearSentiment.Config(), RULES.replaced(brands=(brand,)))
 
     # When a post about it is judged
-    enricher = LinearSentiment(LinearSentiment.Config(), rules)
-    found = enricher.enrich([post(TEXT, brands=tags("xinghe")), post(TEXT)])
+    given = post(TEXT, brands=tags("xinghe"), platform=platform)
+    [found] = enricher.enrich([given])
 
-    # Then it is judged as one about cars, and another is not
-    shares = [one.sentiment for one in found if one]
-    assert shares == [
-        to_sentiments(LINEAR.shares(TEXT, domain)[None])[0] for domain in ("cars", "general")
-    ]
+    # Then it is judged as its kind of text is
+    assert found is not None
+    assert found.sentiment == to_sentiments(LINEAR.shares(TEXT, domain)[None])[0]
+
+
+def test_versions_stay_short_whatever_the_number_of_brands() -> None:
+    brands = tuple(
+        Brand(id=f"b{n}", name="星河", role="own", aliases=(f"星河{n}",), trade="car")
+        for n in range(300)
+    )
+    rules = RULES.replaced(brands=brands)
+    assert len(LinearSentiment(LinearSentiment.Config(), rules).version) < 80
 
 
 def test_unknown_options_are_refused() -> None:
