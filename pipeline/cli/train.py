@@ -43,6 +43,16 @@ CorrectionsFile = Annotated[
         ),
     ),
 ]
+Domains = Annotated[
+    list[str] | None,
+    typer.Option(
+        "--domain",
+        help=say(
+            "集合属于哪个领域：集合名=general、crisis、cars 或 reviews；可多次。",
+            "What a set is about: SET=general, crisis, cars or reviews; may be repeated.",
+        ),
+    ),
+]
 Told = Callable[[int, int], None]
 Result = TypeVar("Result")
 
@@ -61,16 +71,7 @@ def train_sentiment(
     out: Annotated[Path, typer.Option("--out", help=say("模型文件。", "Model file."))] = Path(
         "sentiment.npz"
     ),
-    domain: Annotated[
-        list[str] | None,
-        typer.Option(
-            "--domain",
-            help=say(
-                "集合属于哪个领域：集合名=general、crisis、cars 或 reviews；可多次。",
-                "What a set is about: SET=general, crisis, cars or reviews; may be repeated.",
-            ),
-        ),
-    ] = None,
+    domain: Domains = None,
     corrections: Corrections = False,
     corrections_file: CorrectionsFile = None,
     json_output: JsonOption = False,
@@ -142,6 +143,45 @@ def train_emotions(
             f"{100 * trained.mood_f1:.1f}，标有情感的文字宏 F1 {100 * trained.seed_f1:.1f}。",
             f"{trained.rows:,} texts. On texts held out: macro-F1 of the three moods "
             f"{100 * trained.mood_f1:.1f}, of the feelings {100 * trained.seed_f1:.1f}.",
+        )
+    )
+    console.print(say(f"模型写到 {out}。", f"The model is in {out}."))
+
+
+@train_app.command(
+    "intents",
+    help=say(
+        "训练投诉与表扬模型：JSONL，每行 {text, label}，label 为 -1、0、1；"
+        "评论和汽车集合里的差评算投诉。",
+        "Train the model of complaints and praise: JSONL, each line {text, label} with label -1, "
+        "0 or 1; bad texts of sets about reviews and cars are complaints.",
+    ),
+)
+def train_intents(
+    context: typer.Context,
+    files: Files,
+    out: Annotated[Path, typer.Option("--out", help=say("模型文件。", "Model file."))] = Path(
+        "intents.npz"
+    ),
+    domain: Domains = None,
+    json_output: JsonOption = False,
+) -> None:
+    """Train the model of complaints and praise."""
+    from processors.intents_training import train_files
+
+    settings_of(context)
+    domains = _domains(domain or [], [path.stem for path in files])
+    trained = _shown(lambda told: train_files(files, out, domains, told), json_output)
+    if json_output:
+        print_json({"rows": trained.rows, **{k: round(v, 4) for k, v in trained.f1.items()}})
+        return
+    complaint, praise = (100 * trained.f1[name] for name in ("complaint", "praise"))
+    console.print(
+        say(
+            f"{trained.rows:,} 条文字。未参与训练的文字上：投诉 F1 {complaint:.1f}，"
+            f"表扬 F1 {praise:.1f}。",
+            f"{trained.rows:,} texts. On texts held out: F1 of complaints {complaint:.1f}, "
+            f"of praise {praise:.1f}.",
         )
     )
     console.print(say(f"模型写到 {out}。", f"The model is in {out}."))

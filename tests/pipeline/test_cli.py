@@ -171,6 +171,10 @@ def written_as_json(line: Line) -> dict[str, tuple[tuple[str, ...], Any]]:
             (str(line.folder / "train.jsonl"), "--out", str(line.folder / "emotions.npz")),
             dict,
         ),
+        "train intents": (
+            (str(line.folder / "train.jsonl"), "--out", str(line.folder / "intents.npz")),
+            dict,
+        ),
         "train sentiment": (
             (str(line.folder / "train.jsonl"), "--out", str(line.folder / "model.npz")),
             list,

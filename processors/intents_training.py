@@ -1,0 +1,103 @@
+"""Training of the model that tells complaints and praise of customers, from rated texts.
+
+Run by hand, by ``tingchao train intents``; no worker imports this. How a fit, folds and figures
+are made is in ``linear_training.py``.
+
+Nobody labelled these texts with intents. But a bad review of a shop, a meal or a car is what a
+complaint looks like, and a good one what praise looks like, while people who talk of their lives
+do neither, however angry or glad they are. So sets about ``cars`` and ``reviews`` give examples of
+both, and sets of other domains of what is none of them.
+"""
+
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+
+from processors.features import fewer_bits, text_features
+from processors.intents import HEAD, LEARNT
+from processors.labelled import Labelled, need_folder, read_labelled, write_model
+from processors.linear import Head, LinearModel
+from processors.linear_training import FOLDS, Progress, counter, deal, distinct, fit, held_out
+from processors.sentiment import Domain
+from processors.sentiment_training import DOMAIN_OF_SET, LABELS
+
+__all__ = ["Trained", "train", "train_files"]
+
+#: Domains in which writers speak as customers.
+_CUSTOMERS: frozenset[Domain] = frozenset({"cars", "reviews"})
+_LABEL_OF: Mapping[str, int] = {"complaint": -1, "praise": 1}
+_BITS = 15
+_INVERSE_PENALTY = 1.0
+
+
+@dataclass(frozen=True, slots=True)
+class Trained:
+    """A trained model and its figures."""
+
+    model: LinearModel
+    rows: int
+    """Distinct texts."""
+    f1: Mapping[str, float]
+    """Of each label, on texts that the judging model never saw."""
+
+
+def train_files(
+    paths: Sequence[Path],
+    out: Path,
+    domains: Mapping[str, Domain] | None = None,
+    progress: Progress | None = None,
+) -> Trained:
+    """Train on JSONL files of ``{"text": str, "label": -1 | 0 | 1}``, a file a set.
+
+    ``domains``: of sets that are not those of the model card; others are ``general``.
+
+    Raises:
+        FatalError: scikit-learn is missing, a row is wrong, or ``out`` can't be written.
+    """
+    need_folder(out)
+    trained = train(
+        (row for path in paths for row in read_labelled(path, LABELS)), domains, progress
+    )
+    write_model(trained.model, out)
+    return trained
+
+
+def train(
+    rows: Iterable[Labelled],
+    domains: Mapping[str, Domain] | None = None,
+    progress: Progress | None = None,
+) -> Trained:
+    """Cross-validate, then train on all rows; deterministic.
+
+    Raises:
+        FatalError: scikit-learn is missing.
+    """
+    given = list(rows)
+    used = [given[place] for place in distinct(given)]
+    domain_of = DOMAIN_OF_SET | (domains or {})
+    texts = [row.text for row in used]
+    customers = np.array([domain_of.get(row.set, "general") in _CUSTOMERS for row in used])
+    labels = np.array([row.label for row in used])
+    importance = np.array([row.weight for row in used])
+    features = fewer_bits(text_features(texts), _BITS)
+    features.sum_duplicates()
+    step = counter(len(LEARNT) * (FOLDS + 1), progress)
+    fitted, f1 = [], {}
+    for name in LEARNT:
+        classes = (customers & (labels == _LABEL_OF[name])).astype(np.intp)
+        folds = deal(texts, classes)
+        every = np.ones(len(texts), np.bool_)
+        scores = held_out(features, classes, importance, folds, every, _INVERSE_PENALTY, step)
+        f1[name] = _f1(classes > 0, scores[:, -1] >= 0)
+        fitted.append(fit(features, classes, importance, _INVERSE_PENALTY))
+        step()
+    weights = np.hstack([column for column, _ in fitted])
+    bias = np.concatenate([one for _, one in fitted])
+    return Trained(LinearModel((Head(HEAD, LEARNT, "many"),), weights, bias), len(used), f1)
+
+
+def _f1(there: np.ndarray, found: np.ndarray) -> float:
+    both = 2 * int((there & found).sum())
+    return both / max(1, int(there.sum() + found.sum()))
