@@ -78,7 +78,7 @@ _STRONG_MOOD = 0.85
 _SIGH = 0.8
 #: Of the learnt scores: factor, what is added before it, least and most that they give. They speak
 #: for an intent more than against it, since they have seen reviews, no titles and few questions.
-_LEARNT = {"complaint": (0.5, 2.5, -0.6, 3.0), "praise": (0.9, 1.0, -1.0, 3.0)}
+_LEARNT = {"complaint": (0.5, 2.0, -0.6, 3.0), "praise": (0.9, 1.0, -1.0, 3.0)}
 #: Of complaints and praise, words alone say at most so much.
 _MOST_BY_WORDS = {"complaint": 1.5, "praise": 1.0}
 #: Their posts are news or service, whatever the words.
