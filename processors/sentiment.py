@@ -94,7 +94,7 @@ class LinearSentiment:
             "general", description="Kind of text that posts are, unless their brand says otherwise."
         )
         brands: dict[str, Domain] = Field(
-            default_factory=dict,
+            {},
             description="Kind of text by brand id; takes effect behind the step `brands`.",
         )
 
