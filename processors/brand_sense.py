@@ -24,7 +24,7 @@ from functools import cache, cached_property, lru_cache
 from importlib.metadata import version
 from typing import Any, NamedTuple
 
-from ahocorasick_rs import AhoCorasick, MatchKind
+from ahocorasick_rs import AhoCorasick, Implementation, MatchKind
 
 from processors.brand_talk import (
     BETWEEN,
@@ -189,7 +189,12 @@ class BrandSense:
     """Weighs the places of ambiguous names; one automaton over all words that are evidence."""
 
     def __init__(self) -> None:
-        self._finder = AhoCorasick(near_words(), matchkind=MatchKind.LeftmostLongest)
+        self._finder = AhoCorasick(
+            near_words(),
+            matchkind=MatchKind.LeftmostLongest,
+            # A few MiB, and a quarter faster.
+            implementation=Implementation.DFA,
+        )
         self._jieba = _jieba()
 
     def judge(self, folded: str, start: int, end: int, sense: Sense, support: Support) -> Verdict:
@@ -198,7 +203,9 @@ class BrandSense:
         left = folded[max(0, start - NEAR) : start].rstrip(BETWEEN)
         right = folded[end : end + NEAR]
         evidence = beside(left, right, talks)
-        evidence += model_code(right, is_code=_is_share_code(folded, start, end))
+        if end - start != 6 or not _SHARE_CODE.fullmatch(folded, start, end):
+            # Behind a share's code another code says nothing.
+            evidence += model_code(right)
         evidence += used(left, right)
         evidence += self._near(left, right, talks)
         if sense.context or sense.against:
@@ -293,10 +300,6 @@ def _told(left: str, right: str, sense: Sense) -> Iterable[Evidence]:
         for word in words:
             if word in left or word in right:
                 yield weight, f"context: {word}"
-
-
-def _is_share_code(folded: str, start: int, end: int) -> bool:
-    return end - start == 6 and _SHARE_CODE.fullmatch(folded, start, end) is not None
 
 
 @cache

@@ -154,10 +154,10 @@ def beside(left: str, right: str, talks: Talks) -> list[Evidence]:
     return [evidence for evidence in found if evidence]
 
 
-def model_code(right: str, *, is_code: bool) -> list[Evidence]:
-    """A model's code behind a name, which behind another code says nothing."""
+def model_code(right: str) -> list[Evidence]:
+    """A model's code behind a name."""
     # Asked of nearly every place, so the usual one, a Chinese character, is told without a pattern.
-    if is_code or not right[:2].lstrip(" -")[:1].isascii():
+    if not right[:2].lstrip(" -")[:1].isascii():
         return []
     code = _MODEL_CODE.match(right)
     if code is None:

@@ -243,6 +243,7 @@ class Brands:
         author = fold(post.author.name or "")
         families = {self._family[position] for position in found}
         rooted = {self._family[position] for position in root}
+        supports: dict[Owner, Support] = {}
         places: list[_Place] = []
         for name, folded, (start, end, owners) in unsure:
             for owner in owners:
@@ -250,14 +251,15 @@ class Brands:
                 if sense is None:
                     continue
                 position, word = owner
-                family = self._family[position]
-                its_own = family in families
-                support = Support(
-                    company=len(families) > its_own,
-                    family=its_own,
-                    author=self._author_means(author, fold(word), sense),
-                    root=family in rooted,
-                )
+                support = supports.get(owner)
+                if support is None:
+                    family = self._family[position]
+                    support = supports[owner] = Support(
+                        company=bool(families - {family}),
+                        family=family in families,
+                        author=self._author_means(author, fold(word), sense),
+                        root=family in rooted,
+                    )
                 verdict = self._judge.judge(folded, start, end, sense, support)
                 places.append(_Place(position, word, span_at(name, start, end), verdict))
         return places

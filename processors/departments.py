@@ -129,7 +129,7 @@ class Departments:
         for match in post.matches if self._by_rule else ():
             if department := self._by_rule.get((match.rule_set, match.rule)):
                 found.add(department)
-        if not post.brands or any(tag.role == "own" for tag in post.brands):
+        if not post.brands or "own" in [tag.role for tag in post.brands]:
             found |= self._by_findings(
                 tuple([intent.label for intent in post.intents]),
                 post.reasons,

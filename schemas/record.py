@@ -81,8 +81,12 @@ class Record(BaseModel):
         ``model_copy`` also copies the set of fields that were set, once for every enricher and
         post; a frozen record can share it.
         """
+        return self.holding(self.__dict__ | values)
+
+    def holding(self, values: dict[str, Any]) -> Self:
+        """A copy with all fields replaced, unchecked; it keeps ``values``, in this order."""
         copy = object.__new__(type(self))
-        _put_values(copy, self.__dict__ | values)
+        _put_values(copy, values)
         _put_fields_set(copy, self.__pydantic_fields_set__)
         _put_extra(copy, None)
         _put_private(copy, None)
