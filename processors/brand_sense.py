@@ -271,7 +271,7 @@ class _Overhang(NamedTuple):
     whole: bool
     """One word holds the place."""
     loose: bool
-    """Single characters meet where it begins: only those may the hidden Markov model join."""
+    """Single characters or ASCII where it begins: only those may the hidden Markov model join."""
 
 
 def _overhang(words: list[str], start: int, end: int) -> _Overhang:
@@ -284,7 +284,7 @@ def _overhang(words: list[str], start: int, end: int) -> _Overhang:
             break
         before = last
     head = last[: start - after]
-    loose = len(before) == 1 == len(last)
+    loose = last.isascii() or len(before) == 1 == len(last)
     whole = after >= end
     if not whole:
         for last in rest:
