@@ -150,7 +150,7 @@ class Departments:
         for match in post.matches if self._by_rule else ():
             if department := self._by_rule.get((match.rule_set, match.rule)):
                 found.add(department)
-        if not post.brands or any(tag.role == "own" for tag in post.brands):
+        if not post.brands or "own" in [tag.role for tag in post.brands]:
             found |= self._by_findings(*_findings_of(post))
         if self._cities is not None and not _WITH_DEALER.isdisjoint(found):
             found.update(self._dealers_of(post, self._cities))
