@@ -16,7 +16,7 @@ from itertools import pairwise
 
 from processors.brand_tree import families
 from processors.brand_units import UNITS_VERSION, Reason, Unit, compares, weigh
-from processors.cues import find_cues
+from processors.cues import find_places
 from processors.prepare import PREPARE_VERSION, prepare
 from processors.spans import span_at
 from schemas.component import ComponentConfig
@@ -55,7 +55,7 @@ class BrandMoods:
         mood = sentiment.label if sentiment else None
         own = prepare(post.text).own
         several = len(tags) > 1 and self._are_several(tags)
-        if several or find_cues("comparison", own):
+        if several or find_places("comparison", own):
             units, keys = self._units(tags)
             if several or compares(own, units):
                 reasons = weigh(own, units) if units else []
