@@ -28,11 +28,11 @@ class Automaton:
     def find(self, text: str) -> Iterable[tuple[int, int, int]]:
         """``(number of the word, start, end)`` of each place, each once."""
         if len(text) > PIECE:
-            return islice(self._by_piece(text), self._most)
+            return islice(self._in_pieces(text), self._most)
         found = self._automaton.find_matches_as_indexes(text, overlapping=True)
         return found if len(found) <= self._most else found[: self._most]
 
-    def _by_piece(self, text: str) -> Iterator[tuple[int, int, int]]:
+    def _in_pieces(self, text: str) -> Iterator[tuple[int, int, int]]:
         find = self._automaton.find_matches_as_indexes
         for begin in range(0, len(text), PIECE):
             piece = text[begin : begin + PIECE + self._reach]

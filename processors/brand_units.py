@@ -14,7 +14,7 @@ Limits: grammar is guessed from the order of words; what a pronoun means is not 
 
 import re
 from bisect import bisect_left
-from collections.abc import Sequence
+from collections.abc import Callable, Iterable, Sequence
 from typing import NamedTuple
 
 from processors.clauses import CLAUSES_VERSION, Judged, Verdict, judged
@@ -44,14 +44,13 @@ Reason = tuple[int, int, int, int]
 """A unit's key, what speaks for (+1) or against (-1) it, and where that stands."""
 
 
-def compares(own: str, units: Sequence[Unit]) -> bool:
-    """Whether a text sets something that it does not name against a unit: 还不如 B."""
-    return any(
-        0 <= unit.start - cue[1] <= _NEAR
-        for cue in find_places("comparison", own)
-        if cue[2] not in _NO_COMPARISON
-        for unit in units
-    )
+def compares(own: str, starts: Callable[[], Iterable[int]]) -> bool:
+    """Whether a text sets something that it does not name against a unit: 还不如 B.
+
+    ``starts`` tells where units begin; it is only asked where the text compares at all.
+    """
+    ends = [cue[1] for cue in find_places("comparison", own) if cue[2] not in _NO_COMPARISON]
+    return bool(ends) and any([0 <= start - end <= _NEAR for start in starts() for end in ends])
 
 
 def weigh(own: str, units: Sequence[Unit]) -> list[Reason]:

@@ -102,9 +102,9 @@ def _negations(own: str, cues: Sequence[Place]) -> list[tuple[int, int]]:
 def _longest(cues: Sequence[Place]) -> list[Place]:
     """Without those that lie inside a longer one, or overlap a longer one that begins before."""
     kept = [cues[0]]
-    last_start, last_end = cues[0][:2]
+    last_start, last_end, _, _ = cues[0]
     for cue in cues:  # by start, shorter first
-        start, end = cue[:2]
+        start, end, _, _ = cue
         if start < last_end:
             if end <= last_end or (start > last_start and end - start <= last_end - last_start):
                 continue
