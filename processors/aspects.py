@@ -36,7 +36,7 @@ from processors.prepare import PREPARE_VERSION, prepare
 from processors.sentiment import judged_text
 from processors.spans import span_at
 from schemas.component import ComponentConfig
-from schemas.enriched import Aspect, EnrichedPost, Mood, Span, TextField
+from schemas.enriched import Aspect, BrandTag, EnrichedPost, Mood, Span, TextField
 from schemas.rules import RuleSet, Trade
 
 __all__ = ["BUILT_IN", "Aspects"]
@@ -249,8 +249,7 @@ def _gather(
 def _aspects(
     post: EnrichedPost, own: str, words: _Words, by_model: dict[str, Mood]
 ) -> tuple[Aspect, ...]:
-    named = [tag.brand for tag in post.brands if tag.aliases]
-    brand = named[0] if len(named) == 1 else None
+    brand = _only_brand(post.brands)
     aspects = []
     for aspect, found in words.items():
         mood = by_model.get(aspect) or _mood(found, post, own)
@@ -265,6 +264,14 @@ def _aspects(
                     spans.append(span_at(field, verdict[0], verdict[1]))
         aspects.append(Aspect.unchecked(aspect=aspect, mood=mood, spans=tuple(spans), brand=brand))
     return tuple(aspects)
+
+
+def _only_brand(tags: Sequence[BrandTag]) -> str | None:
+    """The brand that the text names, if it is one."""
+    if len(tags) == 1:
+        return tags[0].brand if tags[0].aliases else None
+    named = [tag.brand for tag in tags if tag.aliases]
+    return named[0] if len(named) == 1 else None
 
 
 def _mood(words: Sequence[_Word], post: EnrichedPost, own: str) -> Mood:

@@ -73,10 +73,11 @@ def weigh(own: str, units: Sequence[Unit]) -> list[Reason]:
         reasons, used = comparisons.reasons, comparisons.used
     verbs = {cue[0] for cue in cues if cue[2] == "verb"}
     for verdict in text.verdicts:
-        if verdict not in used:
-            start, end, sign = verdict
-            for unit in _meant(own, units, starts, text.breaks, verdict, verbs):
-                reasons.append((unit[2], sign, start, end))
+        if used and verdict in used:
+            continue
+        start, end, sign = verdict
+        for unit in _meant(own, units, starts, text.breaks, verdict, verbs):
+            reasons.append((unit[2], sign, start, end))
     return reasons
 
 
@@ -121,8 +122,8 @@ def _with_joined(own: str, units: Sequence[Unit], number: int, step: int) -> Seq
     joined = [units[number]]
     while 0 <= number + step < len(units):
         left, right = (number, number + 1) if step > 0 else (number - 1, number)
-        gap = units[left].end, units[right].start
-        if gap[1] - gap[0] > _LONGEST_JOINT or not _JOINT.fullmatch(own, *gap):
+        end, start = units[left][1], units[right][0]
+        if start - end > _LONGEST_JOINT or not _JOINT.fullmatch(own, end, start):
             break
         number += step
         joined.append(units[number])
