@@ -270,7 +270,7 @@ def settings(tmp_path: Path, text: str) -> Path:
         ("", ["status"], ["Kafka", "services start"]),
         ("", ["search", "x"], ["Elasticsearch", "services start"]),
         ("", ["search", "--mood", "x"], ["--mood", "negative", "x"]),
-        ("", ["search", "--intent", "抱", "x"], ["抱", "complaint", "purchase"]),
+        ("", ["search", "--intent", "anger", "x"], ["anger", "complaint", "purchase"]),
         ("", ["search", "--since", "gestern"], ["--since", "gestern", "2026-10-01"]),
         ("", ["rules", "push", "absent.toml"], ["absent.toml"]),
         ("", ["dead-letters", "retry", "--all"], ["Kafka", "services start"]),
