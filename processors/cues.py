@@ -15,7 +15,7 @@ import tomllib
 from collections.abc import Callable, Mapping, Sequence
 from functools import cache, lru_cache
 from pathlib import Path
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 from processors.automaton import Automaton
 from processors.fold import FOLD_VERSION, INVISIBLE, fold
@@ -91,7 +91,7 @@ def _lists() -> _Lists:
 def _find(folded: str) -> Sequence[Sequence[Place]]:
     """By the number of the file."""
     automaton, owners, numbers = _lists()
-    found: list[list[Place]] = [[] for _ in numbers]
+    found: list[Any] = [()] * len(numbers)  # most texts have words of few files
     places: list[int] | None = None
     if INVISIBLE in folded:  # inside a word it hides nothing
         places = [place for place, point in enumerate(folded) if point != INVISIBLE]
@@ -100,9 +100,13 @@ def _find(folded: str) -> Sequence[Sequence[Place]]:
         if places is not None:
             start, end = places[start], places[end - 1] + 1
         for number, group, written in owners[word]:
-            found[number].append((start, end, group, written))
+            if found[number]:
+                found[number].append((start, end, group, written))
+            else:
+                found[number] = [(start, end, group, written)]
     for cues in found:
-        cues.sort()
+        if len(cues) > 1:
+            cues.sort()
     return found
 
 
