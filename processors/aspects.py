@@ -127,7 +127,7 @@ class Aspects:
         places: list[int] = []
         for place, post in enumerate(posts):
             if text := judged_text(post):
-                if "car" in sold[place] and (post.title or not own[place].isspace()):
+                if "car" in sold[place] and (post.title or own[place].strip()):
                     rows.append(len(texts))
                     places.append(place)
                 texts.append(text)
@@ -182,7 +182,7 @@ class Aspects:
             return
         fields: list[tuple[TextField, str]] = [
             ("title", fold(posts[place].title or ""))
-            if posts[place].title and own[place].isspace()
+            if posts[place].title and not own[place].strip()
             else ("text", own[place])
             for place, _ in wordless
         ]

@@ -7,7 +7,8 @@ A list file ``cues_NAME.toml`` beside this module holds groups of words::
 
 One automaton holds the words of all files, and what it found in a text is remembered, so that the
 enrichers of a chain share one pass. Words are found as they are written: whether a longer word of
-another group, a negation or the sentence changes their sense is for who asks.
+another group, a negation or the sentence changes their sense is for who asks. Limit: behind the
+first 200 words of a file nothing more of it is found.
 """
 
 import hashlib
@@ -20,7 +21,11 @@ from typing import Any, NamedTuple
 from processors.automaton import Automaton
 from processors.fold import FOLD_VERSION, INVISIBLE, fold
 
-__all__ = ["Cue", "Place", "cues_version", "find_cues", "find_places", "groups_of"]
+__all__ = ["MOST_CUES", "Cue", "Place", "cues_version", "find_cues", "find_places", "groups_of"]
+
+#: Words of one file that are looked at in a text: who asks compares them with each other, and a
+#: text that recites a list would take minutes. An article of 2,000 characters has some forty.
+MOST_CUES = 200
 
 _PREFIX = "cues_"
 _REMEMBERED = 1024
@@ -101,7 +106,8 @@ def _find(folded: str) -> Sequence[Sequence[Place]]:
             start, end = places[start], places[end - 1] + 1
         for number, group, written in owners[word]:
             if found[number]:
-                found[number].append((start, end, group, written))
+                if len(found[number]) < MOST_CUES:
+                    found[number].append((start, end, group, written))
             else:
                 found[number] = [(start, end, group, written)]
     for cues in found:

@@ -8,8 +8,8 @@ Not the writer's own words:
 
 * the tail of quoted reposts, from the first ``//@name:`` (also ``RT @name``) to the end;
 * forum quotes: ``[quote]…[/quote]``, and lines that begin with ``>``;
-* speech of others: at least eight characters in quotation marks behind 说, 称, 表示, 回应 or a
-  colon (a shorter one is emphasis or irony, and both are the writer's);
+* speech of others: 8 to 500 characters in quotation marks behind 说, 称, 表示, 回应 or a colon (a
+  shorter one is emphasis or irony, and both are the writer's);
 * links and @names.
 
 Hashtags, ``[emoticon]`` codes and emoji are the writer's.
@@ -53,7 +53,8 @@ _QUOTES = (
     r"\[quote[^\]\n]{0,80}\].*?(?:\[/quote\]|\Z)",
     r"^[ \t]*>[^\n]*$",
     r"(?<=[说称道问示应复:])[ :,]{0,2}"
-    r"(?:“[^”\n]{8,}”|\"[^\"\n]{8,}\"|「[^」\n]{8,}」|『[^』\n]{8,}』)",
+    # Bounded: quotes that are opened again and again and never closed would cost their square.
+    r"(?:“[^“”\n]{8,500}”|\"[^\"\n]{8,500}\"|「[^「」\n]{8,500}」|『[^『』\n]{8,500}』)",
 )
 _LINKS = (r"https?://[!-~]+", r"www\.[!-~]+")
 _MENTIONS = (r"@[\w·-]{1,30}:?", r"回复@[\w·-]{1,30}:?")
