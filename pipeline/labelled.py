@@ -17,7 +17,7 @@ from typing import Any
 
 from connectors.rows import Cells, Format, Row
 from connectors.sheet import open_rows
-from processors.labels import NOTHING, SINGLE, Question, canonical, is_known
+from processors.labels import NOTHING, QUESTIONS, SINGLE, Question, canonical, is_known
 from schemas.errors import FatalError
 from schemas.language import say
 from schemas.post import MAX_TEXT
@@ -107,13 +107,19 @@ class _Reading:
     def __init__(self, path: Path) -> None:
         self._path = path
         self._label: Question | None = None
+        self._asked: Question | None = None
+        """What the row's own column ``field`` says that its label answers."""
         self.ignored: dict[str, None] = {}
 
     def labelled(self, row: Row, cells: Cells) -> Labelled:
         """One row."""
         named = {}
+        field = _name_of(str(cells.get("field") or ""))
+        self._asked = next((one for one in QUESTIONS if one == field), None)
         for column, value in cells.items():
             name = _name_of(column)
+            if name is None and column == "field":
+                continue
             if name is None:
                 self.ignored[column] = None
             else:
@@ -146,6 +152,8 @@ class _Reading:
     def _question_of(self, name: str, line: int, value: Any) -> Question | None:
         if name != "label":
             return name  # type: ignore[return-value]  # the other columns are called like it
+        if self._asked is not None:
+            return self._asked
         written = _written(value)
         if self._label is None and written.strip():
             kinds: tuple[Question, ...] = ("sentiment", "emotion")

@@ -22,7 +22,7 @@ from pipeline.record import RETRY_HEADER, Item, Record
 from pipeline.settings import NotifySettings
 from pipeline.vitals import Reader
 from schemas.dead_letter import Stage as StageName
-from schemas.errors import FatalError, RejectedError, RetryableError, TingchaoError
+from schemas.errors import FatalError, RejectedError, RetryableError, TingchaoError, TooSoonError
 from schemas.incidents import AnyIncident, parse_incident
 from schemas.outcome import Done, Outcome, Rejected, Retry
 from schemas.source_incident import SourceIncident
@@ -163,7 +163,10 @@ class NotifyStage:
             return
         try:
             await self._channel.deliver(notice)
+        except TooSoonError:
+            raise  # the channel is well
         except RejectedError as error:
+            self._failing_since = None
             await self._tell_instead(notice, str(error))
             await self._journal.mark_rejected(notice.key, self._channel_name, str(error))
             raise

@@ -29,14 +29,14 @@ from processors.aspect_lists import id_of, listed_aspects
 from processors.aspect_model import MOODS, AspectModel
 from processors.brand_tree import trades
 from processors.clauses import CLAUSES_VERSION, Verdict, judged
-from processors.cues import Cue, cues_version, find_cues
+from processors.cues import Place, cues_version, find_places
 from processors.features import text_features
 from processors.fold import fold
 from processors.prepare import PREPARE_VERSION, prepare
 from processors.sentiment import judged_text
 from processors.spans import span_at
 from schemas.component import ComponentConfig
-from schemas.enriched import Aspect, EnrichedPost, Mood, Span, TextField
+from schemas.enriched import Aspect, BrandTag, EnrichedPost, Mood, Span, TextField
 from schemas.rules import RuleSet, Trade
 
 __all__ = ["BUILT_IN", "Aspects"]
@@ -89,7 +89,7 @@ class Aspects:
     def enrich(self, posts: Sequence[EnrichedPost]) -> list[EnrichedPost | None]:
         """Set ``aspects`` of each post; drops none."""
         own = [prepare(post.text).own for post in posts]
-        cues = [find_cues("aspects", text) for text in own]
+        cues = [find_places("aspects", text) for text in own]
         sold = [self._sold(post, found) for post, found in zip(posts, cues, strict=True)]
         moods = self._moods(posts, own, sold)
         words = [
@@ -103,7 +103,7 @@ class Aspects:
             for post, text, of_post, by_model in zip(posts, own, words, moods, strict=True)
         ]
 
-    def _sold(self, post: EnrichedPost, cues: Sequence[Cue]) -> frozenset[Trade]:
+    def _sold(self, post: EnrichedPost, cues: Sequence[Place]) -> frozenset[Trade]:
         """The trades whose aspects are looked for."""
         known = self._trades
         if known and post.brands:
@@ -112,7 +112,7 @@ class Aspects:
                 return _trades(*of_brands)
         if self._default:
             return self._default
-        told = [cue.group for cue in cues if cue.group.startswith(_TRADE_GROUP)]
+        told = [cue[2] for cue in cues if cue[2].startswith(_TRADE_GROUP)]
         return _told(*told) if told else _NO_TRADES
 
     def _moods(
@@ -127,7 +127,7 @@ class Aspects:
         places: list[int] = []
         for place, post in enumerate(posts):
             if text := judged_text(post):
-                if "car" in sold[place] and (post.title or not own[place].isspace()):
+                if "car" in sold[place] and (post.title or own[place].strip()):
                     rows.append(len(texts))
                     places.append(place)
                 texts.append(text)
@@ -144,7 +144,7 @@ class Aspects:
         self,
         post: EnrichedPost,
         own: str,
-        cues: Sequence[Cue],
+        cues: Sequence[Place],
         sold: frozenset[Trade],
         by_model: dict[str, Mood],
     ) -> _Words:
@@ -154,7 +154,7 @@ class Aspects:
             listed = self._beside_model(sold) if "car" in sold else _listed(sold)
             if post.title:
                 title = fold(post.title)
-                _gather(words, "title", title, find_cues("aspects", title), listed, by_model)
+                _gather(words, "title", title, find_places("aspects", title), listed, by_model)
             if cues:
                 _gather(words, "text", own, cues, listed, by_model)
         for aspect in by_model:
@@ -182,7 +182,7 @@ class Aspects:
             return
         fields: list[tuple[TextField, str]] = [
             ("title", fold(posts[place].title or ""))
-            if posts[place].title and own[place].isspace()
+            if posts[place].title and not own[place].strip()
             else ("text", own[place])
             for place, _ in wordless
         ]
@@ -198,7 +198,7 @@ def _gather(
     words: _Words,
     field: TextField,
     own: str,
-    cues: Sequence[Cue],
+    cues: Sequence[Place],
     listed: Container[str],
     by_model: Container[str],
 ) -> None:
@@ -207,7 +207,7 @@ def _gather(
     That is in its clause the first behind it, before the next aspect's word; else the last before
     it; else any behind it; else the first of the next clause, when no other aspect stands there.
     """
-    places: list[Cue] = []
+    places: list[Place] = []
     last: tuple[int, str] | None = None
     for cue in cues:  # by start, shorter first
         start, end, aspect, _ = cue
@@ -249,8 +249,7 @@ def _gather(
 def _aspects(
     post: EnrichedPost, own: str, words: _Words, by_model: dict[str, Mood]
 ) -> tuple[Aspect, ...]:
-    named = [tag.brand for tag in post.brands if tag.aliases]
-    brand = named[0] if len(named) == 1 else None
+    brand = _only_brand(post.brands)
     aspects = []
     for aspect, found in words.items():
         mood = by_model.get(aspect) or _mood(found, post, own)
@@ -265,6 +264,14 @@ def _aspects(
                     spans.append(span_at(field, verdict[0], verdict[1]))
         aspects.append(Aspect.unchecked(aspect=aspect, mood=mood, spans=tuple(spans), brand=brand))
     return tuple(aspects)
+
+
+def _only_brand(tags: Sequence[BrandTag]) -> str | None:
+    """The brand that the text names, if it is one."""
+    if len(tags) == 1:
+        return tags[0].brand if tags[0].aliases else None
+    named = [tag.brand for tag in tags if tag.aliases]
+    return named[0] if len(named) == 1 else None
 
 
 def _mood(words: Sequence[_Word], post: EnrichedPost, own: str) -> Mood:

@@ -16,7 +16,7 @@ How it is judged
 
 import hashlib
 import json
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -29,25 +29,22 @@ from processors.aspect_model import MOODS, heads_of, present
 from processors.features import fewer_bits, text_features
 from processors.labelled import need_folder, write_model
 from processors.linear import Floats, LinearModel
+from processors.linear_training import FOLDS, Progress, scikit_learn, telling
 from schemas.errors import FatalError
 from schemas.language import say
 
-__all__ = ["FOLDS", "AspectReport", "Trained", "micro_f1", "read_rows", "train", "train_files"]
+__all__ = ["AspectReport", "Trained", "micro_f1", "read_rows", "train", "train_files"]
 
-FOLDS = 5
 _LABELS = (-1, 0, 1)  # in the order of MOODS
 
 Row = tuple[str, Mapping[str, int]]
 """Text, and the mood towards each aspect that it speaks of."""
-Progress = Callable[[int, int], None]
-"""Called with fits done and fits in all."""
 
 # Chosen out of fold on the set of the model card; each is flat around its value.
 _BITS = 16
 _PRESENCE_INVERSE_PENALTY = 3.0
 _MOOD_INVERSE_PENALTY = 1.0
 _OWN_SCALE = 0.5  # of an aspect's own n-grams beside those of all
-_SMOOTHING = 3.0
 _MIN_TEXTS = 3  # of an n-gram, and of an aspect in every fold
 _MAX_STEPS = 300
 _TOLERANCE = 7e-4
@@ -239,7 +236,7 @@ def _fit(
     rows: _Rows, chosen: npt.NDArray[np.bool_]
 ) -> tuple[npt.NDArray[np.float32], npt.NDArray[np.float32]]:
     """Weights and biases of all heads, rounded as the file keeps them."""
-    linear_model, threadpoolctl = _scikit_learn()
+    linear_model, threadpoolctl = scikit_learn()
     features, spoken = rows.features[chosen], rows.spoken[chosen]
     # one thread: the order of additions, and so the last digit, would depend on the machine's cores
     with threadpoolctl.threadpool_limits(1):
@@ -253,12 +250,12 @@ def _fit(
 def _presence(
     linear_model: Any, features: csr_matrix, spoken: npt.NDArray[np.bool_]
 ) -> tuple[Floats, float]:
-    telling = _telling(features, spoken)
+    tells = telling(features, spoken)
     regression = linear_model.LogisticRegression(
         C=_PRESENCE_INVERSE_PENALTY, max_iter=_MAX_STEPS, tol=_TOLERANCE
     )
-    regression.fit((features @ diags(telling)).tocsr(), spoken)
-    return regression.coef_[0] * telling, float(regression.intercept_[0])
+    regression.fit((features @ diags(tells)).tocsr(), spoken)
+    return regression.coef_[0] * tells, float(regression.intercept_[0])
 
 
 def _moods(
@@ -270,8 +267,8 @@ def _moods(
     """Weights (n-grams by aspects and moods) and biases."""
     texts, aspects = np.nonzero(spoken)
     classes = moods[texts, aspects]
-    telling = _telling(features[texts], classes)
-    shared = (features[texts] @ diags(telling)).tocsr()
+    tells = telling(features[texts], classes)
+    shared = (features[texts] @ diags(tells)).tocsr()
     width, count = shared.shape[1], spoken.shape[1]
     places = aspects.repeat(np.diff(shared.indptr)) * width + shared.indices
     own = csr_matrix((_OWN_SCALE * shared.data, places, shared.indptr), (len(texts), count * width))
@@ -287,36 +284,6 @@ def _moods(
     found[used] = regression.coef_.T
     general, special = found[:width], found[width : width * (count + 1)]
     weights = general[:, None, :] + _OWN_SCALE * special.reshape(count, width, -1).swapaxes(0, 1)
-    weights *= telling[:, None, None]
+    weights *= tells[:, None, None]
     bias = found[-count:] + regression.intercept_
     return weights.reshape(width, -1), bias.ravel()
-
-
-def _telling(features: csr_matrix, classes: npt.NDArray[Any]) -> Floats:
-    """How well each n-gram tells the classes apart: root of its mean absolute log count ratio."""
-    present = features.copy()
-    present.data = np.ones_like(present.data, dtype=np.float64)
-    ratios = []
-    for label in np.unique(classes):
-        inside = present.T @ (classes == label).astype(np.float64) + _SMOOTHING
-        outside = present.T @ (classes != label).astype(np.float64) + _SMOOTHING
-        ratios.append(np.abs(np.log(inside / inside.sum()) - np.log(outside / outside.sum())))
-    telling = np.sqrt(np.mean(ratios, axis=0))
-    texts_with = np.asarray(present.sum(axis=0)).ravel()
-    scaled: Floats = telling / np.sqrt((telling**2 * texts_with).sum() / texts_with.sum())
-    return scaled
-
-
-def _scikit_learn() -> tuple[Any, Any]:
-    try:
-        import threadpoolctl  # type: ignore[import-untyped]
-        from sklearn import linear_model
-    except ImportError as error:
-        raise FatalError(
-            say(
-                "训练需要 scikit-learn。请在项目目录运行 pip install '.[train]' 后再试。",
-                "Training needs scikit-learn. Run pip install '.[train]' in the project, "
-                "then try again.",
-            )
-        ) from error
-    return linear_model, threadpoolctl

@@ -122,7 +122,7 @@ class AuthorOf:
         return None
 
     def _names_brand(self, text: str) -> bool:
-        return next(self._names.find(fold(text)), None) is not None
+        return next(iter(self._names.find(fold(text))), None) is not None
 
 
 def _words_of(brand: Brand) -> list[str]:

@@ -1,6 +1,6 @@
 """Every place of tens of thousands of words in one pass over a text."""
 
-from collections.abc import Collection, Iterator
+from collections.abc import Collection, Iterable, Iterator
 from itertools import islice
 
 from ahocorasick_rs import AhoCorasick, Implementation
@@ -25,15 +25,15 @@ class Automaton:
         self._reach = max(map(len, words), default=1) - 1
         self._automaton = AhoCorasick(words, implementation=Implementation.ContiguousNFA)
 
-    def find(self, text: str) -> Iterator[tuple[int, int, int]]:
+    def find(self, text: str) -> Iterable[tuple[int, int, int]]:
         """``(number of the word, start, end)`` of each place, each once."""
-        return islice(self._all(text), self._most)
+        if len(text) > PIECE:
+            return islice(self._in_pieces(text), self._most)
+        found = self._automaton.find_matches_as_indexes(text, overlapping=True)
+        return found if len(found) <= self._most else found[: self._most]
 
-    def _all(self, text: str) -> Iterator[tuple[int, int, int]]:
+    def _in_pieces(self, text: str) -> Iterator[tuple[int, int, int]]:
         find = self._automaton.find_matches_as_indexes
-        if len(text) <= PIECE:
-            yield from find(text, overlapping=True)
-            return
         for begin in range(0, len(text), PIECE):
             piece = text[begin : begin + PIECE + self._reach]
             for word, start, end in find(piece, overlapping=True):

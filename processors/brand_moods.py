@@ -16,7 +16,6 @@ from itertools import pairwise
 
 from processors.brand_tree import families
 from processors.brand_units import UNITS_VERSION, Reason, Unit, compares, weigh
-from processors.cues import find_cues
 from processors.prepare import PREPARE_VERSION, prepare
 from processors.spans import span_at
 from schemas.component import ComponentConfig
@@ -55,21 +54,18 @@ class BrandMoods:
         mood = sentiment.label if sentiment else None
         own = prepare(post.text).own
         several = len(tags) > 1 and self._are_several(tags)
-        if several or find_cues("comparison", own):
+        if several or compares(own, lambda: _starts(tags)):
             units, keys = self._units(tags)
-            if several or compares(own, units):
-                reasons = weigh(own, units) if units else []
-                if reasons:
-                    return tuple(
-                        [
-                            tag.replaced(mood=mood)
-                            if key is None
-                            else _with_mood(tag, key, reasons)
-                            for tag, key in zip(tags, keys, strict=True)
-                        ]
-                    )
-                if several and sentiment and _share(sentiment) < _CLEAR:
-                    mood = "neutral"
+            reasons = weigh(own, units) if units else []
+            if reasons:
+                return tuple(
+                    [
+                        tag.replaced(mood=mood) if key is None else _with_mood(tag, key, reasons)
+                        for tag, key in zip(tags, keys, strict=True)
+                    ]
+                )
+            if several and sentiment and _share(sentiment) < _CLEAR:
+                mood = "neutral"
         return tuple([tag.replaced(mood=mood) for tag in tags])
 
     def _are_several(self, tags: Sequence[BrandTag]) -> bool:
@@ -101,6 +97,10 @@ class BrandMoods:
             units = [unit._replace(key=same.get(unit.key, unit.key)) for unit in units]
             keys = [key if key is None else same.get(key, key) for key in keys]
         return units, keys
+
+
+def _starts(tags: Sequence[BrandTag]) -> list[int]:
+    return [span.start for tag in tags for span in tag.spans if span.field == "text"]
 
 
 def _side_by_side(units: Sequence[Unit], families: Mapping[int, str]) -> dict[int, int]:

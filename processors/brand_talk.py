@@ -2,7 +2,7 @@
 
 import re
 import tomllib
-from collections.abc import Callable
+from collections.abc import Iterable
 from dataclasses import dataclass
 from functools import cache
 from pathlib import Path
@@ -21,6 +21,7 @@ __all__ = [
     "firm_talk",
     "knowledge",
     "model_code",
+    "near_words",
     "talks_of",
     "used",
 ]
@@ -56,6 +57,7 @@ _USED = re.compile(r"[开用骑戴穿]了.{1,3}[年月天][多半]?")
 
 Evidence = tuple[float, str]
 """What speaks for a name (above 0) or against it, as log odds, and why."""
+_COUNTED: Evidence = _OTHER_BESIDE, "count"
 
 
 @dataclass(frozen=True, slots=True)
@@ -68,46 +70,94 @@ class Talk:
     clear: tuple[str, ...] = ()
 
 
-@dataclass(frozen=True, slots=True)
+class _Touching:
+    """Words that touch a name, by the character that touches it, with what each says.
+
+    Hundreds of words touch names of a trade, and few of them share that character.
+    """
+
+    def __init__(self, weighed: Iterable[tuple[str, Evidence]], *, last: bool) -> None:
+        self._by_sign: dict[str, list[tuple[str, Evidence]]] = {}
+        for word, evidence in weighed:
+            self._by_sign.setdefault(word[-1 if last else 0], []).append((word, evidence))
+
+    def begin(self, text: str) -> Evidence | None:
+        """What the first of the words says that ``text`` begins with."""
+        for word, evidence in self._by_sign.get(text[:1], ()):
+            if text.startswith(word):
+                return evidence
+        return None
+
+    def end(self, text: str) -> Evidence | None:
+        """What the first of the words says that ``text`` ends with."""
+        for word, evidence in self._by_sign.get(text[-1:], ()):
+            if text.endswith(word):
+                return evidence
+        return None
+
+
 class Talks:
     """All talk that counts for names of some trades and kinds of other sense."""
 
-    firm: Talk
-    trade: Talk
-    other: Talk
-    near: dict[str, tuple[int, ...]]
-    """Words that stand anywhere close, and the kinds (``NEAR_KINDS``) that each belongs to."""
+    def __init__(self, firm: Talk, trade: Talk, other: Talk, others: Iterable[str]) -> None:
+        self.firm = firm
+        self.trade = trade
+        self.others = frozenset(others)
+        """The kinds of other sense."""
+        self.near = _near(firm, trade, other)
+        """Of words that stand anywhere close, by number (``near_words``): what each says, and the
+        place of its kind in ``NEAR_KINDS``."""
+        self.after = tuple([_after(words) for words in (firm.after, trade.after)])
+        # 上汽 is as telling as 汽车; 开 or 买 are less so.
+        self.before = tuple(
+            [
+                _Touching(
+                    [
+                        (word, (_BESIDE if len(word) > 1 else _BEFORE, _context(word)))
+                        for word in words
+                    ],
+                    last=True,
+                )
+                for words in (firm.before, trade.before)
+            ]
+        )
+        self.clear = _after(trade.clear)
+        self.other_after, self.other_before = (
+            _Touching(
+                [
+                    (word, (_OTHER_BESIDE if len(word) > 1 else _OTHER_SIGN, "other sense"))
+                    for word in words
+                ],
+                last=last,
+            )
+            for words, last in ((other.after, False), (other.before, True))
+        )
 
 
-def beside(left: str, right: str, talks: Talks, counted: bool) -> list[Evidence]:
+def beside(left: str, right: str, talks: Talks) -> list[Evidence]:
     """Words that touch the name."""
-    found: list[Evidence] = []
     closed = right.lstrip(BETWEEN)
-    firm, trade, other = talks.firm, talks.trade, talks.other
-    for talk in (firm, trade):
-        if closed.startswith(talk.after):
-            found.append((_BESIDE, _context(_first(talk.after, closed.startswith))))
-        if left.endswith(talk.before):
-            word = _first(talk.before, left.endswith)
-            # 上汽 is as telling as 汽车; 开 or 买 are less so.
-            found.append((_BESIDE if len(word) > 1 else _BEFORE, _context(word)))
-    if closed.startswith(trade.clear) and not closed.startswith(trade.after):
-        found.append((_BESIDE, _context(_first(trade.clear, closed.startswith))))
-    if counted and _COUNT.match(right):
-        found.append((_OTHER_BESIDE, "count"))
-    if right.startswith(other.after):
-        word = _first(other.after, right.startswith)
-        found.append((_OTHER_BESIDE if len(word) > 1 else _OTHER_SIGN, "other sense"))
-    if left.endswith(other.before):
-        word = _first(other.before, left.endswith)
-        found.append((_OTHER_BESIDE if len(word) > 1 else _OTHER_SIGN, "other sense"))
-    return found
+    (firm_after, trade_after), (firm_before, trade_before) = talks.after, talks.before
+    of_trade = trade_after.begin(closed)
+    found = [
+        firm_after.begin(closed),
+        firm_before.end(left),
+        of_trade,
+        trade_before.end(left),
+        None if of_trade else talks.clear.begin(closed),
+        _COUNTED
+        if "word" in talks.others and right[:1].isascii() and _COUNT.match(right)
+        else None,
+        talks.other_after.begin(right),
+        talks.other_before.end(left),
+    ]
+    return [evidence for evidence in found if evidence]
 
 
-def model_code(right: str, *, is_code: bool) -> list[Evidence]:
-    """A model's code behind a name, which behind another code says nothing."""
+def model_code(right: str) -> list[Evidence]:
+    """A model's code behind a name."""
     # Asked of nearly every place, so the usual one, a Chinese character, is told without a pattern.
-    if is_code or not right[:2].lstrip(" -")[:1].isascii():
+    if not right[:2].lstrip(" -")[:1].isascii():
         return []
     code = _MODEL_CODE.match(right)
     if code is None:
@@ -148,10 +198,20 @@ def firm_talk() -> Talk:
     return _talk(knowledge()["firm"])
 
 
+@cache
+def near_words() -> tuple[str, ...]:
+    """All words that may stand close to a name; their places are their numbers."""
+    talks = (firm_talk(), *talks_of("trade").values(), *talks_of("sense").values())
+    return tuple(sorted(set().union(*(talk.near.union(talk.clear) for talk in talks))))
+
+
+@cache
 def all_talk(trades: tuple[str, ...], others: tuple[str, ...]) -> Talks:
     """The talk for names of these trades and kinds of other sense."""
-    firm = firm_talk()
-    trade, other = _joined("trade", trades), _joined("sense", others)
+    return Talks(firm_talk(), _joined("trade", trades), _joined("sense", others), others)
+
+
+def _near(firm: Talk, trade: Talk, other: Talk) -> dict[int, list[tuple[int, Evidence]]]:
     clear, other_clear = frozenset(trade.clear), frozenset(other.clear)
     kinds = (
         clear,
@@ -161,11 +221,18 @@ def all_talk(trades: tuple[str, ...], others: tuple[str, ...]) -> Talks:
         firm.near - trade.near - clear,
         other.near - other_clear,
     )
-    near = {
-        word: tuple(kind for kind, words in enumerate(kinds) if word in words)
-        for word in frozenset().union(*kinds)
+    return {
+        number: [
+            (kind, (NEAR_KINDS[kind][0], _context(word)))
+            for kind, words in enumerate(kinds)
+            if word in words
+        ]
+        for number, word in enumerate(near_words())
     }
-    return Talks(firm, trade, other, near)
+
+
+def _after(words: Iterable[str]) -> _Touching:
+    return _Touching([(word, (_BESIDE, _context(word))) for word in words], last=False)
 
 
 def _joined(kind: str, names: tuple[str, ...]) -> Talk:
@@ -181,8 +248,3 @@ def _talk(tree: dict[str, str]) -> Talk:
         tuple(tree.get(place, "").split()) for place in ("after", "before", "near", "clear")
     )
     return Talk(after, before, frozenset(near), clear)
-
-
-def _first(words: tuple[str, ...], test: Callable[[str], bool]) -> str:
-    """The first of the words that passes; one does."""
-    return next(filter(test, words))

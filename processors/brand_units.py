@@ -14,11 +14,11 @@ Limits: grammar is guessed from the order of words; what a pronoun means is not 
 
 import re
 from bisect import bisect_left
-from collections.abc import Sequence
+from collections.abc import Callable, Iterable, Sequence
 from typing import NamedTuple
 
 from processors.clauses import CLAUSES_VERSION, Judged, Verdict, judged
-from processors.cues import Cue, cues_version, find_cues
+from processors.cues import Place, cues_version, find_places
 
 __all__ = ["UNITS_VERSION", "Reason", "Unit", "compares", "weigh"]
 
@@ -44,20 +44,19 @@ Reason = tuple[int, int, int, int]
 """A unit's key, what speaks for (+1) or against (-1) it, and where that stands."""
 
 
-def compares(own: str, units: Sequence[Unit]) -> bool:
-    """Whether a text sets something that it does not name against a unit: 还不如 B."""
-    return any(
-        0 <= unit.start - cue[1] <= _NEAR
-        for cue in find_cues("comparison", own)
-        if cue[2] not in _NO_COMPARISON
-        for unit in units
-    )
+def compares(own: str, starts: Callable[[], Iterable[int]]) -> bool:
+    """Whether a text sets something that it does not name against a unit: 还不如 B.
+
+    ``starts`` tells where units begin; it is only asked where the text compares at all.
+    """
+    ends = [cue[1] for cue in find_places("comparison", own) if cue[2] not in _NO_COMPARISON]
+    return bool(ends) and any([0 <= start - end <= _NEAR for start in starts() for end in ends])
 
 
 def weigh(own: str, units: Sequence[Unit]) -> list[Reason]:
     """All that speaks for or against each unit's key; ``units`` by place, not overlapping."""
     text = judged(own)
-    cues = find_cues("comparison", own)
+    cues = find_places("comparison", own)
     starts = [unit[0] for unit in units]
     reasons: list[Reason] = []
     used: set[Verdict] = set()
@@ -74,14 +73,15 @@ def weigh(own: str, units: Sequence[Unit]) -> list[Reason]:
         reasons, used = comparisons.reasons, comparisons.used
     verbs = {cue[0] for cue in cues if cue[2] == "verb"}
     for verdict in text.verdicts:
-        if verdict not in used:
-            start, end, sign = verdict
-            for unit in _meant(own, units, starts, text.breaks, verdict, verbs):
-                reasons.append((unit[2], sign, start, end))
+        if used and verdict in used:
+            continue
+        start, end, sign = verdict
+        for unit in _meant(own, units, starts, text.breaks, verdict, verbs):
+            reasons.append((unit[2], sign, start, end))
     return reasons
 
 
-def _has_another(cue: Cue, units: Sequence[Unit], behind: int) -> bool:
+def _has_another(cue: Place, units: Sequence[Unit], behind: int) -> bool:
     """Whether a unit stands where the comparison's other side is; cheap, for most texts have none.
 
     ``behind``: the first unit behind the cue.
@@ -122,8 +122,8 @@ def _with_joined(own: str, units: Sequence[Unit], number: int, step: int) -> Seq
     joined = [units[number]]
     while 0 <= number + step < len(units):
         left, right = (number, number + 1) if step > 0 else (number - 1, number)
-        gap = units[left].end, units[right].start
-        if gap[1] - gap[0] > _LONGEST_JOINT or not _JOINT.fullmatch(own, *gap):
+        end, start = units[left][1], units[right][0]
+        if start - end > _LONGEST_JOINT or not _JOINT.fullmatch(own, end, start):
             break
         number += step
         joined.append(units[number])
@@ -172,62 +172,63 @@ class _Comparisons:
         self.say(one, sign, *places)
         self.say(other, -sign, *places)
 
-    def judge(self, cue: Cue) -> None:
+    def judge(self, cue: Place) -> None:
         """Judge by one comparison, if it is one."""
-        begin, close = self.bounds(bisect_left(self.breaks, cue.start))
-        here = (cue.start, cue.end)
-        second = self.behind(cue.end, close)
-        if second is None and cue.group not in ("than", "worse", "better"):
+        start, end, group, _ = cue
+        begin, close = self.bounds(bisect_left(self.breaks, start))
+        here = (start, end)
+        second = self.behind(end, close)
+        if second is None and group not in ("than", "worse", "better"):
             return
-        first = self.before(cue.start, begin)
-        if first is None and not (cue.group == "than" and second is not None):
-            first = self.before(cue.start)
-        match cue.group:
+        first = self.before(start, begin)
+        if first is None and not (group == "than" and second is not None):
+            first = self.before(start)
+        match group:
             case "than":
-                self._than(cue, begin, close, first, second)
+                self._than(here, begin, close, first, second)
             case "beside":
-                self._beside(cue, close, second)
+                self._beside(here, close, second)
             case "worse":
                 self._ordered(begin, here, first, second, -1)
             case "better":
                 self._ordered(begin, here, first, second, 1)
-            case "not_as" if second is not None and second.start - cue.end <= 1:
-                self._not_as(cue, close, first, second)
-            case "switch" if second is not None and second.start - cue.end <= _NEAR:
+            case "not_as" if second is not None and second.start - end <= 1:
+                self._not_as(here, close, first, second)
+            case "switch" if second is not None and second.start - end <= _NEAR:
                 self.against(second, first, 1, here)
             case "rather" if second is not None:
                 self.against(second, self.behind(second.end, len(self.own)), 1, here)
-            case "still" if second is not None and second.start - cue.end <= 1:
+            case "still" if second is not None and second.start - end <= 1:
                 verdict = self.verdict(second.end, close)
-                if verdict is not None and self.before(cue.start, begin) is None:
+                if verdict is not None and self.before(start, begin) is None:
                     self.used.add(verdict)
                     self.say(second, verdict[2], here, verdict[:2])
 
     def _than(
-        self, cue: Cue, begin: int, close: int, first: Unit | None, second: Unit | None
+        self, here: tuple[int, int], begin: int, close: int, first: Unit | None, second: Unit | None
     ) -> None:
-        verdict = self.verdict(second.end if second else cue.end, close)
-        if second is None and (inside := self._joined_before(cue.start, begin)):
+        verdict = self.verdict(second.end if second else here[1], close)
+        if second is None and (inside := self._joined_before(here[0], begin)):
             first, second = inside  # A 跟 B 比
-            verdict = verdict or self.verdict(cue.end, self._next_close(close))
+            verdict = verdict or self.verdict(here[1], self._next_close(close))
         if second is not None and first is None and verdict is not None:
-            first = self.behind(verdict[1], close) or self.before(cue.start)  # 比 B 强的是 A
+            first = self.behind(verdict[1], close) or self.before(here[0])  # 比 B 强的是 A
         if verdict is None or second is None:
             return  # 比以前好: an ordinary word of praise
         self.used.add(verdict)
-        self.against(first, second, verdict[2], (cue.start, cue.end), verdict[:2])
+        self.against(first, second, verdict[2], here, verdict[:2])
 
-    def _beside(self, cue: Cue, close: int, second: Unit | None) -> None:
+    def _beside(self, here: tuple[int, int], close: int, second: Unit | None) -> None:
         if second is None:
             return
         close = self._next_close(close)
-        first = self.behind(second.end, close) or self.before(cue.start)
+        first = self.behind(second.end, close) or self.before(here[0])
         verdict = self.verdict(max(second.end, first.end if first else 0), close)
         if verdict is None and first is not None and first.start > second.end:
             verdict = self.verdict(second.end, close)
         if verdict is not None:
             self.used.add(verdict)
-            self.against(first, second, verdict[2], (cue.start, cue.end), verdict[:2])
+            self.against(first, second, verdict[2], here, verdict[:2])
 
     def _ordered(
         self,
@@ -247,13 +248,13 @@ class _Comparisons:
                 self.used.add(one)
         self.against(first, second, sign, here)
 
-    def _not_as(self, cue: Cue, close: int, first: Unit | None, second: Unit) -> None:
-        verdict = self.verdict(cue.start, close)
+    def _not_as(self, here: tuple[int, int], close: int, first: Unit | None, second: Unit) -> None:
+        verdict = self.verdict(here[0], close)
         if verdict is None:
             return
-        sign = -verdict[2] if verdict[0] <= cue.start else verdict[2]
+        sign = -verdict[2] if verdict[0] <= here[0] else verdict[2]
         self.used.add(verdict)
-        self.against(first, second, -sign, (cue.start, cue.end), verdict[:2])
+        self.against(first, second, -sign, here, verdict[:2])
 
     def _next_close(self, close: int) -> int:
         later = [end for end in self.breaks if end > close]
@@ -273,14 +274,13 @@ class _Comparisons:
         return inside[-2], inside[-1]
 
 
-def _outermost(cues: Sequence[Cue], harmless: Sequence[Cue]) -> list[Cue]:
+def _outermost(cues: Sequence[Place], harmless: Sequence[Place]) -> list[Place]:
     """Without those that lie inside a longer one."""
     longer = [*cues, *harmless]
     return [
         cue
         for cue in cues
         if not any(
-            one.start <= cue.start and cue.end <= one.end and len(one.word) > len(cue.word)
-            for one in longer
+            one[0] <= cue[0] and cue[1] <= one[1] and len(one[3]) > len(cue[3]) for one in longer
         )
     ]

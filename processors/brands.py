@@ -1,6 +1,6 @@
 """Which brands a post speaks of."""
 
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field
 from itertools import islice
 from typing import NamedTuple
@@ -20,7 +20,7 @@ from processors.brand_sense import (
 from processors.brand_tree import accounts, families, parents
 from processors.explained import Clue, Explained, clues_at, field_word, percent
 from processors.fold import FOLD_VERSION, fold
-from processors.scanner import Hit, Scanner, longest
+from processors.scanner import Hit, Owner, Scanner, longest
 from processors.spans import span_at
 from schemas.component import ComponentConfig
 from schemas.enriched import BrandTag, EnrichedPost, Span, TextField
@@ -47,6 +47,10 @@ class _Found:
     spans: list[Span] = field(default_factory=list)
     confidence: float = 0.0
     reason: str = ""
+
+
+_Unsure = tuple[TextField, str, Hit]
+"""Where an ambiguous name stands: the field, its folded text and the place."""
 
 
 class _Place(NamedTuple):
@@ -95,6 +99,7 @@ class Brands:
         self._brands = rules.brands
         self._positions = {brand.id: place for place, brand in enumerate(rules.brands)}
         self._above = parents(rules.brands)
+        self._are_below = any(above is not None for above in self._above)
         self._family = families(rules.brands)
         self._models = [frozenset(map(_word, brand.models)) for brand in rules.brands]
         self._accounts = accounts(rules.brands)
@@ -115,8 +120,11 @@ class Brands:
         )
 
     def enrich(self, posts: Sequence[EnrichedPost]) -> list[EnrichedPost | None]:
-        """New records with ``brands`` in the rule set's order."""
-        return [post.replaced(brands=self._tags(post)) for post in posts]
+        """New records with ``brands`` in the rule set's order; posts without stay as they are."""
+        return [
+            post.replaced(brands=tags) if tags or post.brands else post
+            for post, tags in zip(posts, map(self._tags, posts), strict=True)
+        ]
 
     def explain(self, post: EnrichedPost) -> list[Explained]:
         """Each tag and why the brand is meant; and names that mean something else here."""
@@ -154,15 +162,19 @@ class Brands:
             if (place := self._positions.get(tag.brand)) is not None and place not in quoted:
                 quoted[place] = _Found(confidence=tag.confidence)
         named = self._find(post, _OWN_FIELDS, quoted)
-        for position in self._accounts.get(fold(post.author.name or ""), ()):
-            named.setdefault(position, _Found(confidence=1.0, reason="author"))
-        self._pass_on(named)
-        self._pass_on(quoted)
+        if self._accounts:
+            for position in self._accounts.get(fold(post.author.name or ""), ()):
+                named.setdefault(position, _Found(confidence=1.0, reason="author"))
+        if self._are_below:
+            self._pass_on(named)
+            self._pass_on(quoted)
         return tuple(
-            self._tag(position, named[position])
-            if position in named
-            else self._tag(position, quoted[position], inherited=True)
-            for position in sorted(named.keys() | quoted.keys())
+            [
+                self._tag(position, named[position])
+                if position in named
+                else self._tag(position, quoted[position], inherited=True)
+                for position in sorted(named.keys() | quoted.keys() if quoted else named)
+            ]
         )
 
     def _find(
@@ -170,23 +182,26 @@ class Brands:
     ) -> dict[int, _Found]:
         """What is named in the fields, by the brand's position; ``root``: what the root names."""
         found: dict[int, _Found] = {}
-        unsure: list[tuple[TextField, Hit]] = []
+        unsure: list[_Unsure] = []
         for name in fields:
             text: str | None = getattr(post, name)
             if not text:
                 continue
-            hits = longest(self._scanner.scan(text))
-            folded = fold(text) if hits else ""
-            for hit in hits:
+            folded = fold(text)
+            for hit in longest(self._scanner.scan_folded(folded)):
                 start, end, owners = hit
                 span: Span | None = None
-                for position, word in owners:
+                for owner in owners:
+                    position, word = owner
                     if position == len(self._brands):
                         continue  # a longer word that holds a name
                     of_brand = found.get(position)
-                    if self._is_unclear((position, word), of_brand, folded, start, end):
-                        if len(unsure) < MAX_WEIGHED and not (unsure and unsure[-1][1] is hit):
-                            unsure.append((name, hit))
+                    if owner in self._senses or (
+                        owner in self._cut_senses
+                        and self._is_cut(owner, of_brand, folded, start, end)
+                    ):
+                        if len(unsure) < MAX_WEIGHED and not (unsure and unsure[-1][2] is hit):
+                            unsure.append((name, folded, hit))
                         continue
                     if of_brand is None:
                         of_brand = found[position] = _Found(confidence=1.0)
@@ -200,17 +215,16 @@ class Brands:
                         span = span_at(name, start, end)
                     spans.append(span)
         if unsure:
-            self._add_likely(found, list(self._weighed(post, unsure, found, root)))
+            self._add_likely(found, self._weighed(post, unsure, found, root))
         return found
 
-    def _is_unclear(
-        self, key: tuple[int, str], of_brand: _Found | None, folded: str, start: int, end: int
+    def _is_cut(
+        self, owner: Owner, of_brand: _Found | None, folded: str, start: int, end: int
     ) -> bool:
-        """Whether a name is to be weighed here: it is another word too, or a word cuts into it."""
-        if self._judge is None or key not in self._cut_senses:
-            return key in self._senses
+        """Whether a name is to be weighed here because a word cuts into it."""
+        assert self._judge is not None  # there are senses
         full = of_brand is not None and len(of_brand.spans) == self._max_spans
-        if full and of_brand and key[1] in of_brand.words:
+        if full and of_brand and owner[1] in of_brand.words:
             return False  # one more place adds nothing
         return self._judge.cuts(folded, start, end)
 
@@ -220,32 +234,35 @@ class Brands:
     def _weighed(
         self,
         post: EnrichedPost,
-        unsure: Iterable[tuple[TextField, Hit]],
+        unsure: Iterable[_Unsure],
         found: dict[int, _Found],
         root: dict[int, _Found],
-    ) -> Iterator[_Place]:
+    ) -> list[_Place]:
         """Each ambiguous name with its verdict."""
         assert self._judge is not None  # there are senses
         author = fold(post.author.name or "")
         families = {self._family[position] for position in found}
         rooted = {self._family[position] for position in root}
-        for name, (start, end, owners) in unsure:
-            folded = fold(getattr(post, name))
-            span = span_at(name, start, end)
-            for position, word in owners:
-                key = position, word
-                sense = self._senses.get(key) or self._cut_senses.get(key)
+        supports: dict[Owner, Support] = {}
+        places: list[_Place] = []
+        for name, folded, (start, end, owners) in unsure:
+            for owner in owners:
+                sense = self._senses.get(owner) or self._cut_senses.get(owner)
                 if sense is None:
                     continue
-                family = self._family[position]
-                support = Support(
-                    company=bool(families - {family}),
-                    family=family in families,
-                    author=self._author_means(author, fold(word), sense),
-                    root=family in rooted,
-                )
+                position, word = owner
+                support = supports.get(owner)
+                if support is None:
+                    family = self._family[position]
+                    support = supports[owner] = Support(
+                        company=bool(families - {family}),
+                        family=family in families,
+                        author=self._author_means(author, fold(word), sense),
+                        root=family in rooted,
+                    )
                 verdict = self._judge.judge(folded, start, end, sense, support)
-                yield _Place(position, word, span, verdict)
+                places.append(_Place(position, word, span_at(name, start, end), verdict))
+        return places
 
     def _author_means(self, author: str, word: str, sense: Sense) -> bool:
         """Whether the author's name holds the name in the brand's sense: 大众汽车, not 大众影评."""
@@ -261,12 +278,18 @@ class Brands:
             verdict, position = place.verdict, place.position
             if verdict.hopeless or (verdict.score <= 0 and position not in sure):
                 continue
-            of_brand = found.setdefault(position, _Found())
-            if verdict.confidence > of_brand.confidence:
-                of_brand.confidence = verdict.confidence
+            of_brand = found.get(position)
+            if of_brand is None:
+                of_brand = found[position] = _Found()
+            confidence = verdict.confidence
+            if confidence > of_brand.confidence:
+                of_brand.confidence = confidence
                 of_brand.reason = verdict.reason
             of_brand.words.add(place.word)
-            of_brand.spans = _first_spans([*of_brand.spans, place.span], self._max_spans)
+            if of_brand.spans:
+                of_brand.spans = _first_spans([*of_brand.spans, place.span], self._max_spans)
+            else:
+                of_brand.spans.append(place.span)
 
     def _pass_on(self, found: dict[int, _Found]) -> None:
         """Add what stands above: a post about the model is about the brand."""

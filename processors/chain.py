@@ -10,6 +10,7 @@ from pydantic import ValidationError
 from processors import ENRICHERS
 from processors.base import Enricher, Explains
 from processors.explained import Explained, Step, changed
+from processors.fold import fold_ahead
 from schemas.component import ComponentConfig
 from schemas.dead_letter import Drop
 from schemas.enriched import EnrichedPost
@@ -75,6 +76,8 @@ class Chain:
 
     def _run(self, posts: Sequence[Post], roots: Mapping[str, Root]) -> list[EnrichedPost | Drop]:
         kept = self._blank(posts, roots)
+        if self._enrichers:
+            fold_ahead(text for post in posts for text in (post.text, post.root_text) if text)
         results: list[EnrichedPost | Drop] = list(kept)
         places: list[int] = list(range(len(kept)))
         for name, enricher in self._enrichers.items():
@@ -96,7 +99,8 @@ class Chain:
     def _blank(self, posts: Sequence[Post], roots: Mapping[str, Root]) -> list[EnrichedPost]:
         """The posts with nothing found yet but what replies inherit."""
         blank = {**_NO_FINDINGS, "models": self.models}
-        fresh = [_BLANK.replaced(**(post.__dict__ | blank)) for post in posts]
+        # In the order of declaration, since those of a post are the first fields.
+        fresh = [_BLANK.holding(post.__dict__ | blank) for post in posts]
         if not roots:
             return fresh
         return [

@@ -12,7 +12,7 @@ from collections.abc import Sequence
 from functools import lru_cache
 from typing import NamedTuple
 
-from processors.cues import Cue, cues_version, find_cues
+from processors.cues import Place, cues_version, find_places
 
 __all__ = ["CLAUSES_VERSION", "Judged", "Verdict", "judged"]
 
@@ -60,7 +60,7 @@ _remembered = lru_cache(_REMEMBERED)(_judged)
 
 
 def _verdicts(own: str) -> list[Verdict]:
-    cues = find_cues("polarity", own)
+    cues = find_places("polarity", own)
     if not cues:
         return []
     negations = _negations(own, cues)
@@ -80,9 +80,9 @@ def _verdicts(own: str) -> list[Verdict]:
     return verdicts
 
 
-def _negations(own: str, cues: Sequence[Cue]) -> list[tuple[int, int]]:
+def _negations(own: str, cues: Sequence[Place]) -> list[tuple[int, int]]:
     """Places of what turns the sense, the last one first."""
-    found = find_cues("negation", own)
+    found = find_places("negation", own)
     turning = [cue[:2] for cue in reversed(found) if cue[2] == "negation"]
     if not turning:
         return turning
@@ -99,12 +99,12 @@ def _negations(own: str, cues: Sequence[Cue]) -> list[tuple[int, int]]:
     ]
 
 
-def _longest(cues: Sequence[Cue]) -> list[Cue]:
+def _longest(cues: Sequence[Place]) -> list[Place]:
     """Without those that lie inside a longer one, or overlap a longer one that begins before."""
     kept = [cues[0]]
-    last_start, last_end = cues[0][:2]
+    last_start, last_end, _, _ = cues[0]
     for cue in cues:  # by start, shorter first
-        start, end = cue[:2]
+        start, end, _, _ = cue
         if start < last_end:
             if end <= last_end or (start > last_start and end - start <= last_end - last_start):
                 continue

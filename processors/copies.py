@@ -34,8 +34,9 @@ from schemas.signals import Mention
 
 __all__ = ["MAX_TEXTS", "Text", "Texts", "TextsState", "carries"]
 
-MAX_TEXTS = 1_000
-"""Different texts kept of a bucket; each takes about 140 bytes of state."""
+MAX_TEXTS = 500
+"""Different texts kept of a bucket; each takes about 140 bytes of state, of which
+all open buckets of a brand share one line of 4 MiB."""
 MAX_SHOWN = 5
 MAX_EXCERPT = 60
 

@@ -15,11 +15,13 @@ from collections.abc import Callable, Mapping, Sequence
 from functools import lru_cache
 from typing import Final
 
-from pydantic import Field
+from pydantic import Field, field_validator
+from pydantic_core import PydanticCustomError
 
 from processors.automaton import Automaton
 from processors.explained import Explained, explained_words, field_word, label_of
 from processors.fold import FOLD_VERSION, fold
+from processors.labels import label_names
 from processors.prepare import prepare
 from schemas.component import ComponentConfig
 from schemas.enriched import EnrichedPost
@@ -60,6 +62,13 @@ DEFAULTS: Final[Mapping[str, tuple[str, ...]]] = {
 }
 """What was found to who acts on it; ``defect`` is any, ``defect:FAULT`` one."""
 
+#: Findings that may be named, by kind; of those without a list any name is taken.
+_LABELS: Final[Mapping[str, frozenset[str]]] = {
+    "intent": frozenset(label_names("intents")),
+    "reason": frozenset(("promise", "quality", "practicality", "enjoyment", "respect")),
+    "aspect": frozenset(label_names("aspects")),
+    "defect": frozenset(),
+}
 _ORDER = {name: place for place, name in enumerate(DEPARTMENTS)}
 #: How teams write them in rules.
 _IDS = {fold(word): id for id, names in DEPARTMENTS.items() for word in names} | {
@@ -102,6 +111,28 @@ class Departments:
         dealers: dict[str, str] = Field(
             {}, description="City, as region or text name it, to the id of its dealer."
         )
+
+        @field_validator("defaults")
+        @classmethod
+        def _known(cls, defaults: dict[str, list[str]]) -> dict[str, list[str]]:
+            for key in defaults:
+                kind, _, label = key.partition(":")
+                known = _LABELS.get(kind)
+                if known is None or (known and label not in known):
+                    raise PydanticCustomError(
+                        "finding",
+                        "{key} is no finding; write intent:NAME, reason:NAME, aspect:NAME, defect "
+                        "or defect:FAULT",
+                        {"key": repr(key)},
+                    )
+            return defaults
+
+        @field_validator("dealers")
+        @classmethod
+        def _named(cls, dealers: dict[str, str]) -> dict[str, str]:
+            if not all(fold(city).strip() for city in dealers):
+                raise PydanticCustomError("city", "a city has no name")
+            return dealers
 
     def __init__(self, config: Config, rules: RuleSet) -> None:
         self._defaults = {**DEFAULTS, **{key: tuple(ids) for key, ids in config.defaults.items()}}
@@ -150,7 +181,7 @@ class Departments:
         for match in post.matches if self._by_rule else ():
             if department := self._by_rule.get((match.rule_set, match.rule)):
                 found.add(department)
-        if not post.brands or any(tag.role == "own" for tag in post.brands):
+        if not post.brands or "own" in [tag.role for tag in post.brands]:
             found |= self._by_findings(*_findings_of(post))
         if self._cities is not None and not _WITH_DEALER.isdisjoint(found):
             found.update(self._dealers_of(post, self._cities))

@@ -82,7 +82,11 @@ def text_features(texts: Sequence[str]) -> csr_matrix:
 def _features(texts: tuple[str, ...]) -> csr_matrix:
     parts, mix = parts_of(texts)
     features = hashed_ngrams(parts, MOST_BITS)
-    return features if len(parts) == len(texts) else (mix @ features).tocsr()
+    if len(parts) == len(texts):
+        return features
+    mixed = (mix @ features).tocsr()
+    mixed.sort_indices()  # sums in one order, so that a row depends on its text alone
+    return mixed
 
 
 def fewer_bits(features: csr_matrix, bits: int) -> csr_matrix:

@@ -6,7 +6,7 @@ from pydantic import Field
 
 from processors.explained import Explained, explained_match
 from processors.fold import FOLD_VERSION
-from processors.scanner import Scanner
+from processors.scanner import Finding, Scanner
 from schemas.component import ComponentConfig
 from schemas.enriched import EnrichedPost, Match, TextField
 from schemas.language import say
@@ -43,8 +43,11 @@ class Keywords:
         self._scanner = Scanner(rule.words for rule in rules.keywords)
 
     def enrich(self, posts: Sequence[EnrichedPost]) -> list[EnrichedPost | None]:
-        """New records with ``matches`` in the rule set's order."""
-        return [post.replaced(matches=self._matches(post)) for post in posts]
+        """New records with ``matches`` in the rule set's order; posts without stay as they are."""
+        return [
+            post.replaced(matches=matches) if matches or post.matches else post
+            for post, matches in zip(posts, map(self._matches, posts), strict=True)
+        ]
 
     def explain(self, post: EnrichedPost) -> list[Explained]:
         """Each rule that fired with the places of its words."""
@@ -60,13 +63,14 @@ class Keywords:
 
     def _matches(self, post: EnrichedPost) -> tuple[Match, ...]:
         found = self._scanner.find(post, _FIELDS, max_spans=self._max_spans)
-        return tuple(
-            Match.unchecked(
-                rule=self._origins[position].rule,
-                version=self._origins[position].version,
-                rule_set=self._origins[position].rule_set,
-                words=tuple(sorted(found[position].words)),
-                spans=tuple(found[position].spans),
-            )
-            for position in sorted(found)
+        return tuple([self._match(position, found[position]) for position in sorted(found)])
+
+    def _match(self, position: int, found: Finding) -> Match:
+        rule_set, version, rule = self._origins[position]
+        return Match.unchecked(
+            rule=rule,
+            version=version,
+            rule_set=rule_set,
+            words=tuple(sorted(found.words)),
+            spans=tuple(found.spans),
         )

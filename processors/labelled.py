@@ -40,7 +40,7 @@ def read_labelled(path: Path, labels: Sequence[Label]) -> list[Labelled]:
     """
     rows = []
     try:
-        with path.open(encoding="utf-8") as file:
+        with path.open(encoding="utf-8-sig") as file:
             for number, line in enumerate(file, 1):
                 if line.strip():
                     rows.append(_row(line, labels, path, number))
@@ -90,7 +90,7 @@ def write_model(model: "LinearModel", out: Path) -> None:
 def _row(line: str, labels: Sequence[Label], path: Path, number: int) -> Labelled:
     try:
         row = json.loads(line)
-    except ValueError:
+    except (ValueError, RecursionError):
         row = None
         wrong: tuple[str, str] | None = ("不是 JSON", "is no JSON")
     else:

@@ -46,6 +46,8 @@ __all__ = [
     "fit",
     "held_out",
     "macro_f1",
+    "scikit_learn",
+    "telling",
 ]
 
 FOLDS = 5
@@ -104,19 +106,19 @@ def fit(
     Rows without importance are left out. Rounded as a model file keeps them, so that figures made
     with these are those of the file.
     """
-    linear_model, threadpoolctl = _scikit_learn()
+    linear_model, threadpoolctl = scikit_learn()
     taken = importance > 0
     features, classes, importance = features[taken], classes[taken], importance[taken]
     buckets = features.shape[1]
     used = np.unique(features.indices)  # a bucket that no text has keeps the weight 0
     features = features[:, used]
-    telling = _telling(features, classes, importance)
+    tells = telling(features, classes, importance)
     regression = linear_model.LogisticRegression(C=inverse_penalty, max_iter=_MAX_STEPS, tol=1e-3)
     # one thread: the order of additions, and so the last digit, would depend on the machine's cores
     with threadpoolctl.threadpool_limits(1):
-        regression.fit((features @ diags(telling)).tocsr(), classes, sample_weight=importance)
+        regression.fit((features @ diags(tells)).tocsr(), classes, sample_weight=importance)
     weights = np.zeros((buckets, len(regression.intercept_)), np.float16)
-    weights[used] = regression.coef_.T * telling[:, None]
+    weights[used] = regression.coef_.T * tells[:, None]
     return weights.astype(np.float32), regression.intercept_.astype(np.float32)
 
 
@@ -223,23 +225,31 @@ def _plain(text: str) -> str:
     return re.sub(r"\W+", "", text.lower()) or text.strip()
 
 
-def _telling(features: csr_matrix, classes: Places, importance: Floats) -> Floats:
+def telling(
+    features: csr_matrix, classes: npt.NDArray[Any], importance: Floats | None = None
+) -> Floats:
     """How well each n-gram tells the classes apart: root of its mean absolute log count ratio."""
     present = features.copy()
     present.data = np.ones_like(present.data, dtype=np.float64)
+    counted = np.ones(len(classes)) if importance is None else importance
     ratios = []
     for one in np.unique(classes):
-        inside = present.T @ (importance * (classes == one)) + _SMOOTHING
-        outside = present.T @ (importance * (classes != one)) + _SMOOTHING
+        inside = present.T @ (counted * (classes == one)) + _SMOOTHING
+        outside = present.T @ (counted * (classes != one)) + _SMOOTHING
         ratios.append(np.abs(np.log(inside / inside.sum()) - np.log(outside / outside.sum())))
-    telling = np.sqrt(np.mean(ratios, axis=0))
+    tells = np.sqrt(np.mean(ratios, axis=0))
     texts_with = np.asarray(present.sum(axis=0)).ravel()
-    mean_square = (telling**2 * texts_with).sum() / texts_with.sum()
-    scaled: Floats = telling / np.sqrt(mean_square)
+    mean_square = (tells**2 * texts_with).sum() / texts_with.sum()
+    scaled: Floats = tells / np.sqrt(mean_square)
     return scaled
 
 
-def _scikit_learn() -> tuple[Any, Any]:
+def scikit_learn() -> tuple[Any, Any]:
+    """``sklearn.linear_model`` and ``threadpoolctl``, imported when a fit starts.
+
+    Raises:
+        FatalError: they are not installed.
+    """
     try:
         import threadpoolctl  # type: ignore[import-untyped]
         from sklearn import linear_model

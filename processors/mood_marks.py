@@ -13,7 +13,7 @@ import re
 from collections.abc import Sequence
 from typing import NamedTuple
 
-from processors.cues import Cue, cues_version, find_cues
+from processors.cues import Cue, Place, cues_version, find_cues, find_places
 from processors.prepare import PREPARE_VERSION, prepare
 
 __all__ = ["MARKS_VERSION", "Mark", "Opinion", "marks", "mood_offsets", "opinions"]
@@ -23,6 +23,7 @@ MARKS_VERSION = f"{PREPARE_VERSION}.1-{cues_version('mood')}-{cues_version('nega
 
 _CLAUSE = re.compile(r"[,.!?;。!?;~…\n、]")
 _PLAIN = frozenset({"good", "bad", "hardship", "no_negation"})
+_POLAR = frozenset({"good", "bad"})
 _REACH = 6
 _NEVER = ("从", "头一次", "第一次")
 _FIRMLY = ("一点都", "一点也", "完全", "丝毫", "根本", "毫无", "绝", "一丝")
@@ -84,11 +85,10 @@ def opinions(own: str) -> list[Opinion]:
 def marks(text: str) -> list[Mark]:
     """The marks of a text, by place."""
     own = prepare(text).own
-    cues = find_cues("mood", own)
-    if not cues:
+    places = find_places("mood", own)
+    if not places or not _may_be_marked(own, places):
         return []
-    if _PLAIN.issuperset([cue[2] for cue in cues]) and not find_cues("negation", own):
-        return []  # nearly half of all texts that have a word of mood
+    cues = find_cues("mood", own)
     cues = _outermost(cues)
     words = [cue for cue in cues if cue.group in ("good", "bad")]
     denials = _denials(own, cues) if words else []
@@ -99,6 +99,23 @@ def marks(text: str) -> list[Mark]:
         if cue.group.endswith("_sign"):
             found.append(Mark(cue.start, cue.end, cue.group.replace("_", " ")))
     return sorted(found)
+
+
+def _may_be_marked(own: str, places: Sequence[Place]) -> bool:
+    """Told without looking closely, which few texts need: never false for a text with marks."""
+    groups = {place[2] for place in places}
+    if not groups <= _PLAIN:
+        return True
+    if groups.isdisjoint(_POLAR):
+        return False
+    turning = find_places("negation", own)
+    if not turning:
+        return False
+    if groups >= _POLAR and any(place[2] == "contrast" for place in turning):
+        return True
+    ends = [place[1] for place in turning if place[2].endswith("negation")]
+    words = [place[0] for place in places if place[2] in _POLAR]
+    return any(0 <= start - end <= _REACH for end in ends for start in words)
 
 
 def mood_offsets(text: str) -> tuple[float, float, float] | None:

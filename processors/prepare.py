@@ -8,15 +8,14 @@ Not the writer's own words:
 
 * the tail of quoted reposts, from the first ``//@name:`` (also ``RT @name``) to the end;
 * forum quotes: ``[quote]…[/quote]``, and lines that begin with ``>``;
-* speech of others: at least eight characters in quotation marks behind 说, 称, 表示, 回应 or a
-  colon (a shorter one is emphasis or irony, and both are the writer's);
+* speech of others: 8 to 500 characters in quotation marks behind 说, 称, 表示, 回应 or a colon (a
+  shorter one is emphasis or irony, and both are the writer's);
 * links and @names.
 
 Hashtags, ``[emoticon]`` codes and emoji are the writer's.
 """
 
 import re
-from collections.abc import Iterator
 from functools import lru_cache
 from typing import Literal, NamedTuple
 
@@ -47,32 +46,34 @@ class Prepared(NamedTuple):
 
 
 # On folded text: ：is : there. An address ends at the first character outside ASCII, because
-# Weibo writes Chinese right behind it.
-_TAIL = re.compile(r"//\s?@[^:\s]{1,40}:|\brt\s?@[\w·-]{1,30}")
-_NOT_OWN: tuple[tuple[PieceKind, str], ...] = (
-    ("quote", r"\[quote[^\]\n]{0,80}\].*?(?:\[/quote\]|\Z)"),
-    ("quote", r"^[ \t]*>[^\n]*$"),
-    (
-        "quote",
-        r"(?<=[说称道问示应复:])[ :,]{0,2}"
-        r"(?:“[^”\n]{8,}”|\"[^\"\n]{8,}\"|「[^」\n]{8,}」|『[^』\n]{8,}』)",
-    ),
-    ("link", r"(?:https?://|www\.)[!-~]+"),
-    ("mention", r"(?:回复)?@[\w·-]{1,30}:?"),
+# Weibo writes Chinese right behind it. Where each alternative of a pattern begins with a letter,
+# the search jumps from one to the next: three times as fast.
+_TAIL = re.compile(r"//\s?@[^:\s]{1,40}:|r(?<=\br)t\s?@[\w·-]{1,30}")
+_QUOTES = (
+    r"\[quote[^\]\n]{0,80}\].*?(?:\[/quote\]|\Z)",
+    r"^[ \t]*>[^\n]*$",
+    r"(?<=[说称道问示应复:])[ :,]{0,2}"
+    # Bounded: quotes that are opened again and again and never closed would cost their square.
+    r"(?:“[^“”\n]{8,500}”|\"[^\"\n]{8,500}\"|「[^「」\n]{8,500}」|『[^『』\n]{8,500}』)",
 )
-_NOT_OWN_AT = re.compile("|".join(f"({pattern})" for _, pattern in _NOT_OWN), re.DOTALL | re.M)
+_LINKS = (r"https?://[!-~]+", r"www\.[!-~]+")
+_MENTIONS = (r"@[\w·-]{1,30}:?", r"回复@[\w·-]{1,30}:?")
+_UNQUOTED_AT = re.compile("|".join([*_LINKS, *_MENTIONS]))
+_NOT_OWN_AT = re.compile("|".join([*_QUOTES, *_LINKS, *_MENTIONS]), re.DOTALL | re.M)
+#: By the first character; whatever else begins a quote.
+_KINDS: dict[str, PieceKind] = {
+    **dict.fromkeys("hw", "link"),
+    **dict.fromkeys("@回", "mention"),
+    **dict.fromkeys("/r", "tail"),
+}
 _OWN: tuple[tuple[PieceKind, str], ...] = (
     ("hashtag", r"\#[^#\n]{1,60}\#|\#[\w·-]{1,60}"),
     ("emoticon", r"\[[^\[\]\s]{1,8}\]"),
     ("emoji", "[\u2600-\u27bf\U0001f300-\U0001faff][\ufe0f\u200d\U0001f3fb-\U0001f3ff]*"),
 )
 _OWN_AT = re.compile("|".join(f"({pattern})" for _, pattern in _OWN))
-#: Without one of these a text is the writer's from end to end.
-_SIGNS = frozenset('@>[“"「『')
-#: Without one of these nothing is quoted, and the short pattern finds all that is not own:
-#: it has no groups, so the search skips to the four characters that it can begin with.
-_QUOTES = ("[quote", ">", "“", '"', "「", "『")
-_SHORT = re.compile(r"回复@[\w·-]{1,30}:?|@[\w·-]{1,30}:?|https?://[!-~]+|www\.[!-~]+")
+#: Without one of these nothing is quoted.
+_QUOTE_SIGNS = ("[quote", ">", "“", '"', "「", "『")
 _REMEMBERED = 1024
 _REMEMBERED_LENGTH = 2_000
 
@@ -84,10 +85,11 @@ def prepare(text: str) -> Prepared:
 
 def _prepare(text: str) -> Prepared:
     folded = fold(text)
-    if _SIGNS.isdisjoint(folded) and "://" not in folded and "www." not in folded:
+    places = _not_own(folded)
+    if not places:
         return Prepared(folded, folded)
     kept, place = [], 0
-    for _, start, end in _not_own(folded):
+    for start, end in places:
         kept += [folded[place:start], " " * (end - start)]
         place = end
     return Prepared(folded, "".join([*kept, folded[place:]]))
@@ -99,7 +101,9 @@ _remembered = lru_cache(_REMEMBERED)(_prepare)
 def pieces(text: str) -> list[Piece]:
     """Every part of the text that is more or less than plain words, by place; none overlap."""
     folded = fold(text)
-    not_own = list(_not_own(folded))
+    not_own = [
+        Piece(_KINDS.get(folded[start], "quote"), start, end) for start, end in _not_own(folded)
+    ]
     own = [
         Piece(_OWN[found.lastindex - 1][0], *found.span())
         for found in _OWN_AT.finditer(_prepare(text).own)
@@ -108,17 +112,18 @@ def pieces(text: str) -> list[Piece]:
     return sorted([*not_own, *own], key=lambda piece: piece.start)
 
 
-def _not_own(folded: str) -> Iterator[Piece]:
-    may_end = "rt" in folded or "//" in folded.replace("://", "")
-    tail = _TAIL.search(folded) if may_end else None
+def _not_own(folded: str) -> list[tuple[int, int]]:
+    """Where words are not the writer's own."""
+    named = "@" in folded
+    tail = _TAIL.search(folded) if named and ("//" in folded or "rt" in folded) else None
     end = tail.start() if tail else len(folded)
-    if any(sign in folded for sign in _QUOTES):
-        for found in _NOT_OWN_AT.finditer(folded, 0, end):
-            if found.lastindex:
-                yield Piece(_NOT_OWN[found.lastindex - 1][0], *found.span())
+    if any([sign in folded for sign in _QUOTE_SIGNS]):
+        pattern = _NOT_OWN_AT
+    elif named or "://" in folded or "www." in folded:
+        pattern = _UNQUOTED_AT
     else:
-        for found in _SHORT.finditer(folded, 0, end):
-            kind: PieceKind = "link" if found[0][0] in "hw" else "mention"
-            yield Piece(kind, *found.span())
+        return []
+    places = [found.span() for found in pattern.finditer(folded, 0, end)]
     if tail:
-        yield Piece("tail", end, len(folded))
+        places.append((end, len(folded)))
+    return places

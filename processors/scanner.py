@@ -10,7 +10,7 @@ from processors.fold import INVISIBLE, fold
 from processors.spans import span_at
 from schemas.enriched import EnrichedPost, Span, TextField
 
-__all__ = ["Finding", "Hit", "Scanner", "longest"]
+__all__ = ["Finding", "Hit", "Owner", "Scanner", "longest"]
 
 Owner = tuple[int, str]
 """Position of the list that holds a word, and the word as it is written there."""
@@ -59,8 +59,10 @@ class Scanner:
                     owners.setdefault(folded, []).append((position, word))
         if names:
             _add_spellings(owners)
-        self._owners = [tuple(of_word) for of_word in owners.values()]
-        self._barred = [(_barred_before(word), _barred_after(word, names)) for word in owners]
+        self._words = [
+            (_barred_before(word), _barred_after(word, names), tuple(of_word))
+            for word, of_word in owners.items()
+        ]
         self._automaton = Automaton(owners)
 
     def scan(self, text: str) -> list[Hit]:
@@ -68,21 +70,24 @@ class Scanner:
 
         ``[start, end)`` counts code points of ``text`` as it is, invisible characters included.
         """
-        folded = fold(text)
+        return self.scan_folded(fold(text))
+
+    def scan_folded(self, folded: str) -> list[Hit]:
+        """As ``scan``, for a text that is folded already."""
         places: list[int] | None = None
         if INVISIBLE in folded:
             places = [place for place, point in enumerate(folded) if point != INVISIBLE]
             folded = folded.replace(INVISIBLE, "")
         hits = []
         for word, start, end in self._automaton.find(folded):
-            before, after = self._barred[word]
+            before, after, owners = self._words[word]
             if before and start and folded[start - 1] in before:
                 continue
             if after and end < len(folded) and folded[end] in after:
                 continue
             if places is not None:
                 start, end = places[start], places[end - 1] + 1
-            hits.append((start, end, self._owners[word]))
+            hits.append((start, end, owners))
         if len(hits) > 1:
             hits.sort(key=_by_place)
         return hits
@@ -104,7 +109,7 @@ class Scanner:
             text: str | None = getattr(post, name)
             if not text:
                 continue
-            for start, end, owners in self.scan(text):
+            for start, end, owners in self.scan_folded(fold(text)):
                 span: Span | None = None
                 for position, word in owners:
                     finding = found.get(position)

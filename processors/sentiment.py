@@ -10,8 +10,8 @@ for all posts or by brand; where it is not, posts on brands of the car trade are
 but for those of Weibo, whose talk the general head has learnt.
 
 Judged is the title and the text; in a chain of reposts the writer's own words before ``//@name:``
-count most, and forum quotes not at all. ``None`` where nothing was said: no text at all, or a
-repost without own words.
+count most, and ``[quote]`` in forums not at all; other people's speech in quotation marks counts.
+``None`` where nothing was said: no text at all, or a repost without own words.
 
 Limits: irony without the usual phrases and what only a picture shows; kinds of text that the model
 was not trained on lose much (train on your own with ``tingchao train sentiment``). The shares are
@@ -94,7 +94,7 @@ class LinearSentiment:
             "general", description="Kind of text that posts are, unless their brand says otherwise."
         )
         brands: dict[str, Domain] = Field(
-            default_factory=dict,
+            {},
             description="Kind of text by brand id; takes effect behind the step `brands`.",
         )
 

@@ -109,12 +109,12 @@ def _is_counted(post: EnrichedPost) -> bool:
 
 
 def _rows(codes: Codes, chosen: list[int]) -> Codes:
-    """The letters of the chosen texts, in their order."""
-    ends = np.flatnonzero(codes == BORDER) + 1
-    if chosen == list(range(len(ends))):
-        return codes
-    texts = np.split(codes, ends[:-1])
-    return np.concatenate([texts[place] for place in chosen])
+    """The letters of the chosen texts, which are given in their order."""
+    border = codes == BORDER
+    row = np.cumsum(border) - border
+    kept = np.zeros(np.count_nonzero(border), np.bool_)
+    kept[chosen] = True
+    return codes if kept.all() else codes[kept[row]]
 
 
 def _digest(own: str) -> str | None:

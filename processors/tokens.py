@@ -72,15 +72,16 @@ class Tokens:
     def _words(self, post: EnrichedPost) -> tuple[str, ...]:
         text = f"{post.title}\n{post.text}" if post.title else post.text
         plain = without_noise(fold(text).replace(INVISIBLE, ""))
-        words: list[str] = []
-        for word in dict.fromkeys(self._jieba.cut(plain, self._find_new_words)):
-            if len(word) < 2 or word in self._stop_words or word.isnumeric():
-                continue
-            if word.isalpha() or _LETTER.search(word):
-                words.append(word)
-                if len(words) == self._max_words:
-                    break
-        return tuple(words)
+        stop_words = self._stop_words
+        words = [
+            word
+            for word in dict.fromkeys(self._jieba.cut(plain, self._find_new_words))
+            if len(word) > 1
+            and word not in stop_words
+            and (word.isalpha() or _LETTER.search(word))
+            and not word.isnumeric()
+        ]
+        return tuple(words[: self._max_words])
 
 
 def _user_words(rules: RuleSet) -> list[str]:

@@ -4,13 +4,14 @@
 
     TingchaoError
     ├── RetryableError   try the same thing again later (network, overload, broker away)
+    │   └── TooSoonError  our own limit says wait: the other side is well
     ├── RejectedError    this one item can never pass: dead letter, go on with its neighbours
     └── FatalError       nothing goes on until a person acts: one sentence, then stop
 
 Third-party errors are mapped to these at the edge where they arise.
 """
 
-__all__ = ["FatalError", "RejectedError", "RetryableError", "TingchaoError"]
+__all__ = ["FatalError", "RejectedError", "RetryableError", "TingchaoError", "TooSoonError"]
 
 
 class TingchaoError(Exception):
@@ -26,6 +27,10 @@ class RetryableError(TingchaoError):
     def __init__(self, message: str, *, retry_after_seconds: float | None = None) -> None:
         super().__init__(message)
         self.retry_after_seconds = retry_after_seconds
+
+
+class TooSoonError(RetryableError):
+    """We keep a limit ourselves; nobody was asked, so nobody failed."""
 
 
 class RejectedError(TingchaoError):

@@ -12,6 +12,7 @@ nothing but text; ``Auto-Submitted`` keeps holiday notices from answering.
 import hashlib
 import ssl
 from collections.abc import Iterable
+from dataclasses import dataclass, field
 from email.message import EmailMessage
 from email.policy import SMTP
 from email.utils import format_datetime
@@ -43,9 +44,21 @@ Address = Annotated[
 MOST_DETAIL = 200
 
 #: How long a refusal for now, of some recipients only, holds up the next notice.
+#: Notices under way at once: a stage each, and a few that were left.
+_MOST_PARTS = 8
 PATIENCE_SECONDS = 120.0
 
 log = structlog.get_logger()
+
+
+@dataclass(slots=True)
+class _Part:
+    """How far a notice has come."""
+
+    took: set[str] = field(default_factory=set)
+    """Who has it already."""
+    since: float | None = None
+    """Since when only a part of them has it."""
 
 
 class Mail:
@@ -99,12 +112,8 @@ class Mail:
         self._zone = ZoneInfo(config.time_zone)
         self._now = clock.now
         self._monotonic = clock.monotonic
-        self._key = ""
-        """Of the notice under way."""
-        self._took: set[str] = set()
-        """Who has it already."""
-        self._part_since: float | None = None
-        """Since when only a part of them has it."""
+        self._parts: dict[str, _Part] = {}
+        """By the key of a notice under way; stages that share the channel take turns."""
 
     async def deliver(self, notice: Notice) -> None:
         """Send the mail and return when the server took it for everybody it can be for.
@@ -114,27 +123,28 @@ class Mail:
             FatalError: login, sender or every recipient is refused (5xx).
             RejectedError: the mail itself is refused (5xx).
         """
-        if self._key != notice.key:
-            self._key, self._took, self._part_since = notice.key, set(), None
-        took = self._took
+        part = self._parts.setdefault(notice.key, _Part())
+        if len(self._parts) > _MOST_PARTS:
+            del self._parts[next(iter(self._parts))]
+        took = part.took
         wanted = [one for one in self._config.recipients if one not in took]
         refused = await self._send(notice, wanted)
         took.update(one for one in wanted if one not in refused)
         may_pass = any(code < 500 for code, _ in refused.values())
         if not took:
             raise self._later(_sentence(refused)) if may_pass else self._broken(_sentence(refused))
-        if may_pass and self._is_patient():
+        if may_pass and self._is_patient(part):
             raise self._later(_sentence(refused))
         if refused:
             # The others know; to wait longer for a full inbox would keep the next notice from them.
             log.error("recipients refused", channel=self.name, reason=_sentence(refused))
-        self._key = ""
+        self._parts.pop(notice.key, None)
 
-    def _is_patient(self) -> bool:
+    def _is_patient(self, part: "_Part") -> bool:
         now = self._monotonic()
-        if self._part_since is None:
-            self._part_since = now
-        return now - self._part_since < PATIENCE_SECONDS
+        if part.since is None:
+            part.since = now
+        return now - part.since < PATIENCE_SECONDS
 
     async def _send(self, notice: Notice, wanted: list[str]) -> dict[str, tuple[int, str]]:
         """Who did not get it, and why."""

@@ -16,7 +16,13 @@ import httpx
 import orjson
 from pydantic import SecretStr
 
-from schemas.errors import FatalError, RejectedError, RetryableError, TingchaoError
+from schemas.errors import (
+    FatalError,
+    RejectedError,
+    RetryableError,
+    TingchaoError,
+    TooSoonError,
+)
 from schemas.language import say
 from sinks.rate_limit import RateLimit, RateLimiter
 from sinks.wording import clean
@@ -104,10 +110,12 @@ class Poster:
         """Post JSON and return the answer, whatever its status; redirects are not followed.
 
         Raises:
-            RetryableError: the channel's own limit is reached, or nobody answered.
+            TooSoonError: the channel's own limit is reached.
+            RetryableError: nobody answered.
         """
         if (wait := self._limiter.take()) > 0:
-            raise self.later("已到发送频率上限，稍后再发", "waits for its rate limit", after=wait)
+            zh, en = "已到发送频率上限，稍后再发", "waits for its rate limit"
+            raise TooSoonError(str(self.later(zh, en)), retry_after_seconds=wait)
         try:
             async with self._client.stream(
                 "POST",

@@ -24,6 +24,7 @@ from sinks.rate_limit import RateLimit
 
 __all__ = ["Code", "Robot", "RobotConfig", "SecuredConfig", "ServiceUrl", "Token", "is_loopback"]
 
+_MOST_DOUBTFUL = 8
 AGAIN_SECONDS = 30.0
 
 Effect = Literal["later", "broken", "refused"]
@@ -127,8 +128,8 @@ class Robot(Generic[C]):
             hidden=[self._token],
             clock=clock,
         )
-        self._doubtful = ""
-        """Key of the notice that was last answered by an unknown code."""
+        self._doubtful: dict[str, None] = {}
+        """Keys of the notices that were last answered by an unknown code, a few."""
 
     async def deliver(self, notice: Notice) -> None:
         """Send the notice and return when the robot took it.
@@ -143,7 +144,7 @@ class Robot(Generic[C]):
         if isinstance(code, bool) or not isinstance(code, int | str):
             code = ""
         if answer.is_success and code == self.OK:
-            self._doubtful = ""
+            self._doubtful.pop(notice.key, None)
             return
         detail = f"{code} {sentence}".strip()
         if (known := self.CODES.get(code)) is not None:
@@ -179,8 +180,10 @@ class Robot(Generic[C]):
 
     def _unknown(self, detail: str, key: str) -> TingchaoError:
         zh, en = "答复不认识", "gives an answer that is not known"
-        if key != self._doubtful:
-            self._doubtful = key
+        if key not in self._doubtful:
+            self._doubtful[key] = None
+            if len(self._doubtful) > _MOST_DOUBTFUL:
+                del self._doubtful[next(iter(self._doubtful))]
             return self._poster.later(zh, en, detail, after=AGAIN_SECONDS)
-        self._doubtful = ""
+        del self._doubtful[key]
         return self._poster.refused("refused", zh, en, detail)

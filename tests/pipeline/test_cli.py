@@ -153,6 +153,11 @@ def written_as_json(line: Line) -> dict[str, tuple[tuple[str, ...], Any]]:
             ("--rules", str(line.folder / "rules.toml"), "--text", "漏电了"), list,
         ),
         "rules try": ((str(line.folder / "rules.toml"), "--days", "1"), dict),
+        "explain": (("漏电了", "--rules", str(line.folder / "rules.toml")), dict),
+        "quality": (
+            (str(line.folder / "train.jsonl"), "--rules", str(line.folder / "rules.toml")), dict,
+        ),
+        "spread": (("weibo:404",), None),
         "corrections add": (("漏电了", "--field", "sentiment", "--label", "negative"), dict),
         "corrections import": (
             (str(line.folder / "train.jsonl"), "--field", "sentiment", "--by", "a"), dict,
@@ -274,7 +279,7 @@ def settings(tmp_path: Path, text: str) -> Path:
         ("", ["status"], ["Kafka", "services start"]),
         ("", ["search", "x"], ["Elasticsearch", "services start"]),
         ("", ["search", "--mood", "x"], ["--mood", "negative", "x"]),
-        ("", ["search", "--intent", "抱", "x"], ["抱", "complaint", "purchase"]),
+        ("", ["search", "--intent", "anger", "x"], ["anger", "complaint", "purchase"]),
         ("", ["search", "--since", "gestern"], ["--since", "gestern", "2026-10-01"]),
         ("", ["rules", "push", "absent.toml"], ["absent.toml"]),
         ("", ["dead-letters", "retry", "--all"], ["Kafka", "services start"]),

@@ -33,7 +33,7 @@ def test_a_table_in_english_or_chinese(tmp_path: Path, encoding: str) -> None:
 
     assert first == Wanted(2, "sentiment", ("negative",), "王", "水壶漏电，还冒烟", reason="明摆着")
     assert isinstance(second, Wanted)
-    assert (second.line, second.field, second.labels) == (3, "intents", ("投诉", "流失"))
+    assert (second.line, second.field, second.labels) == (3, "intents", ("churn", "complaint"))
 
 
 def test_rows_of_json_lines_may_hold_lists_and_numbers(tmp_path: Path) -> None:

@@ -90,7 +90,10 @@ def test_a_manager_reads_what_was_found_how_sure_and_by_which_words(rules: Path)
     lines = answer.out.splitlines()
     assert lines[:2] == ["text:0", f"  {TEXT}"]
     heads = [line for line in lines if line and not line.startswith(" ")]
-    brand, _, mood, rule, _ = heads[1:]
+    brand, mood, rule, *_ = (
+        next(head for head in heads[1:] if head.startswith(title))
+        for title in ("品牌", "情感", "规则")
+    )
     assert brand.startswith("品牌 岚图  lantu 100 %  自己的品牌；写了它的名字  [brands ")
     assert mood.startswith("情感  负面 ") and "[sentiment linear-" in mood
     assert rule.startswith("规则 差评  命中 angry (main@2)")

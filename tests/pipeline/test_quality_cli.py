@@ -94,7 +94,8 @@ def test_programs_get_json(tmp_path: Path) -> None:
     assert found["accuracy"]["value"] == pytest.approx(2 / 3)
     assert [one["line"] for one in found["errors"]] == [3]
     assert found["error_count"] == 1
-    assert set(told["models"]) == {"brands", "sentiment"}
+    assert {"brands", "sentiment"} <= set(told["models"])
+    assert not {"keywords", "tokens", "rules", "signature"} & set(told["models"])
 
 
 def test_brands_are_known_by_id_or_name_and_a_model_speaks_for_itself(tmp_path: Path) -> None:
@@ -143,8 +144,15 @@ class Tagger:
 
 
 @pytest.fixture
-def tagger(monkeypatch: pytest.MonkeyPatch) -> None:
-    """In the place of a step of the default chain."""
+def moods_alone(tmp_path: Path) -> None:
+    """Settings of a chain that finds moods and brands only."""
+    chain = '[enrich]\nchain = ["brands", "tokens", "sentiment"]\n'
+    (tmp_path / "tingchao.toml").write_text(chain, encoding="utf-8")
+
+
+@pytest.fixture
+def tagger(moods_alone: None, monkeypatch: pytest.MonkeyPatch) -> None:
+    """In the place of a step of a short chain."""
     monkeypatch.setattr("processors.sentiment.LinearSentiment.enrich", Tagger(None, None).enrich)
 
 
@@ -169,6 +177,7 @@ def test_questions_with_many_labels_and_emotions_are_measured(tmp_path: Path) ->
     assert "处理链从不给出的标签：动力 正面" in answer.out
 
 
+@pytest.mark.usefixtures("moods_alone")
 def test_a_question_that_no_step_answers_is_told(tmp_path: Path) -> None:
     path = rows(tmp_path, {"text": "我要投诉", "intents": ["投诉"], "label": -1})
 

@@ -5,11 +5,13 @@ from hypothesis import strategies as st
 
 from processors.features import (
     MAX_CHARACTERS,
+    MOST_BITS,
     TAIL_WEIGHT,
     hashed_ngrams,
     normalised,
     own_words,
     parts_of,
+    text_features,
 )
 
 BITS = 18
@@ -161,3 +163,16 @@ def test_the_mix_puts_own_words_before_the_tail() -> None:
             ]
         )
     )
+
+
+def test_a_row_does_not_depend_on_reposts_beside_it() -> None:
+    # Given texts alone, and with a repost among them
+    texts = [f"第{number}次返修，刹车还是软，客服说再看看" for number in range(50)]
+    weights = np.random.default_rng(1).normal(size=(2**MOST_BITS, 3)).astype(np.float32)
+
+    # When both are scored
+    alone = text_features(texts) @ weights
+    beside = text_features([*texts, "气死//@甲:真的"]) @ weights
+
+    # Then to the last bit the scores are the same
+    assert (alone == beside[:-1]).all()

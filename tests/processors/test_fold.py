@@ -5,7 +5,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from processors.fold import INVISIBLE, fold
+from processors.fold import INVISIBLE, fold, fold_ahead
 
 
 @pytest.mark.parametrize(
@@ -30,6 +30,27 @@ from processors.fold import INVISIBLE, fold
 )
 def test_one_spelling_for_many(text: str, folded: str) -> None:
     assert fold(text) == folded
+
+
+def test_texts_folded_together_are_the_same_as_alone() -> None:
+    # Given texts whose borders fall between the halves of a surrogate pair, and a long one
+    texts = ["ＢＹＤ一起", "", "尾\ud83d", "\ude00頭", "Plain ABC", "長" * 3_000, "比亞迪一起"]
+
+    # When they are folded ahead, among more texts than are remembered
+    fold_ahead([*(f"Nr{number}" for number in range(2_000)), *texts])
+    fold_ahead(f"No{number}" for number in range(100))
+    fold_ahead(texts)
+
+    # Then each is what it is alone
+    assert [fold(text) for text in texts] == [
+        "byd一起",
+        "",
+        "尾\ud83d",
+        "\ude00头",
+        "plain abc",
+        "长" * 3_000,
+        "比亚迪一起",
+    ]
 
 
 def test_every_code_point_folds_to_one_that_stays() -> None:
