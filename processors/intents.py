@@ -3,8 +3,9 @@
 Several may hold. Listed words (``intents.toml``) in the writer's own words (``prepare.py``) add to
 a sum per intent, beside what the sentence shows: question marks, negation, a car's part with a
 fault (``defects.py``), the shares of ``sentiment``, the form of news or an advertisement. The
-score is the logistic function of the sum; an intent holds from 0.5 on. ``intents.md`` tells how
-well that works.
+score is the logistic function of the sum; an intent holds from 0.5 on. Of complaints and praise a
+linear model on n-grams (``intents_training.py``), which has learnt from rated reviews, adds its own
+score as far as the mood agrees. ``intents.md`` tells how well that works.
 
 Nobody speaks as a customer on a hot-search board, and neither do the press and companies
 themselves: of them only rumours are told.
@@ -60,7 +61,7 @@ INTENTS: Final = (
 REASONS: Final = ("promise", "quality", "practicality", "enjoyment", "respect")
 """Why one complains; in the order of records."""
 
-_REVISION = 1  # of the weights in this file
+_REVISION = 2  # of the weights in this file
 _READ = 2_000
 _COMPLAINT, _ENQUIRY, _PRAISE = map(INTENTS.index, ("complaint", "enquiry", "praise"))
 _RUMOUR = INTENTS.index("rumour")
@@ -216,7 +217,8 @@ def _judged(posts: Sequence[EnrichedPost], batch: Batch, learnt: Sums) -> list[E
         factor, added, least, most = _LEARNT[name]
         sums_of = np.minimum(sums[:, INTENTS.index(name)], _MOST_BY_WORDS[name])
         by_model = np.clip(factor * (learnt[:, column] + added), least, most)
-        sums[:, INTENTS.index(name)] = sums_of + by_model
+        agreeing = np.array([_agreement(post.sentiment, name) for post in posts])
+        sums[:, INTENTS.index(name)] = sums_of + np.where(by_model > 0, agreeing, 1.0) * by_model
     found: dict[int, list[Label]] = {}
     places, intents = np.nonzero(sums >= 0)
     for place, intent, total in zip(
@@ -242,6 +244,13 @@ def _judged(posts: Sequence[EnrichedPost], batch: Batch, learnt: Sums) -> list[E
 def _tipped(by_mood: float) -> float:
     """A mood speaks for an intent more than its lack speaks against it: titles are sober."""
     return max(-0.4, by_mood)
+
+
+def _agreement(mood: Sentiment | None, name: str) -> float:
+    """How far the mood agrees with a complaint or praise; without one the model is not heard."""
+    if mood is None:
+        return 0.0
+    return min(1.0, 2 * (mood.negative if name == "complaint" else mood.positive))
 
 
 def _sighing(mood: Sentiment) -> float:

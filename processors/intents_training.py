@@ -76,7 +76,7 @@ def train(
     """
     given = list(rows)
     used = [given[place] for place in distinct(given)]
-    domain_of = DOMAIN_OF_SET | (domains or {})
+    domain_of = {**DOMAIN_OF_SET, **(domains or {})}
     texts = [row.text for row in used]
     customers = np.array([domain_of.get(row.set, "general") in _CUSTOMERS for row in used])
     labels = np.array([row.label for row in used])
