@@ -22,6 +22,8 @@ from processors.linear import Head, LinearModel
 from processors.linear_training import FOLDS, Progress, counter, deal, distinct, fit, held_out
 from processors.sentiment import Domain
 from processors.sentiment_training import DOMAIN_OF_SET, LABELS
+from schemas.errors import FatalError
+from schemas.language import say
 
 __all__ = ["Trained", "train", "train_files"]
 
@@ -72,7 +74,7 @@ def train(
     """Cross-validate, then train on all rows; deterministic.
 
     Raises:
-        FatalError: scikit-learn is missing.
+        FatalError: scikit-learn is missing, or too few rows of customers.
     """
     given = list(rows)
     used = [given[place] for place in distinct(given)]
@@ -80,6 +82,8 @@ def train(
     texts = [row.text for row in used]
     customers = np.array([domain_of.get(row.set, "general") in _CUSTOMERS for row in used])
     labels = np.array([row.label for row in used])
+    for name in LEARNT:
+        _check_enough(name, int((customers & (labels == _LABEL_OF[name])).sum()), len(used))
     importance = np.array([row.weight for row in used])
     features = fewer_bits(text_features(texts), _BITS)
     features.sum_duplicates()
@@ -96,6 +100,21 @@ def train(
     weights = np.hstack([column for column, _ in fitted])
     bias = np.concatenate([one for _, one in fitted])
     return Trained(LinearModel((Head(HEAD, LEARNT, "many"),), weights, bias), len(used), f1)
+
+
+def _check_enough(name: str, examples: int, rows: int) -> None:
+    if FOLDS <= examples <= rows - FOLDS:
+        return
+    label = _LABEL_OF[name]
+    raise FatalError(
+        say(
+            f"标签 {label} 的顾客文字有 {examples} 条，共 {rows} 条；两边都至少要 {FOLDS} 条。"
+            "请补充，或用 --domain 集合=reviews 说明哪些集合是顾客写的。",
+            f"{examples} of {rows} texts are customers' with label {label}; {FOLDS} of them and "
+            f"{FOLDS} others are needed. Add some, or say which sets customers wrote with "
+            "--domain SET=reviews.",
+        )
+    )
 
 
 def _f1(there: np.ndarray, found: np.ndarray) -> float:

@@ -177,7 +177,10 @@ def written_as_json(line: Line) -> dict[str, tuple[tuple[str, ...], Any]]:
             dict,
         ),
         "train intents": (
-            (str(line.folder / "train.jsonl"), "--out", str(line.folder / "intents.npz")),
+            (
+                str(line.folder / "train.jsonl"), "--domain", "train=reviews",
+                "--out", str(line.folder / "intents.npz"),
+            ),
             dict,
         ),
         "train sentiment": (

@@ -7,8 +7,10 @@ import pytest
 
 from processors.features import text_features
 from processors.intents import HEAD, LEARNT
-from processors.intents_training import train_files
+from processors.intents_training import train, train_files
+from processors.labelled import Labelled
 from processors.linear import LinearModel
+from schemas.errors import FatalError
 
 THINGS = "车机 座椅 空调 音响 方向盘 后备箱 轮胎 车门".split()
 
@@ -36,3 +38,9 @@ def test_bad_texts_of_customers_are_complaints(tmp_path: Path) -> None:
     assert complaint[2] < complaint[0] - 1
     assert trained.rows == 24
     assert set(trained.f1) == set(LEARNT)
+
+
+def test_rows_that_no_customer_wrote_are_one_sentence() -> None:
+    rows = [Labelled(f"周{number}发货", -1, "weibo") for number in range(20)]
+    with pytest.raises(FatalError, match="--domain"):
+        train(rows)
