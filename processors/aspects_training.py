@@ -29,11 +29,11 @@ from processors.aspect_model import MOODS, heads_of, present
 from processors.features import fewer_bits, text_features
 from processors.labelled import need_folder, write_model
 from processors.linear import Floats, LinearModel
-from processors.linear_training import FOLDS, Progress, scikit_learn, telling
+from processors.linear_training import FOLDS, Progress, micro_f1, scikit_learn, telling
 from schemas.errors import FatalError
 from schemas.language import say
 
-__all__ = ["AspectReport", "Trained", "micro_f1", "read_rows", "train", "train_files"]
+__all__ = ["AspectReport", "Trained", "read_rows", "train", "train_files"]
 
 _LABELS = (-1, 0, 1)  # in the order of MOODS
 
@@ -148,11 +148,6 @@ def train(rows: Iterable[Row], progress: Progress | None = None) -> Trained:
     everywhere = np.zeros((2**_BITS, weights.shape[1]), np.float32)
     everywhere[arrays.columns] = weights
     return _judged(LinearModel(heads_of(aspects), everywhere, bias), scores, arrays, aspects)
-
-
-def micro_f1(said: npt.NDArray[np.bool_], true: npt.NDArray[np.bool_], right: Any = True) -> float:
-    """F1 of all places together; ``right``: where what is said besides is right too."""
-    return float(2 * (said & true & right).sum() / max(1, said.sum() + true.sum()))
 
 
 def _judged(model: LinearModel, scores: Floats, rows: _Rows, aspects: Sequence[str]) -> Trained:

@@ -12,9 +12,9 @@ from typing import NamedTuple
 import numpy as np
 import numpy.typing as npt
 
-from processors.word_batches import Batch, Numbers, Places, Scanner, WordList, batches_of
+from processors.word_batches import Batch, Numbers, Places, WordList
 
-__all__ = ["LIST", "NO_DEFECTS", "Defects", "defects_of", "find_defects"]
+__all__ = ["LIST", "NO_DEFECTS", "Defects", "defects_of"]
 
 LIST = WordList("defects")
 
@@ -58,13 +58,6 @@ class Defects(NamedTuple):
 
 
 NO_DEFECTS = Defects()
-
-
-def find_defects(text: str) -> Defects:
-    """Defects in one folded text."""
-    [texts] = batches_of([text])
-    batch = Scanner(LIST).scan(texts)
-    return defects_of(batch, batch.found[0]).get(0, NO_DEFECTS)
 
 
 def defects_of(batch: Batch, places: Places) -> Mapping[int, Defects]:

@@ -21,6 +21,7 @@ from pydantic_core import PydanticCustomError
 from processors.automaton import Automaton
 from processors.explained import Explained, explained_words, field_word, label_of
 from processors.fold import FOLD_VERSION, fold
+from processors.intents import REASONS
 from processors.labels import label_names
 from processors.prepare import prepare
 from schemas.component import ComponentConfig
@@ -65,7 +66,7 @@ DEFAULTS: Final[Mapping[str, tuple[str, ...]]] = {
 #: Findings that may be named, by kind; of those without a list any name is taken.
 _LABELS: Final[Mapping[str, frozenset[str]]] = {
     "intent": frozenset(label_names("intents")),
-    "reason": frozenset(("promise", "quality", "practicality", "enjoyment", "respect")),
+    "reason": frozenset(REASONS),
     "aspect": frozenset(label_names("aspects")),
     "defect": frozenset(),
 }

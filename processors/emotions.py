@@ -21,7 +21,7 @@ from pydantic import Field
 from processors.cues import cues_version, find_cues, find_places
 from processors.explained import Clue, Explained, explained_label, field_word
 from processors.features import text_features
-from processors.linear import Floats, LinearModel, softmax
+from processors.linear import Floats, LinearModel
 from processors.linear_evidence import clues_of, for_label
 from processors.prepare import PREPARE_VERSION, prepare
 from processors.sentiment import judged_text
@@ -104,11 +104,12 @@ class Emotions:
 
     def shares(self, texts: Sequence[str]) -> Floats:
         """A row per text, a column per feeling."""
-        scores = self._model.scores(text_features(texts))[:, self._model.columns(HEAD)]
+        scores = self._model.scores(text_features(texts))
+        columns = self._model.columns(HEAD)
         for row, text in enumerate(texts):
             if moved := word_scores(text):
-                scores[row] += moved
-        return softmax(scores / self._model.head(HEAD).temperature)
+                scores[row, columns] += moved
+        return self._model.shares(HEAD, scores)
 
     def _labels(self, shares: Sequence[float]) -> tuple[Label, ...]:
         first = max(shares)

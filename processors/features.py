@@ -12,7 +12,7 @@ n-grams share one now and then. Any change here changes what trained weights mea
 """
 
 import re
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from functools import lru_cache
 from typing import NamedTuple
 
@@ -141,13 +141,10 @@ def hashed_ngrams(texts: Sequence[str], bits: int) -> csr_matrix:
     whole = row.astype(np.uint32 if small else np.uint64) << bits
 
     keys = []
-    rolling = np.zeros_like(codes)
     inside = np.ones(len(codes), np.bool_)
-    for size in range(1, _LONGEST_GRAM + 1):
-        places = max(len(codes) - size + 1, 0)
-        rolling, inside = rolling[:places], inside[:places] & ~border[size - 1 :]
-        rolling = _roll(rolling, codes[size - 1 :], size)
-        keys.append((whole[:places] | _bucket(rolling, bits))[inside])
+    for size, buckets in enumerate(_buckets(codes, bits), 1):
+        inside = inside[: len(buckets)] & ~border[size - 1 :]
+        keys.append((whole[: len(buckets)] | buckets)[inside])
     key = np.concatenate(keys)
     key.sort()
     if len(key):
@@ -167,13 +164,7 @@ def ngram_buckets(texts: Sequence[str], bits: int) -> tuple[Codes, list[Codes]]:
     cross the border of a text are there too.
     """
     codes = _codes(texts)
-    rolling = np.zeros_like(codes)
-    buckets = []
-    for size in range(1, _LONGEST_GRAM + 1):
-        places = max(len(codes) - size + 1, 0)
-        rolling = _roll(rolling[:places], codes[size - 1 :], size)
-        buckets.append(_bucket(rolling, bits))
-    return codes, buckets
+    return codes, list(_buckets(codes, bits))
 
 
 def normalised(text: str) -> str:
@@ -181,11 +172,15 @@ def normalised(text: str) -> str:
     return "".join(map(chr, _codes([text])[:-1]))
 
 
-def _roll(rolling: Codes, letters: Codes, size: int) -> Codes:
-    """Hashes of n-grams from those that are one letter shorter."""
-    longer: Codes = (rolling ^ (rolling >> np.uint32(15))) * _STEP + letters * _LETTER
-    longer += np.uint32(size)
-    return longer
+def _buckets(codes: Codes, bits: int) -> Iterator[Codes]:
+    """Of each size of n-gram the buckets, in order of the places where they begin."""
+    rolling = np.zeros_like(codes)
+    for size in range(1, _LONGEST_GRAM + 1):
+        # from those that are one letter shorter
+        rolling = rolling[: max(len(codes) - size + 1, 0)]
+        rolling = (rolling ^ (rolling >> np.uint32(15))) * _STEP + codes[size - 1 :] * _LETTER
+        rolling += np.uint32(size)
+        yield _bucket(rolling, bits)
 
 
 def _bucket(hashed: Codes, bits: int) -> Codes:
@@ -242,12 +237,10 @@ def _placed(part: str, offset: int, bits: int) -> list[PlacedNgram]:
     """The n-grams of a part whose first character is at ``offset`` of the text."""
     codes, places = _placed_codes(part)
     found = []
-    rolling = np.zeros_like(codes)
-    for size in range(1, min(_LONGEST_GRAM, len(codes)) + 1):
-        rolling = _roll(rolling[: len(codes) - size + 1], codes[size - 1 :], size)
+    for size, buckets in enumerate(_buckets(codes, bits), 1):
         found += [
             PlacedNgram(offset + places[n][0], offset + places[n + size - 1][1], bucket)
-            for n, bucket in enumerate(_bucket(rolling, bits).tolist())
+            for n, bucket in enumerate(buckets.tolist())
         ]
     return sorted(found)
 

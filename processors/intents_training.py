@@ -19,9 +19,18 @@ from processors.features import fewer_bits, text_features
 from processors.intents import HEAD, LEARNT
 from processors.labelled import Labelled, need_folder, read_labelled, write_model
 from processors.linear import Head, LinearModel
-from processors.linear_training import FOLDS, Progress, counter, deal, distinct, fit, held_out
+from processors.linear_training import (
+    FOLDS,
+    Progress,
+    counter,
+    deal,
+    distinct,
+    fit,
+    held_out,
+    micro_f1,
+)
 from processors.sentiment import Domain
-from processors.sentiment_training import DOMAIN_OF_SET, LABELS
+from processors.sentiment_training import LABELS, domain_of
 from schemas.errors import FatalError
 from schemas.language import say
 
@@ -78,9 +87,8 @@ def train(
     """
     given = list(rows)
     used = [given[place] for place in distinct(given)]
-    domain_of = {**DOMAIN_OF_SET, **(domains or {})}
     texts = [row.text for row in used]
-    customers = np.array([domain_of.get(row.set, "general") in _CUSTOMERS for row in used])
+    customers = np.array([domain_of(row.set, domains) in _CUSTOMERS for row in used])
     labels = np.array([row.label for row in used])
     for name in LEARNT:
         _check_enough(name, int((customers & (labels == _LABEL_OF[name])).sum()), len(used))
@@ -94,7 +102,7 @@ def train(
         folds = deal(texts, classes)
         every = np.ones(len(texts), np.bool_)
         scores = held_out(features, classes, importance, folds, every, _INVERSE_PENALTY, step)
-        f1[name] = _f1(classes > 0, scores[:, -1] >= 0)
+        f1[name] = micro_f1(scores[:, -1] >= 0, classes > 0)
         fitted.append(fit(features, classes, importance, _INVERSE_PENALTY))
         step()
     weights = np.hstack([column for column, _ in fitted])
@@ -115,8 +123,3 @@ def _check_enough(name: str, examples: int, rows: int) -> None:
             "--domain SET=reviews.",
         )
     )
-
-
-def _f1(there: np.ndarray, found: np.ndarray) -> float:
-    both = 2 * int((there & found).sum())
-    return both / max(1, int(there.sum() + found.sum()))

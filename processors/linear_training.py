@@ -46,6 +46,7 @@ __all__ = [
     "fit",
     "held_out",
     "macro_f1",
+    "micro_f1",
     "scikit_learn",
     "telling",
 ]
@@ -196,6 +197,11 @@ def macro_f1(classes: npt.NDArray[Any], answers: npt.NDArray[Any]) -> float:
         said, true = answers == one, classes == one
         figures.append(2 * (said & true).sum() / (said.sum() + true.sum()))
     return float(np.mean(figures)) if figures else 0.0
+
+
+def micro_f1(said: Flags, true: Flags, right: Any = True) -> float:
+    """F1 of all places together; ``right``: where what is said besides is right too."""
+    return float(2 * (said & true & right).sum() / max(1, said.sum() + true.sum()))
 
 
 def calibration_error(shares: Floats, classes: Places) -> float:

@@ -30,7 +30,7 @@ from processors.brand_tree import trades
 from processors.explained import Explained, explained_mood, unsaid_mood
 from processors.features import MAX_CHARACTERS, own_words, text_features
 from processors.fold import INVISIBLE, fold
-from processors.linear import Floats, LinearModel, softmax
+from processors.linear import Floats, LinearModel
 from processors.linear_evidence import clues_of, for_label
 from processors.mood_marks import MARKS_VERSION, mood_offsets
 from processors.prepare import prepare
@@ -160,11 +160,9 @@ class LinearSentiment:
         rows, offsets = [row for row, _ in marked], [found for _, found in marked]
         shares = np.zeros((len(texts), len(MOODS)))
         for domain in set(domains):
-            head = self._model.head(domain)
-            mine = scores[:, self._model.columns(domain)]
             if rows:
-                mine[rows] += offsets
-            shares_here = softmax(mine / head.temperature)
+                scores[rows, self._model.columns(domain)] += offsets
+            shares_here = self._model.shares(domain, scores)
             chosen = np.array([one == domain for one in domains])
             shares[chosen] = shares_here[chosen]
         return shares

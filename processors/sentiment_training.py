@@ -41,7 +41,7 @@ from processors.sentiment import DOMAINS, MOODS, Domain
 from schemas.errors import FatalError
 from schemas.language import say
 
-__all__ = ["LABELS", "SetReport", "Trained", "read_rows", "train", "train_files"]
+__all__ = ["LABELS", "SetReport", "Trained", "domain_of", "read_rows", "train", "train_files"]
 
 LABELS = (-1, 0, 1)
 """Labels of the rows, in the order of ``MOODS``."""
@@ -176,7 +176,7 @@ def train(
     """
     given = list(rows)
     names = list(dict.fromkeys(row.set for row in given))
-    by_set = {name: (domains or {}).get(name) or domain_of(name) for name in names}
+    by_set = {name: domain_of(name, domains) for name in names}
     used = [given[place] for place in distinct(given)]
     _check_enough(used)
     arrays = _arrays(used, names, by_set)
@@ -206,9 +206,9 @@ def train(
     return Trained(model, tuple(reports))
 
 
-def domain_of(name: str) -> Domain:
-    """The domain of a set where the user names none."""
-    return DOMAIN_OF_SET.get(name, "general")
+def domain_of(name: str, domains: Mapping[str, Domain] | None = None) -> Domain:
+    """The domain of a set: as the user says, else that of the card's sets, else ``general``."""
+    return (domains or {}).get(name) or DOMAIN_OF_SET.get(name, "general")
 
 
 def _head(domain: Domain, rows: _Rows, step: Callable[[], None]) -> _Judged:

@@ -20,7 +20,7 @@ from pipeline.cli.common import (
     settings_of,
     wait_for,
 )
-from pipeline.cli.rules import SetOption
+from pipeline.cli.rules import RulesOption, SetOption
 from pipeline.one_post import (
     asked_rules,
     indexed_post,
@@ -108,15 +108,7 @@ def explain(
             help=say("当作在说这个品牌的帖子下的回复。", "As a reply to a post about this brand."),
         ),
     ] = None,
-    rules: Annotated[
-        Path | None,
-        typer.Option(
-            "--rules",
-            help=say(
-                "用这个规则文件；默认线上的规则。", "By this rule file instead of what is live."
-            ),
-        ),
-    ] = None,
+    rules: RulesOption = None,
     rule_set: SetOption = None,
     json_output: JsonOption = False,
 ) -> None:

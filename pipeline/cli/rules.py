@@ -30,7 +30,7 @@ from schemas.errors import FatalError
 from schemas.language import say
 from schemas.rules import RuleSet
 
-__all__ = ["FileArgument", "SetOption", "rules_app"]
+__all__ = ["FileArgument", "RulesOption", "SetOption", "rules_app"]
 
 rules_app = typer.Typer(
     help=say("规则：听什么。", "Rules: what to listen for."), no_args_is_help=True
@@ -43,6 +43,13 @@ SetOption = Annotated[
     typer.Option(
         "--set",
         help=say("规则集；默认设置里的第一个。", "Rule set; the settings' first by default."),
+    ),
+]
+RulesOption = Annotated[
+    Path | None,
+    typer.Option(
+        "--rules",
+        help=say("用这个规则文件；默认线上的规则。", "By this rule file instead of what is live."),
     ),
 ]
 

@@ -19,7 +19,7 @@ from pipeline.cli.common import (
     settings_of,
     wait_for,
 )
-from pipeline.cli.rules import FileArgument, SetOption, rules_app
+from pipeline.cli.rules import FileArgument, RulesOption, SetOption, rules_app
 from pipeline.endpoints import kafka_of
 from pipeline.mappings import needed_mapping
 from pipeline.one_post import asked_rules, indexed_post, post_of_text, read_text
@@ -71,15 +71,7 @@ def rules_explain(
         Path | None,
         typer.Option("--file", help=say("装着文字的文件（UTF-8）。", "File with a text (UTF-8).")),
     ] = None,
-    rules: Annotated[
-        Path | None,
-        typer.Option(
-            "--rules",
-            help=say(
-                "用这个规则文件；默认线上的规则。", "By this rule file instead of what is live."
-            ),
-        ),
-    ] = None,
+    rules: RulesOption = None,
     rule_set: SetOption = None,
     json_output: JsonOption = False,
 ) -> None:

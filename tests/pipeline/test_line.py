@@ -49,7 +49,8 @@ def story(tmp_path_factory: pytest.TempPathFactory) -> Story:
 def duty(receiver: Receiver) -> dict[str, object]:
     """Settings of a webhook channel; the secret itself comes from the environment."""
     channel = {"use": "webhook", "url": receiver.url, "secrets": [{"env": "DUTY_SECRET"}]}
-    return {"duty": channel}
+    # A held answer waits for the kill, not for the channel's patience: a busy machine takes longer.
+    return {"duty": channel | {"timeout_seconds": 60}}
 
 
 @dataclass(frozen=True)
@@ -319,8 +320,7 @@ def test_a_notice_that_a_kill_cut_off_comes_again_with_its_key(
     keys = disturbed.receiver.keys()
 
     assert set(keys) == set(undisturbed.receiver.keys())
-    # Once more, or twice where the machine was too busy to answer in time.
-    assert Counter(keys)[keys[0]] >= 2
+    assert Counter(keys)[keys[0]] == 2
     assert len(keys) == len(set(keys)) + 1
 
 

@@ -7,8 +7,9 @@ import numpy as np
 import pytest
 
 from processors.aspect_model import MOODS, AspectModel
-from processors.aspects_training import Row, micro_f1, read_rows, train, train_files
+from processors.aspects_training import Row, read_rows, train, train_files
 from processors.features import text_features
+from processors.linear_training import micro_f1
 from schemas.errors import FatalError
 
 WORDS = {"油耗": "百公里 油箱 加油站", "空间": "后备箱 第三排 腿部"}

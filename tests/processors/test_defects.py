@@ -2,8 +2,15 @@
 
 import pytest
 
-from processors.defects import find_defects
+from processors.defects import LIST, NO_DEFECTS, Defects, defects_of
 from processors.fold import fold
+from processors.word_batches import Scanner, batches_of
+
+
+def find_defects(text: str) -> Defects:
+    [texts] = batches_of([text])
+    batch = Scanner(LIST).scan(texts)
+    return defects_of(batch, batch.found[0]).get(0, NO_DEFECTS)
 
 
 @pytest.mark.parametrize(
