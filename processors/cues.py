@@ -21,7 +21,16 @@ from typing import Any, NamedTuple
 from processors.automaton import Automaton
 from processors.fold import FOLD_VERSION, INVISIBLE, fold
 
-__all__ = ["MOST_CUES", "Cue", "Place", "cues_version", "find_cues", "find_places", "groups_of", "weights_of"]
+__all__ = [
+    "MOST_CUES",
+    "Cue",
+    "Place",
+    "cues_version",
+    "find_cues",
+    "find_places",
+    "groups_of",
+    "weights_of",
+]
 
 #: Words of one file that are looked at in a text: who asks compares them with each other, and a
 #: text that recites a list would take minutes. An article of 2,000 characters has some forty.

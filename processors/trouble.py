@@ -8,20 +8,22 @@ Limits: words alone; who is to blame is not known, and a firm that helps in some
 is told by 捐款 and 驰援 only.
 """
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence, Set
 from functools import cache
 from typing import NamedTuple
 
 from processors.cues import Place, find_places, weights_of
 from processors.fold import fold
 
-__all__ = ["BAD", "GOOD", "Trouble", "trouble_of", "trouble_in"]
+__all__ = ["BAD", "GOOD", "TROUBLED", "Trouble", "trouble_of"]
 
 BAD = (
     *("harm", "defect", "law", "authority", "conduct", "apology", "outrage", "reply", "leak"),
     *("outage", "business", "price"),
 )
-GOOD = ("launch", "product", "stars", "good_news", "other", "bystander")
+GOOD = ("launch", "giveaway", "product", "stars", "good_news", "other", "bystander")
+TROUBLED = 0.5
+"""From this score on a post counts as one that tells of trouble."""
 LOOKED_AT = 500
 """Characters of a text: what follows is detail, or another matter."""
 
@@ -35,20 +37,20 @@ class Trouble(NamedTuple):
     """Groups that have a word in it, as the list orders them."""
 
 
+_NONE = Trouble(0.0, ())
+
+
 def trouble_of(text: str) -> Trouble:
     """What a text says, by its beginning."""
-    return trouble_in(fold(text[:LOOKED_AT]))
-
-
-def trouble_in(folded: str) -> Trouble:
-    """The same of a folded text."""
-    found: dict[str, set[str]] = {}
-    for _, _, group, word in _longest(find_places("trouble", folded)):
-        found.setdefault(group, set()).add(word)
+    places = find_places("trouble", fold(text[:LOOKED_AT]))
+    if not places:
+        return _NONE
+    found = {group for _, _, group, _ in _longest(places)}
     return Trouble(_score(found), tuple(group for group in _weights() if group in found))
 
 
-def _score(found: Mapping[str, set[str]]) -> float:
+def _score(found: Set[str]) -> float:
+    """The weights of the first group and half of each further one, less half of what calms."""
     weights = _weights()
     bad = sorted((weights[group] for group in BAD if group in found), reverse=True)
     good = sorted((-weights[group] for group in GOOD if group in found), reverse=True)
@@ -57,12 +59,14 @@ def _score(found: Mapping[str, set[str]]) -> float:
     return round(min(1.0, max(0.0, (worse - better / 2) / 10)), 3)
 
 
-def _longest(places: "list[Place] | tuple[Place, ...]") -> list[Place]:
+def _longest(places: Sequence[Place]) -> list[Place]:
     """Without the words that lie within another one."""
     kept: list[Place] = []
+    end = 0
     for place in sorted(places, key=lambda one: (one[0], -one[1])):
-        if not kept or place[1] > max(one[1] for one in kept):
+        if place[1] > end:
             kept.append(place)
+            end = place[1]
     return kept
 
 

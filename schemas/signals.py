@@ -8,7 +8,7 @@ from typing import Annotated, Literal
 
 from pydantic import Field, TypeAdapter, ValidationError
 
-from schemas.enriched import BrandRole, Mood
+from schemas.enriched import AuthorKind, BrandRole, Mood
 from schemas.errors import RejectedError
 from schemas.post import PostId, PostKind
 from schemas.record import Record, UtcTime, check_parts, explain
@@ -41,6 +41,17 @@ class Mention(Record):
     negative: Annotated[float, Field(ge=0, le=1)] | None = None
     intents: Annotated[tuple[Annotated[str, Field(max_length=64)], ...], Field(max_length=32)] = ()
     """What the writer wants: labels of ``processors/intents.py``."""
+    emotions: Annotated[tuple[Annotated[str, Field(max_length=32)], ...], Field(max_length=8)] = ()
+    """Feelings it shows: labels of ``processors/emotions.py``; fear includes panic."""
+    faults: Annotated[tuple[Annotated[str, Field(max_length=64)], ...], Field(max_length=8)] = ()
+    """What it complains of: defects, else aspects it speaks badly of, else reasons."""
+    trouble: Annotated[float, Field(ge=0, le=1)] = 0.0
+    """How surely listed words tell of trouble (``processors/trouble.py``); of a bare repost, those
+    of the text that it carries on; so the signs."""
+    signs: Annotated[tuple[Annotated[str, Field(max_length=32)], ...], Field(max_length=32)] = ()
+    """Groups of ``processors/cues_trouble.toml`` that have a word in it."""
+    author_kind: AuthorKind | None = None
+    """Who speaks: media, officials, staff, people, ..."""
     signature: Annotated[str, Field(max_length=64)] | None = None
     sketch: Annotated[str, Field(max_length=256)] | None = None
     matches: Annotated[tuple[str, ...], Field(max_length=1_000)] = ()
