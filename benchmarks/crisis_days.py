@@ -2,9 +2,9 @@
 
 Replays the recorded boards of ``../shared`` (or FOLDER) through brand tags, mentions and the judge
 of boards, in the order of the recording, and prints the scorer's JSON for all labelled days, last,
-and figures of each half (2021, 2026). The brands are those of ``deploy/registry`` and, by their names alone, the
-labelled ones that no registry knows. Nothing is fitted here; ``crossed`` chooses the two
-thresholds on one half and tells what they give on the other, and the other way round.
+and figures of each half (2021, 2026). The brands are those of ``deploy/registry`` and, by their
+names alone, the labelled ones that no registry knows. Nothing is fitted here; ``crossed`` chooses
+the two thresholds on one half and tells what they give on the other, and the other way round.
 
 ``--others`` prints the alarms of brands that no label is about, with their titles, for a reader.
 """

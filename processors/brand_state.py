@@ -82,6 +82,11 @@ class Finding:
             return False
         return score(count, bucket.normal.of(self.measured)) >= self.threshold
 
+    def excess(self, bucket: Bucket) -> float:
+        """How far the measured count is above the usual median."""
+        usual = bucket.normal.of(self.measured).median if bucket.normal is not None else 0.0
+        return bucket.tally.count(self.measured) - usual
+
 
 @dataclass(slots=True)
 class Case:

@@ -9,7 +9,7 @@ from processors.baseline import Measured, score
 from processors.brand_state import BrandState, Case, Finding
 from processors.buckets import Bucket, Tally
 from processors.traces import Sample
-from schemas.incident import Evidence, IncidentKind, Quote, WordCount
+from schemas.incident import BLAMING, Evidence, IncidentKind, Quote, WordCount
 
 __all__ = ["evidence_of", "first_post", "recount", "sample_of", "start_of", "total_voices"]
 
@@ -62,7 +62,7 @@ def first_post(state: BrandState, finding: Finding, number: int) -> tuple[Quote,
     largest = min(parts, key=lambda root: (-parts[root], root))
     if parts[largest] > 1 and parts[largest] * THREAD_PART >= bucket.tally.count(finding.measured):
         return state.threads[largest].first, largest
-    if finding.kind == "crisis":
+    if finding.kind in BLAMING:
         top = _top_words(bucket.tally.negative_words)
         if top and top[0].word in bucket.openers:
             return bucket.openers[top[0].word], None
@@ -75,7 +75,7 @@ def first_post(state: BrandState, finding: Finding, number: int) -> tuple[Quote,
 
 def sample_of(bucket: Bucket, kind: IncidentKind) -> Sample:
     """The posts that stand for what an incident of this kind is about."""
-    return bucket.complained if kind == "crisis" else bucket.said
+    return bucket.complained if kind in BLAMING else bucket.said
 
 
 def total_voices(state: BrandState, case: Case) -> int:
@@ -101,7 +101,7 @@ def recount(state: BrandState, case: Case) -> dict[str, object]:
     return {
         "totals": tally.numbers(),
         "evidence": max(windows, key=lambda window: window.score),
-        "words": _top_words(tally.negative_words if kind == "crisis" else tally.words),
+        "words": _top_words(tally.negative_words if kind in BLAMING else tally.words),
         "quotes": sample.quotes(),
         "first_post": _earlier(case.incident.first_post, case.thread, state),
     }

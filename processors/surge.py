@@ -25,7 +25,7 @@ hour) alarms when ``crisis_voices`` and the threshold are reached within one buc
 from collections.abc import Sequence
 from datetime import UTC, datetime, timedelta
 from math import floor
-from typing import Literal, Protocol, Self
+from typing import Literal, Protocol, Self, get_args
 
 from pydantic import Field, model_validator
 
@@ -34,6 +34,7 @@ from processors.brand_state import BrandState, Finding
 from processors.buckets import Bucket
 from processors.evidence import start_of
 from processors.incident_life import IncidentLife
+from processors.kinds import Limits, kind_of_blame, kind_of_copies, kind_of_voices
 from processors.traces import forget_threads, trace
 from schemas.component import ComponentConfig
 from schemas.enriched import BrandRole
@@ -44,12 +45,23 @@ from schemas.signals import Command, Mention
 
 __all__ = ["Surge"]
 
+_ANY: frozenset[IncidentKind] = frozenset(get_args(IncidentKind))
 _BLOCKED_BY: dict[IncidentKind, frozenset[IncidentKind]] = {
+    # What is blamed for one thing may at once be blamed for another; a crisis tells both.
     "crisis": frozenset({"crisis"}),
-    "copy_flood": frozenset({"copy_flood"}),
-    "praise_surge": frozenset({"crisis", "copy_flood", "praise_surge", "surge"}),
-    "surge": frozenset({"crisis", "copy_flood", "praise_surge", "surge"}),
+    "competitor_crisis": frozenset({"competitor_crisis"}),
+    "complaint": frozenset({"crisis", "competitor_crisis", "complaint", "rumour"}),
+    "rumour": frozenset({"crisis", "competitor_crisis", "rumour"}),
+    "copy_flood": frozenset({"copy_flood", "campaign"}),
+    "campaign": _ANY,
+    "praise_surge": _ANY,
+    "surge": _ANY,
 }
+_GROWS_OUT_OF: dict[IncidentKind, frozenset[IncidentKind]] = {
+    "crisis": frozenset({"complaint", "rumour"}),
+    "competitor_crisis": frozenset({"complaint", "rumour"}),
+}
+"""What becomes a crisis stays one incident."""
 
 
 class Gap(Protocol):
@@ -171,9 +183,9 @@ class Surge:
         self._life = IncidentLife(timedelta(hours=config.close_after_hours))
         self._crisis = self._finding("crisis", "negative", config.crisis_voices)
         self._flood = self._finding("copy_flood", "mentions", config.wave_mentions)
-        self._praise = self._finding("praise_surge", "voices", config.surge_voices)
         self._surge = self._finding("surge", "voices", config.surge_voices)
         self._wave = self._finding("surge", "mentions", config.wave_mentions)
+        self._limits = Limits(config.praise_share, config.praise_negative_share)
 
     def _finding(self, kind: IncidentKind, measured: Measured, least: int) -> Finding:
         return Finding(
@@ -297,9 +309,14 @@ class Surge:
     # -- what a bucket says
 
     def _open(self, state: BrandState, number: int, bucket: Bucket) -> list[Incident]:
-        finding = self._judge(bucket)
+        finding = self._judge(bucket, state.role)
         if finding is None:
             return []
+        if finding.kind in _GROWS_OUT_OF:
+            smaller = _GROWS_OUT_OF[finding.kind]
+            for case in state.cases:
+                if case.finding.kind in smaller:
+                    return [self._life.escalate(state, case, finding, number)]
         blockers = _BLOCKED_BY[finding.kind]
         if any(case.finding.kind in blockers for case in state.cases):
             return []
@@ -307,8 +324,25 @@ class Surge:
             return []
         return [self._life.open(state, finding, number)]
 
-    def _judge(self, bucket: Bucket) -> Finding | None:
-        """The most important thing that the bucket shows, if any."""
+    def _judge(self, bucket: Bucket, role: BrandRole) -> Finding | None:
+        """The most important thing that the bucket shows, if any, by its name."""
+        finding = self._unusual(bucket)
+        if finding is None:
+            return None
+        facts = bucket.facts(role)
+        if finding is self._crisis:
+            kind = kind_of_blame(facts, finding.excess(bucket), finding.floor)
+        elif finding is self._flood:
+            kind = kind_of_copies(facts, self._limits)
+        else:
+            kind = kind_of_voices(facts, self._limits)
+        return self._named(finding, kind)
+
+    def _named(self, finding: Finding, kind: IncidentKind) -> Finding:
+        return self._finding(kind, finding.measured, finding.floor)
+
+    def _unusual(self, bucket: Bucket) -> Finding | None:
+        """What is far from usual, whatever it is called."""
         if bucket.normal is None:
             return None
         config, tally = self._config, bucket.tally
@@ -320,9 +354,7 @@ class Surge:
         if copied >= config.copy_share:
             return self._flood if self._flood.holds(bucket) else None
         if self._surge.holds(bucket):
-            praised = tally.positive >= config.praise_share * tally.voices
-            blamed = tally.negative >= config.praise_negative_share * tally.voices
-            return self._praise if praised and not blamed else self._surge
+            return self._surge
         # Only when hardly anybody speaks: a launch is reposted too, and is named by its voices.
         silent = tally.copies >= config.flood_share * tally.mentions
         return self._wave if silent and self._wave.holds(bucket) else None

@@ -8,7 +8,7 @@ from typing import Annotated, Literal
 
 from pydantic import Field, TypeAdapter, ValidationError
 
-from schemas.enriched import AuthorKind, BrandRole, Mood
+from schemas.enriched import BrandRole, Mood
 from schemas.errors import RejectedError
 from schemas.post import PostId, PostKind
 from schemas.record import Record, UtcTime, check_parts, explain
@@ -34,6 +34,8 @@ class Mention(Record):
     kind: PostKind
     author_id: Annotated[str, Field(max_length=128)]
     author_name: Annotated[str, Field(max_length=200)] | None = None
+    author_kind: Annotated[str, Field(max_length=32)] | None = None
+    """Who writes: an ``AuthorKind``, as far as it could be told."""
     followers: int | None = None
     event_at: UtcTime
     event_clamped: bool = False
@@ -50,8 +52,6 @@ class Mention(Record):
     of the text that it carries on; so the signs."""
     signs: Annotated[tuple[Annotated[str, Field(max_length=32)], ...], Field(max_length=32)] = ()
     """Groups of ``processors/cues_trouble.toml`` that have a word in it."""
-    author_kind: AuthorKind | None = None
-    """Who speaks: media, officials, staff, people, ..."""
     signature: Annotated[str, Field(max_length=64)] | None = None
     sketch: Annotated[str, Field(max_length=256)] | None = None
     matches: Annotated[tuple[str, ...], Field(max_length=1_000)] = ()
