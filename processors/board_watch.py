@@ -29,7 +29,7 @@ from schemas.signals import Mention
 
 __all__ = ["MAX_TOPICS", "USUAL_DAYS", "BoardRule", "Boards", "BoardsNow", "Topic"]
 
-MAX_TOPICS = 200
+MAX_TOPICS = 60
 USUAL_DAYS = 28
 _DAY = timedelta(days=1)
 

@@ -75,6 +75,8 @@ class Tally:
         """One of the counts that are compared with what is usual."""
         if measured == "negative":
             return self.negative
+        if measured == "topics":
+            return 0
         return self.voices if measured == "voices" else self.mentions
 
     def add(self, other: "Tally") -> None:
@@ -171,6 +173,7 @@ class Bucket:
             officials=heard.officials,
             staff=heard.staff,
             calling=heard.calling,
+            reposted=heard.reposted,
             fault=worst[0] if worst is not None else None,
             fault_voices=worst[1] if worst is not None else 0,
         )

@@ -17,7 +17,7 @@ TOP_WORDS = 8
 THREAD_PART = 3
 """A thread with one of so many of the measured posts is where the wave began."""
 _EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
-_PLACE: dict[Measured, int] = {"mentions": 0, "voices": 1, "negative": 2}
+_PLACE: dict[Measured, int] = {"mentions": 0, "voices": 1, "negative": 2, "topics": 0}
 
 
 def start_of(bucket: int, bucket_minutes: int) -> datetime:
@@ -90,12 +90,15 @@ def recount(state: BrandState, case: Case) -> dict[str, object]:
     tally, sample = Tally(), Sample()
     tally.add(case.tally)
     sample.merge(case.sample)
+    boards = case.finding.measured == "topics"
     windows = []
     for number, bucket in state.open_from(case.opening):
         tally.add(bucket.tally)
         sample.merge(sample_of(bucket, kind))
-        if bucket.normal is not None:
+        if bucket.normal is not None and not boards:
             windows.append(evidence_of(case.finding, number, bucket, state.bucket_minutes))
+    if boards:
+        return {"totals": tally.numbers()}
     # Last, because an open window beats an older sight of itself.
     windows.append(case.strongest or case.incident.evidence)
     return {

@@ -38,6 +38,8 @@ class Heard:
     staff: int = 0
     calling: int = 0
     """*Mentions* that advertise or give away, without trouble, copies and bare reposts included."""
+    reposted: int = 0
+    """*Mentions* that repost, with or without own words."""
     faults: Counts = field(default_factory=dict)
     """Negative or complaining voices by what they complain of."""
 
@@ -45,6 +47,7 @@ class Heard:
         """A mention, whatever it counts as."""
         if mention.trouble < TROUBLED and not CALLS.isdisjoint(mention.signs):
             self.calling += 1
+        self.reposted += mention.kind == "repost"
 
     def hear(self, mention: Mention) -> None:
         """A voice."""
@@ -104,6 +107,7 @@ class Facts:
     officials: int = 0
     staff: int = 0
     calling: int = 0
+    reposted: int = 0
     fault: str | None = None
     """What most complain of."""
     fault_voices: int = 0

@@ -13,8 +13,10 @@ bytes. A command is obeyed once, however often it is delivered (the last 64 ids 
 Limits: the last eight closed incidents of a brand, for seven days, can still be named by a command.
 """
 
+from collections.abc import Mapping
 from datetime import datetime, timedelta
 from hashlib import sha256
+from typing import Any
 
 from processors.brand_state import BrandState, Case, Finding
 from processors.buckets import Bucket
@@ -95,6 +97,52 @@ class IncidentLife:
         severity = max(case.incident.severity, _severity(finding, bucket, state.role))
         changes = {"kind": finding.kind, "severity": severity, **judged}
         return _revise(state, case, bucket.newest, ["grown"], changes)
+
+    def open_with(
+        self,
+        state: BrandState,
+        finding: Finding,
+        number: int,
+        *,
+        at: datetime,
+        first: Quote,
+        severity: int,
+        changes: Mapping[str, Any],
+    ) -> Incident:
+        """An incident whose evidence does not come from a bucket; ``changes`` hold it."""
+        start = start_of(number, state.bucket_minutes)
+        case = Case(
+            finding=finding,
+            incident=Incident(
+                id=_incident_id(state.brand, finding, start),
+                revision=1,
+                brand=state.brand,
+                role=state.role,
+                kind=finding.kind,
+                severity=severity,
+                state="suspected",
+                opened_at=at,
+                updated_at=at,
+                first_post=first,
+                totals=changes["evidence"].numbers,
+                timeline=(
+                    TimelineEntry(at=first.at, event="first_post", revision=1),
+                    TimelineEntry(at=at, event="opened", revision=1),
+                ),
+                **changes,
+            ),
+            opening=number,
+            last_exceeded=number,
+        )
+        case.incident = case.incident.model_copy(update=recount(state, case))
+        state.cases.append(case)
+        return case.incident
+
+    def grown(
+        self, state: BrandState, case: Case, at: datetime, changes: Mapping[str, Any]
+    ) -> Incident:
+        """An incident of ``open_with`` became worse."""
+        return _revise(state, case, at, ["grown"], dict(changes))
 
     def heard(self, state: BrandState, number: int) -> list[Incident]:
         """A mention was counted into an open bucket: revise the incidents that it changed."""
@@ -250,7 +298,7 @@ def _fold(case: Case, number: int, bucket: Bucket, bucket_minutes: int) -> None:
     if case.incident.state == "closed":
         return
     case.sample.merge(sample_of(bucket, case.finding.kind))
-    if bucket.normal is not None:
+    if bucket.normal is not None and case.finding.measured != "topics":
         window = evidence_of(case.finding, number, bucket, bucket_minutes)
         if case.strongest is None or window.score > case.strongest.score:
             case.strongest, case.peak_told = window, False

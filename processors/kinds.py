@@ -14,7 +14,8 @@
   ``CROWD`` times the floor, or nothing that calms;
 * **competitor_crisis** instead of a crisis where the brand is not one's own.
 
-**Most mentions are copies**: **campaign** if they advertise, else **copy_flood**.
+**Most mentions are copies**: **campaign** if they advertise and half are reposts, else
+**copy_flood**.
 
 **Far more voices than usual otherwise**: **rumour**, **campaign** (half of the mentions advertise),
 **praise_surge** (many positive, few negative), else **surge**.
@@ -47,6 +48,8 @@ LEAST_GRAVE = 3
 CROWD = 3
 """Times the floor: no longer a few people's case."""
 CALLING_SHARE = 0.5
+REPOSTED_SHARE = 0.5
+"""A campaign is reposted; who posts its text as his own is paid or a machine."""
 CALM_SHARE = 0.15
 """With less than this of the voices complaining, afraid or in trouble nothing is wrong."""
 MAX_REASONS = 6
@@ -76,7 +79,8 @@ def kind_of_blame(facts: Facts, excess: float, floor: int) -> IncidentKind:
 
 def kind_of_copies(facts: Facts, limits: Limits) -> IncidentKind:
     """Most mentions carry a text that others carry too."""
-    return "campaign" if _is_campaign(facts, limits) else "copy_flood"
+    reposted = facts.reposted >= REPOSTED_SHARE * facts.mentions
+    return "campaign" if reposted and _is_campaign(facts, limits) else "copy_flood"
 
 
 def kind_of_voices(facts: Facts, limits: Limits) -> IncidentKind:

@@ -3,22 +3,26 @@
 Three counts of the bucket that a mention falls in are compared with what is usual for the brand at
 this hour (``processors/baseline.py``): negative voices, voices, mentions. In order:
 
-* **crisis**: far more *negative voices* than usual, and a larger share of the voices is negative
-  than usual. Copies don't make one; if nearly all texts are copies it is no crisis at all;
-* **copy_flood**: far more *mentions* than usual, most of them copied texts or repeated authors;
-* **praise_surge**: far more *voices* than usual, many positive, few negative;
-* **surge**: far more *voices* than usual otherwise, or far more *mentions* where nearly everybody
-  reposts without own words.
+* far more *negative voices* than usual, and a larger share of the voices is negative than usual.
+  Copies don't make one; if nearly all texts are copies it is none at all;
+* far more *mentions* than usual, most of them copied texts or repeated authors;
+* far more *voices* than usual otherwise, or far more *mentions* where nearly everybody reposts
+  without own words.
 
-A crisis may open beside anything else; a flood beside all but a flood; praise and surge only when
-nothing else is open for the brand. The last three wait for more posts, so that the nature of a wave
-is clear when it is named. After ``close`` by hand no incident of that kind opens until the flow has
-calmed down for a bucket.
+``processors/kinds.py`` says what each is: crisis, complaint, rumour, a competitor's crisis,
+campaign, copy flood, praise surge, surge. A complaint or rumour that becomes a crisis stays one
+incident.
+Topics on hot-search boards are judged apart (``processors/board_watch.py``).
+
+A crisis may open beside anything else; a flood beside all but a flood; praise, campaign and surge
+only when nothing else is open for the brand. The last four wait for more posts, so that the nature
+of a wave is clear when it is named. After ``close`` by hand no incident of that kind opens until
+the flow has calmed down for a bucket.
 
 Delivery: the incidents are a function of the order of mentions, watermarks and commands alone. How
 these are cut into batches, or how often a mention in an open bucket is repeated, changes nothing.
-Limits: nothing is judged in the first ``grace_hours``, nor from clamped, late or far future posts,
-nor from sightings on hot-search boards; all are counted. A brand that speaks slowly (a few posts an
+Limits: no bucket is judged in the first ``grace_hours``, nor anything from clamped, late or far
+future posts; all are counted. A brand that speaks slowly (a few posts an
 hour) alarms when ``crisis_voices`` and the threshold are reached within one bucket, not before.
 """
 
@@ -30,6 +34,8 @@ from typing import Literal, Protocol, Self, get_args
 from pydantic import Field, model_validator
 
 from processors.baseline import History, Measured, Normal, count_at
+from processors.board_incidents import board_sighted
+from processors.board_watch import BoardRule
 from processors.brand_state import BrandState, Finding
 from processors.buckets import Bucket
 from processors.evidence import start_of
@@ -144,6 +150,15 @@ class Surge:
         praise_negative_share: float = Field(
             0.3, ge=0, le=1, description="A praise surge has a smaller share of negative voices."
         )
+        board_trouble: float = Field(
+            2.0,
+            ge=1,
+            description="Least trouble of a brand's topics on hot-search boards within 24 hours for"
+            " a crisis: a topic that surely tells of trouble is 1.",
+        )
+        board_share: float = Field(
+            0.45, ge=0, le=1, description="Least share of trouble among these topics."
+        )
         close_after_hours: float = Field(
             12,
             gt=0,
@@ -167,7 +182,7 @@ class Surge:
             return self
 
     name = "surge"
-    version = 2
+    version = 3
     """Changes whenever the same signals may give other incidents."""
 
     def __init__(self, config: Config) -> None:
@@ -181,6 +196,7 @@ class Surge:
         self._seconds = config.bucket_minutes * 60
         self._lateness = timedelta(minutes=config.lateness_minutes)
         self._life = IncidentLife(timedelta(hours=config.close_after_hours))
+        self._boards = BoardRule(config.board_trouble, config.board_share)
         self._crisis = self._finding("crisis", "negative", config.crisis_voices)
         self._flood = self._finding("copy_flood", "mentions", config.wave_mentions)
         self._surge = self._finding("surge", "voices", config.surge_voices)
@@ -206,6 +222,8 @@ class Surge:
     def mention(self, state: BrandState, mention: Mention) -> list[Incident]:
         """Count one mention and judge its bucket at once; revisions in order."""
         self._check_width(state)
+        if mention.kind == "hot":
+            return self._sighting(state, mention)
         number = self._place(state, mention)
         if number is None:
             return []
@@ -271,6 +289,16 @@ class Surge:
 
     # -- where a mention belongs
 
+    def _sighting(self, state: BrandState, mention: Mention) -> list[Incident]:
+        """A topic on a board: of use if its time is."""
+        state.counters.boards += 1
+        number = floor(mention.event_at.timestamp() / self._seconds)
+        before = state.closed_before
+        if mention.event_clamped or before is None or number > before + self._ahead:
+            return []
+        state.role = mention.role
+        return board_sighted(self._boards, self._life, state, mention, max(number, before))
+
     def _check_width(self, state: BrandState) -> None:
         if state.bucket_minutes != self._config.bucket_minutes:
             raise FatalError(
@@ -286,9 +314,6 @@ class Surge:
 
     def _place(self, state: BrandState, mention: Mention) -> int | None:
         """The open bucket that the mention counts in; ``None`` when it counts in none."""
-        if mention.kind == "hot":
-            state.counters.boards += 1
-            return None
         if mention.event_clamped:
             state.counters.clamped += 1
             return None
@@ -318,7 +343,10 @@ class Surge:
                 if case.finding.kind in smaller:
                     return [self._life.escalate(state, case, finding, number)]
         blockers = _BLOCKED_BY[finding.kind]
-        if any(case.finding.kind in blockers for case in state.cases):
+        if any(
+            case.finding.kind in blockers and case.finding.measured != "topics"
+            for case in state.cases
+        ):
             return []
         if _hushed(state, finding.kind, number):
             return []
