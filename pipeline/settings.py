@@ -294,7 +294,7 @@ class ChannelSettings(ComponentSettings):
 class NotifySettings(_Section):
     """Which incidents are told to people."""
 
-    kinds: tuple[AnyIncidentKind, ...] = ("crisis", "source")
+    kinds: tuple[AnyIncidentKind, ...] = ("crisis", "complaint", "rumour", "source")
     """Kinds of incident that are worth a notice."""
     min_severity: Annotated[int, Field(ge=1, le=5)] = 1
     """Least severity."""

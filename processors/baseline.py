@@ -21,7 +21,8 @@ from schemas.incident import Baseline
 
 __all__ = ["History", "Measured", "Normal", "baseline_of", "count_at", "score"]
 
-Measured = Literal["negative", "voices", "mentions"]
+Measured = Literal["negative", "voices", "mentions", "topics"]
+"""``topics`` are those of hot-search boards, which no bucket counts."""
 
 MIN_DAYS = 3
 """Fewer days than this say nothing about an hour of day."""

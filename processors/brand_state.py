@@ -10,6 +10,7 @@ from typing import Annotated, Literal
 from pydantic import TypeAdapter, ValidationError
 
 from processors.baseline import History, Measured, score
+from processors.board_watch import Boards
 from processors.buckets import Bucket, Counted, Tally
 from processors.canonical import by_key
 from processors.traces import Sample, Thread
@@ -38,7 +39,7 @@ class Counters:
     ahead: int = 0
     """Too far in the future of the watermark, or no watermark was known yet."""
     boards: int = 0
-    """Sightings on hot-search boards: nobody said anything."""
+    """Sightings on hot-search boards: nobody's voice (``board_watch.py`` judges them)."""
     commands: int = 0
     """Commands obeyed."""
     repeated_commands: int = 0
@@ -82,6 +83,11 @@ class Finding:
             return False
         return score(count, bucket.normal.of(self.measured)) >= self.threshold
 
+    def excess(self, bucket: Bucket) -> float:
+        """How far the measured count is above the usual median."""
+        usual = bucket.normal.of(self.measured).median if bucket.normal is not None else 0.0
+        return bucket.tally.count(self.measured) - usual
+
 
 @dataclass(slots=True)
 class Case:
@@ -119,6 +125,8 @@ class BrandState:
     history: History = field(default_factory=History)
     buckets: Annotated[dict[int, Bucket], by_key] = field(default_factory=dict)
     """The open ones, by number: seconds since 1970 over the width."""
+    boards: Boards = field(default_factory=Boards)
+    """Its topics on hot-search boards."""
     threads: Annotated[dict[str, Thread], by_key] = field(default_factory=dict)
     cases: list[Case] = field(default_factory=list)
     """Incidents that are not closed, in order of opening."""

@@ -23,7 +23,9 @@ from typing import Annotated, Literal
 from processors.baseline import Measured, Normal
 from processors.canonical import Counts, Ids, by_key, hash64
 from processors.copies import Texts, TextsState
+from processors.facts import Facts, Heard
 from processors.traces import Sample, quote
+from schemas.enriched import BrandRole
 from schemas.incident import Numbers, Quote
 from schemas.post import PostId
 from schemas.signals import Mention
@@ -56,6 +58,7 @@ class Tally:
     words: Counts = field(default_factory=dict)
     """Voices by matched word."""
     negative_words: Counts = field(default_factory=dict)
+    heard: Heard = field(default_factory=Heard)
 
     @property
     def copies(self) -> int:
@@ -72,6 +75,8 @@ class Tally:
         """One of the counts that are compared with what is usual."""
         if measured == "negative":
             return self.negative
+        if measured == "topics":
+            return 0
         return self.voices if measured == "voices" else self.mentions
 
     def add(self, other: "Tally") -> None:
@@ -86,6 +91,7 @@ class Tally:
         _add_counts(self.platforms, other.platforms)
         _add_counts(self.words, other.words, MAX_WORDS)
         _add_counts(self.negative_words, other.negative_words, MAX_WORDS)
+        self.heard.add(other.heard)
 
     def numbers(self) -> Numbers:
         """As it stands in an incident."""
@@ -143,6 +149,35 @@ class Bucket:
             return self.negative_posts
         return self.voice_posts if measured == "voices" else self.posts
 
+    def facts(self, role: BrandRole) -> Facts:
+        """What tells the kind of wave that the bucket shows."""
+        tally, heard = self.tally, self.tally.heard
+        worst = min(heard.faults.items(), key=lambda fault: (-fault[1], fault[0]), default=None)
+        return Facts(
+            role=role,
+            mentions=tally.mentions,
+            voices=tally.voices,
+            negative=tally.negative,
+            positive=tally.positive,
+            echoes=tally.echoes,
+            repeat_share=tally.repeat_share,
+            platforms=len(tally.platforms),
+            usual_negative=self.normal.negative_share if self.normal is not None else 0.0,
+            fearful=heard.fearful,
+            complaining=heard.complaining,
+            rumours=heard.rumours,
+            troubled=heard.troubled,
+            grave=heard.grave,
+            authorities=heard.authorities,
+            media=heard.media,
+            officials=heard.officials,
+            staff=heard.staff,
+            calling=heard.calling,
+            reposted=heard.reposted,
+            fault=worst[0] if worst is not None else None,
+            fault_voices=worst[1] if worst is not None else 0,
+        )
+
     def add(self, mention: Mention, max_ids: int) -> Counted:
         """Count one mention and tell as what."""
         post = hash64("post", mention.post_id)
@@ -150,6 +185,7 @@ class Bucket:
             return "repeat"
         tally = self.tally
         tally.mentions += 1
+        tally.heard.carry(mention)
         tally.platforms[mention.platform] = tally.platforms.get(mention.platform, 0) + 1
         if mention.event_at > self.newest:
             self.newest = mention.event_at
@@ -183,6 +219,7 @@ class Bucket:
         tally = self.tally
         words = dict.fromkeys(mention.matches)
         tally.voices += 1
+        tally.heard.hear(mention)
         _count(tally.words, words)
         self.said.offer(mention, post)
         if len(self.voice_posts) < MAX_POSTS:

@@ -21,7 +21,16 @@ from typing import Any, NamedTuple
 from processors.automaton import Automaton
 from processors.fold import FOLD_VERSION, INVISIBLE, fold
 
-__all__ = ["MOST_CUES", "Cue", "Place", "cues_version", "find_cues", "find_places", "groups_of"]
+__all__ = [
+    "MOST_CUES",
+    "Cue",
+    "Place",
+    "cues_version",
+    "find_cues",
+    "find_places",
+    "groups_of",
+    "weights_of",
+]
 
 #: Words of one file that are looked at in a text: who asks compares them with each other, and a
 #: text that recites a list would take minutes. An article of 2,000 characters has some forty.
@@ -68,6 +77,13 @@ def groups_of(name: str) -> Mapping[str, tuple[str, ...]]:
     """The groups of a file and their words, folded."""
     tree = tomllib.loads(_path(name).read_text(encoding="utf-8"))
     return {group: tuple(dict.fromkeys(map(fold, table["words"]))) for group, table in tree.items()}
+
+
+@cache
+def weights_of(name: str) -> Mapping[str, float]:
+    """The groups of a file that are weighed, with the ``weight`` written there, in their order."""
+    tree = tomllib.loads(_path(name).read_text(encoding="utf-8"))
+    return {group: table["weight"] for group, table in tree.items() if "weight" in table}
 
 
 class _Lists(NamedTuple):

@@ -9,7 +9,7 @@ from processors.baseline import Measured, score
 from processors.brand_state import BrandState, Case, Finding
 from processors.buckets import Bucket, Tally
 from processors.traces import Sample
-from schemas.incident import Evidence, IncidentKind, Quote, WordCount
+from schemas.incident import BLAMING, Evidence, IncidentKind, Quote, WordCount
 
 __all__ = ["evidence_of", "first_post", "recount", "sample_of", "start_of", "total_voices"]
 
@@ -17,7 +17,7 @@ TOP_WORDS = 8
 THREAD_PART = 3
 """A thread with one of so many of the measured posts is where the wave began."""
 _EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
-_PLACE: dict[Measured, int] = {"mentions": 0, "voices": 1, "negative": 2}
+_PLACE: dict[Measured, int] = {"mentions": 0, "voices": 1, "negative": 2, "topics": 0}
 
 
 def start_of(bucket: int, bucket_minutes: int) -> datetime:
@@ -62,7 +62,7 @@ def first_post(state: BrandState, finding: Finding, number: int) -> tuple[Quote,
     largest = min(parts, key=lambda root: (-parts[root], root))
     if parts[largest] > 1 and parts[largest] * THREAD_PART >= bucket.tally.count(finding.measured):
         return state.threads[largest].first, largest
-    if finding.kind == "crisis":
+    if finding.kind in BLAMING:
         top = _top_words(bucket.tally.negative_words)
         if top and top[0].word in bucket.openers:
             return bucket.openers[top[0].word], None
@@ -75,7 +75,7 @@ def first_post(state: BrandState, finding: Finding, number: int) -> tuple[Quote,
 
 def sample_of(bucket: Bucket, kind: IncidentKind) -> Sample:
     """The posts that stand for what an incident of this kind is about."""
-    return bucket.complained if kind == "crisis" else bucket.said
+    return bucket.complained if kind in BLAMING else bucket.said
 
 
 def total_voices(state: BrandState, case: Case) -> int:
@@ -90,18 +90,21 @@ def recount(state: BrandState, case: Case) -> dict[str, object]:
     tally, sample = Tally(), Sample()
     tally.add(case.tally)
     sample.merge(case.sample)
+    boards = case.finding.measured == "topics"
     windows = []
     for number, bucket in state.open_from(case.opening):
         tally.add(bucket.tally)
         sample.merge(sample_of(bucket, kind))
-        if bucket.normal is not None:
+        if bucket.normal is not None and not boards:
             windows.append(evidence_of(case.finding, number, bucket, state.bucket_minutes))
+    if boards:
+        return {"totals": tally.numbers()}
     # Last, because an open window beats an older sight of itself.
     windows.append(case.strongest or case.incident.evidence)
     return {
         "totals": tally.numbers(),
         "evidence": max(windows, key=lambda window: window.score),
-        "words": _top_words(tally.negative_words if kind == "crisis" else tally.words),
+        "words": _top_words(tally.negative_words if kind in BLAMING else tally.words),
         "quotes": sample.quotes(),
         "first_post": _earlier(case.incident.first_post, case.thread, state),
     }

@@ -5,16 +5,18 @@ severe, twice the voices, the peak is over, closed, or a command was obeyed. Its
 times and times of commands. Its numbers are recounted at that moment: ``totals`` from the opening
 bucket on, an author once in each bucket; ``evidence`` is the strongest window so far.
 
-``severity`` is 1, plus one for each of 3, 9, 27 and 81 times the kind's floor that the excess of a
-window (measured count minus usual median) reached. It never falls.
+``severity`` is a sum of parts (``processors/severity.py``), the highest that a window reached: it
+never falls. ``severity_parts`` and ``reasons`` are those of the newest such window.
 
 Delivery: the id follows from brand, kind, rule and opening bucket, so a replay gives the same
 bytes. A command is obeyed once, however often it is delivered (the last 64 ids are known).
 Limits: the last eight closed incidents of a brand, for seven days, can still be named by a command.
 """
 
+from collections.abc import Mapping
 from datetime import datetime, timedelta
 from hashlib import sha256
+from typing import Any
 
 from processors.brand_state import BrandState, Case, Finding
 from processors.buckets import Bucket
@@ -27,10 +29,13 @@ from processors.evidence import (
     start_of,
     total_voices,
 )
-from schemas.incident import Incident, Quote, TimelineEntry, TimelineEvent
+from processors.kinds import reasons
+from processors.severity import severity_of
+from schemas.enriched import BrandRole
+from schemas.incident import Incident, Quote, SeverityParts, TimelineEntry, TimelineEvent
 from schemas.signals import Command
 
-__all__ = ["IncidentLife", "severity_of"]
+__all__ = ["IncidentLife"]
 
 MAX_TIMELINE = 50
 MAX_PAST = 8
@@ -38,15 +43,6 @@ PAST_AGE = timedelta(days=7)
 MAX_COMMANDS = 64
 CONFIRMED_SEVERITY = 3
 """So severe that no second bucket is waited for."""
-
-
-def severity_of(excess: float, floor: int) -> int:
-    """1 to 5: one more for each of 3, 9, 27 and 81 times the floor.
-
-    >>> [severity_of(excess, floor=6) for excess in (6, 18, 54, 162, 486, 9999)]
-    [1, 2, 3, 4, 5, 5]
-    """
-    return 1 + sum(excess >= floor * 3**step for step in (1, 2, 3, 4))
 
 
 class IncidentLife:
@@ -67,7 +63,7 @@ class IncidentLife:
             brand=state.brand,
             role=state.role,
             kind=finding.kind,
-            severity=_severity(finding, bucket),
+            severity=_severity(finding, bucket, state.role),
             state="suspected",
             opened_at=at,
             updated_at=at,
@@ -86,9 +82,67 @@ class IncidentLife:
             last_exceeded=number,
             thread=thread,
         )
-        case.incident = incident.model_copy(update=recount(state, case))
+        case.incident = incident.model_copy(
+            update=recount(state, case) | _judgement(finding, bucket, state.role)
+        )
         state.cases.append(case)
         return case.incident
+
+    def escalate(self, state: BrandState, case: Case, finding: Finding, number: int) -> Incident:
+        """An open incident turns out to be a worse thing: it goes on under the new name."""
+        bucket = state.buckets[number]
+        case.finding = finding
+        case.last_exceeded = max(case.last_exceeded, number)
+        judged = _judgement(finding, bucket, state.role)
+        severity = max(case.incident.severity, _severity(finding, bucket, state.role))
+        changes = {"kind": finding.kind, "severity": severity, **judged}
+        return _revise(state, case, bucket.newest, ["grown"], changes)
+
+    def open_with(
+        self,
+        state: BrandState,
+        finding: Finding,
+        number: int,
+        *,
+        at: datetime,
+        first: Quote,
+        severity: int,
+        changes: Mapping[str, Any],
+    ) -> Incident:
+        """An incident whose evidence does not come from a bucket; ``changes`` hold it."""
+        start = start_of(number, state.bucket_minutes)
+        case = Case(
+            finding=finding,
+            incident=Incident(
+                id=_incident_id(state.brand, finding, start),
+                revision=1,
+                brand=state.brand,
+                role=state.role,
+                kind=finding.kind,
+                severity=severity,
+                state="suspected",
+                opened_at=at,
+                updated_at=at,
+                first_post=first,
+                totals=changes["evidence"].numbers,
+                timeline=(
+                    TimelineEntry(at=first.at, event="first_post", revision=1),
+                    TimelineEntry(at=at, event="opened", revision=1),
+                ),
+                **changes,
+            ),
+            opening=number,
+            last_exceeded=number,
+        )
+        case.incident = case.incident.model_copy(update=recount(state, case))
+        state.cases.append(case)
+        return case.incident
+
+    def grown(
+        self, state: BrandState, case: Case, at: datetime, changes: Mapping[str, Any]
+    ) -> Incident:
+        """An incident of ``open_with`` became worse."""
+        return _revise(state, case, at, ["grown"], dict(changes))
 
     def heard(self, state: BrandState, number: int) -> list[Incident]:
         """A mention was counted into an open bucket: revise the incidents that it changed."""
@@ -137,7 +191,9 @@ class IncidentLife:
         severity = before.severity
         if case.finding.holds(bucket):
             case.last_exceeded = max(case.last_exceeded, number)
-            severity = max(severity, _severity(case.finding, bucket))
+            severity = max(severity, _severity(case.finding, bucket, state.role))
+            if severity > before.severity:
+                changes |= _judgement(case.finding, bucket, state.role)
             sure = number > case.opening or severity >= CONFIRMED_SEVERITY
             if sure and before.state == "suspected":
                 changes["state"] = "confirmed"
@@ -242,15 +298,27 @@ def _fold(case: Case, number: int, bucket: Bucket, bucket_minutes: int) -> None:
     if case.incident.state == "closed":
         return
     case.sample.merge(sample_of(bucket, case.finding.kind))
-    if bucket.normal is not None:
+    if bucket.normal is not None and case.finding.measured != "topics":
         window = evidence_of(case.finding, number, bucket, bucket_minutes)
         if case.strongest is None or window.score > case.strongest.score:
             case.strongest, case.peak_told = window, False
 
 
-def _severity(finding: Finding, bucket: Bucket) -> int:
-    usual = bucket.normal.of(finding.measured).median if bucket.normal is not None else 0.0
-    return severity_of(bucket.tally.count(finding.measured) - usual, finding.floor)
+def _severity(finding: Finding, bucket: Bucket, role: BrandRole) -> int:
+    return _parts(finding, bucket, role).severity
+
+
+def _parts(finding: Finding, bucket: Bucket, role: BrandRole) -> SeverityParts:
+    return severity_of(finding.kind, bucket.facts(role), finding.excess(bucket), finding.floor)
+
+
+def _judgement(finding: Finding, bucket: Bucket, role: BrandRole) -> dict[str, object]:
+    """How bad it is, and why it is what it is, by one window."""
+    excess = finding.excess(bucket)
+    return {
+        "severity_parts": _parts(finding, bucket, role),
+        "reasons": reasons(finding.kind, bucket.facts(role), excess, finding.floor),
+    }
 
 
 def _incident_id(brand: str, finding: Finding, opening: datetime) -> str:

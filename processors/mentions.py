@@ -1,5 +1,7 @@
 """What watch learns of a post: one mention per brand that the post speaks of."""
 
+from processors.prepare import prepare
+from processors.trouble import Trouble, trouble_of
 from schemas.enriched import EnrichedPost
 from schemas.signals import Mention
 
@@ -8,6 +10,8 @@ __all__ = ["mentions"]
 EXCERPT_LENGTH = 140
 #: An honest post has a handful; a text that recites the rules must not make a line too long.
 MAX_WORDS = 64
+MAX_FAULTS = 4
+_FAULT_LENGTH = 64
 
 
 def mentions(post: EnrichedPost) -> list[Mention]:
@@ -18,6 +22,9 @@ def mentions(post: EnrichedPost) -> list[Mention]:
     words = tuple(sorted({word for match in post.matches for word in match.words}))[:MAX_WORDS]
     intents = tuple(intent.label for intent in post.intents)
     excerpt = _excerpt(post)
+    emotions = tuple(emotion.label for emotion in post.emotions if emotion.label != "none")
+    faults = _faults(post)
+    trouble = _trouble(post)
     return [
         Mention.unchecked(
             brand=tag.brand,
@@ -28,12 +35,17 @@ def mentions(post: EnrichedPost) -> list[Mention]:
             kind=post.kind,
             author_id=author.id,
             author_name=author.name,
+            author_kind=post.author_kind,
             followers=author.followers,
             event_at=post.event_at,
             event_clamped=post.event_clamped,
             mood=tag.mood or (sentiment.label if sentiment else None),
             negative=sentiment.negative if sentiment else None,
             intents=intents,
+            emotions=emotions,
+            faults=faults,
+            trouble=trouble.score,
+            signs=trouble.signs,
             signature=post.signature,
             sketch=post.sketch,
             matches=words,
@@ -42,6 +54,26 @@ def mentions(post: EnrichedPost) -> list[Mention]:
         )
         for tag in post.brands
     ]
+
+
+def _faults(post: EnrichedPost) -> tuple[str, ...]:
+    """What is complained of, the most telling kind of finding alone."""
+    bad = tuple(aspect.aspect for aspect in post.aspects if aspect.mood == "negative")
+    named = post.defects or bad or post.reasons
+    return tuple(dict.fromkeys(name[:_FAULT_LENGTH] for name in named))[:MAX_FAULTS]
+
+
+def _trouble(post: EnrichedPost) -> Trouble:
+    """By the writer's own words, an article's by its title too; a bare repost says what it carries.
+
+    A topic on a board is quoted whole: nobody wrote it.
+    """
+    if post.kind == "hot":
+        return trouble_of(post.text)
+    own = prepare(post.text).own
+    if post.kind == "repost" and post.signature is None and post.root_text and not own.strip():
+        own = prepare(post.root_text).own
+    return trouble_of(f"{post.title}\n{own}" if post.title else own)
 
 
 def _excerpt(post: EnrichedPost) -> str:

@@ -3,37 +3,44 @@
 Three counts of the bucket that a mention falls in are compared with what is usual for the brand at
 this hour (``processors/baseline.py``): negative voices, voices, mentions. In order:
 
-* **crisis**: far more *negative voices* than usual, and a larger share of the voices is negative
-  than usual. Copies don't make one; if nearly all texts are copies it is no crisis at all;
-* **copy_flood**: far more *mentions* than usual, most of them copied texts or repeated authors;
-* **praise_surge**: far more *voices* than usual, many positive, few negative;
-* **surge**: far more *voices* than usual otherwise, or far more *mentions* where nearly everybody
-  reposts without own words.
+* far more *negative voices* than usual, and a larger share of the voices is negative than usual.
+  Copies don't make one; if nearly all texts are copies it is none at all;
+* far more *mentions* than usual, most of them copied texts or repeated authors;
+* far more *voices* than usual otherwise, or far more *mentions* where nearly everybody reposts
+  without own words.
 
-A crisis may open beside anything else; a flood beside all but a flood; praise and surge only when
-nothing else is open for the brand. The last three wait for more posts, so that the nature of a wave
-is clear when it is named. After ``close`` by hand no incident of that kind opens until the flow has
-calmed down for a bucket.
+``processors/kinds.py`` says what each is: crisis, complaint, rumour, a competitor's crisis,
+campaign, copy flood, praise surge, surge. A complaint or rumour that becomes a crisis stays one
+incident.
+Topics on hot-search boards are judged apart (``processors/board_watch.py``).
+
+A crisis may open beside anything else; a flood beside all but a flood; praise, campaign and surge
+only when nothing else is open for the brand. The last four wait for more posts, so that the nature
+of a wave is clear when it is named. After ``close`` by hand no incident of that kind opens until
+the flow has calmed down for a bucket.
 
 Delivery: the incidents are a function of the order of mentions, watermarks and commands alone. How
 these are cut into batches, or how often a mention in an open bucket is repeated, changes nothing.
-Limits: nothing is judged in the first ``grace_hours``, nor from clamped, late or far future posts,
-nor from sightings on hot-search boards; all are counted. A brand that speaks slowly (a few posts an
+Limits: no bucket is judged in the first ``grace_hours``, nor anything from clamped, late or far
+future posts; all are counted. A brand that speaks slowly (a few posts an
 hour) alarms when ``crisis_voices`` and the threshold are reached within one bucket, not before.
 """
 
 from collections.abc import Sequence
 from datetime import UTC, datetime, timedelta
 from math import floor
-from typing import Literal, Protocol, Self
+from typing import Literal, Protocol, Self, get_args
 
 from pydantic import Field, model_validator
 
 from processors.baseline import History, Measured, Normal, count_at
+from processors.board_incidents import board_sighted
+from processors.board_watch import BoardRule
 from processors.brand_state import BrandState, Finding
 from processors.buckets import Bucket
 from processors.evidence import start_of
 from processors.incident_life import IncidentLife
+from processors.kinds import Limits, kind_of_blame, kind_of_copies, kind_of_voices
 from processors.traces import forget_threads, trace
 from schemas.component import ComponentConfig
 from schemas.enriched import BrandRole
@@ -44,12 +51,23 @@ from schemas.signals import Command, Mention
 
 __all__ = ["Surge"]
 
+_ANY: frozenset[IncidentKind] = frozenset(get_args(IncidentKind))
 _BLOCKED_BY: dict[IncidentKind, frozenset[IncidentKind]] = {
+    # What is blamed for one thing may at once be blamed for another; a crisis tells both.
     "crisis": frozenset({"crisis"}),
-    "copy_flood": frozenset({"copy_flood"}),
-    "praise_surge": frozenset({"crisis", "copy_flood", "praise_surge", "surge"}),
-    "surge": frozenset({"crisis", "copy_flood", "praise_surge", "surge"}),
+    "competitor_crisis": frozenset({"competitor_crisis"}),
+    "complaint": frozenset({"crisis", "competitor_crisis", "complaint", "rumour"}),
+    "rumour": frozenset({"crisis", "competitor_crisis", "rumour"}),
+    "copy_flood": frozenset({"copy_flood", "campaign"}),
+    "campaign": _ANY,
+    "praise_surge": _ANY,
+    "surge": _ANY,
 }
+_GROWS_OUT_OF: dict[IncidentKind, frozenset[IncidentKind]] = {
+    "crisis": frozenset({"complaint", "rumour"}),
+    "competitor_crisis": frozenset({"complaint", "rumour"}),
+}
+"""What becomes a crisis stays one incident."""
 
 
 class Gap(Protocol):
@@ -132,6 +150,15 @@ class Surge:
         praise_negative_share: float = Field(
             0.3, ge=0, le=1, description="A praise surge has a smaller share of negative voices."
         )
+        board_trouble: float = Field(
+            2.0,
+            ge=1,
+            description="Least trouble of a brand's topics on hot-search boards within 24 hours for"
+            " a crisis: a topic that surely tells of trouble is 1.",
+        )
+        board_share: float = Field(
+            0.45, ge=0, le=1, description="Least share of trouble among these topics."
+        )
         close_after_hours: float = Field(
             12,
             gt=0,
@@ -155,7 +182,7 @@ class Surge:
             return self
 
     name = "surge"
-    version = 2
+    version = 3
     """Changes whenever the same signals may give other incidents."""
 
     def __init__(self, config: Config) -> None:
@@ -169,11 +196,12 @@ class Surge:
         self._seconds = config.bucket_minutes * 60
         self._lateness = timedelta(minutes=config.lateness_minutes)
         self._life = IncidentLife(timedelta(hours=config.close_after_hours))
+        self._boards = BoardRule(config.board_trouble, config.board_share)
         self._crisis = self._finding("crisis", "negative", config.crisis_voices)
         self._flood = self._finding("copy_flood", "mentions", config.wave_mentions)
-        self._praise = self._finding("praise_surge", "voices", config.surge_voices)
         self._surge = self._finding("surge", "voices", config.surge_voices)
         self._wave = self._finding("surge", "mentions", config.wave_mentions)
+        self._limits = Limits(config.praise_share, config.praise_negative_share)
 
     def _finding(self, kind: IncidentKind, measured: Measured, least: int) -> Finding:
         return Finding(
@@ -194,6 +222,8 @@ class Surge:
     def mention(self, state: BrandState, mention: Mention) -> list[Incident]:
         """Count one mention and judge its bucket at once; revisions in order."""
         self._check_width(state)
+        if mention.kind == "hot":
+            return self._sighting(state, mention)
         number = self._place(state, mention)
         if number is None:
             return []
@@ -259,6 +289,16 @@ class Surge:
 
     # -- where a mention belongs
 
+    def _sighting(self, state: BrandState, mention: Mention) -> list[Incident]:
+        """A topic on a board: of use if its time is."""
+        state.counters.boards += 1
+        number = floor(mention.event_at.timestamp() / self._seconds)
+        before = state.closed_before
+        if mention.event_clamped or before is None or number > before + self._ahead:
+            return []
+        state.role = mention.role
+        return board_sighted(self._boards, self._life, state, mention, max(number, before))
+
     def _check_width(self, state: BrandState) -> None:
         if state.bucket_minutes != self._config.bucket_minutes:
             raise FatalError(
@@ -274,9 +314,6 @@ class Surge:
 
     def _place(self, state: BrandState, mention: Mention) -> int | None:
         """The open bucket that the mention counts in; ``None`` when it counts in none."""
-        if mention.kind == "hot":
-            state.counters.boards += 1
-            return None
         if mention.event_clamped:
             state.counters.clamped += 1
             return None
@@ -297,18 +334,43 @@ class Surge:
     # -- what a bucket says
 
     def _open(self, state: BrandState, number: int, bucket: Bucket) -> list[Incident]:
-        finding = self._judge(bucket)
+        finding = self._judge(bucket, state.role)
         if finding is None:
             return []
+        if finding.kind in _GROWS_OUT_OF:
+            smaller = _GROWS_OUT_OF[finding.kind]
+            for case in state.cases:
+                if case.finding.kind in smaller:
+                    return [self._life.escalate(state, case, finding, number)]
         blockers = _BLOCKED_BY[finding.kind]
-        if any(case.finding.kind in blockers for case in state.cases):
+        if any(
+            case.finding.kind in blockers and case.finding.measured != "topics"
+            for case in state.cases
+        ):
             return []
         if _hushed(state, finding.kind, number):
             return []
         return [self._life.open(state, finding, number)]
 
-    def _judge(self, bucket: Bucket) -> Finding | None:
-        """The most important thing that the bucket shows, if any."""
+    def _judge(self, bucket: Bucket, role: BrandRole) -> Finding | None:
+        """The most important thing that the bucket shows, if any, by its name."""
+        finding = self._unusual(bucket)
+        if finding is None:
+            return None
+        facts = bucket.facts(role)
+        if finding is self._crisis:
+            kind = kind_of_blame(facts, finding.excess(bucket), finding.floor)
+        elif finding is self._flood:
+            kind = kind_of_copies(facts, self._limits)
+        else:
+            kind = kind_of_voices(facts, self._limits)
+        return self._named(finding, kind)
+
+    def _named(self, finding: Finding, kind: IncidentKind) -> Finding:
+        return self._finding(kind, finding.measured, finding.floor)
+
+    def _unusual(self, bucket: Bucket) -> Finding | None:
+        """What is far from usual, whatever it is called."""
         if bucket.normal is None:
             return None
         config, tally = self._config, bucket.tally
@@ -320,9 +382,7 @@ class Surge:
         if copied >= config.copy_share:
             return self._flood if self._flood.holds(bucket) else None
         if self._surge.holds(bucket):
-            praised = tally.positive >= config.praise_share * tally.voices
-            blamed = tally.negative >= config.praise_negative_share * tally.voices
-            return self._praise if praised and not blamed else self._surge
+            return self._surge
         # Only when hardly anybody speaks: a launch is reposted too, and is named by its voices.
         silent = tally.copies >= config.flood_share * tally.mentions
         return self._wave if silent and self._wave.holds(bucket) else None

@@ -1,6 +1,6 @@
 """An incident: something unusual is said about a brand; the whole state at one revision."""
 
-from typing import Annotated, Literal
+from typing import Annotated, Final, Literal
 
 from pydantic import Field
 
@@ -9,6 +9,7 @@ from schemas.post import PostId, PostKind
 from schemas.record import Record, UtcTime
 
 __all__ = [
+    "BLAMING",
     "Baseline",
     "CopiedText",
     "Evidence",
@@ -17,12 +18,49 @@ __all__ = [
     "IncidentState",
     "Numbers",
     "Quote",
+    "Reason",
+    "ReasonFact",
+    "SeverityParts",
     "TimelineEntry",
     "TimelineEvent",
     "WordCount",
 ]
 
-IncidentKind = Literal["crisis", "praise_surge", "surge", "copy_flood"]
+IncidentKind = Literal[
+    "crisis",
+    "complaint",
+    "rumour",
+    "competitor_crisis",
+    "praise_surge",
+    "campaign",
+    "copy_flood",
+    "surge",
+]
+"""``complaint``: strangers repeat one; ``competitor_crisis``: of a brand that is not one's own."""
+BLAMING: Final[frozenset[IncidentKind]] = frozenset(
+    ("crisis", "complaint", "rumour", "competitor_crisis")
+)
+"""Kinds that are about negative voices."""
+ReasonFact = Literal[
+    "negative",
+    "positive",
+    "complaints",
+    "same_fault",
+    "rumours",
+    "grave",
+    "fear",
+    "trouble",
+    "media",
+    "officials",
+    "staff",
+    "platforms",
+    "copies",
+    "reposts",
+    "calls",
+    "role",
+    "topics",
+    "crowd",
+]
 IncidentState = Literal["suspected", "confirmed", "handled", "closed"]
 TimelineEvent = Literal[
     "first_post",
@@ -127,6 +165,41 @@ class WordCount(Record):
     voices: int
 
 
+class Reason(Record):
+    """One fact that decided what kind of wave it is: ``count`` of ``of``."""
+
+    fact: ReasonFact
+    """``calls``: mentions that advertise or give away; ``grave``: voices with words of harm, law
+    or misconduct; ``topics``: those of hot-search boards; ``crowd``: times the least that counts.
+    """
+    count: int
+    of: int | None = None
+    """Of so many voices, mentions or topics."""
+    usual: float | None = None
+    """The share that is usual for the brand."""
+    text: str | None = None
+    """What is repeated."""
+
+
+class SeverityParts(Record):
+    """What made a severity: ``min(5, max(1, 1 + size + (mood + authority + platforms + panic) // 2
+    - apart))``; how each is found stands in ``processors/severity.py``."""
+
+    size: Annotated[int, Field(ge=0, le=4)]
+    mood: Annotated[int, Field(ge=0, le=1)] = 0
+    authority: Annotated[int, Field(ge=0, le=1)] = 0
+    platforms: Annotated[int, Field(ge=0, le=1)] = 0
+    panic: Annotated[int, Field(ge=0, le=1)] = 0
+    apart: Annotated[int, Field(ge=0, le=1)] = 0
+    """It is another firm's trouble."""
+
+    @property
+    def severity(self) -> int:
+        """1 to 5."""
+        worse = (self.mood + self.authority + self.platforms + self.panic) // 2
+        return min(5, max(1, 1 + self.size + worse - self.apart))
+
+
 class TimelineEntry(Record):
     """One step of the incident."""
 
@@ -152,6 +225,10 @@ class Incident(Record):
     role: BrandRole
     kind: IncidentKind
     severity: Annotated[int, Field(ge=1, le=5)]
+    severity_parts: SeverityParts | None = None
+    """What made it, when it was last raised."""
+    reasons: Annotated[tuple[Reason, ...], Field(max_length=8)] = ()
+    """Why it is of this kind, the deciding facts first."""
     state: IncidentState
     opened_at: UtcTime
     updated_at: UtcTime

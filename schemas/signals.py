@@ -34,6 +34,8 @@ class Mention(Record):
     kind: PostKind
     author_id: Annotated[str, Field(max_length=128)]
     author_name: Annotated[str, Field(max_length=200)] | None = None
+    author_kind: Annotated[str, Field(max_length=32)] | None = None
+    """Who writes: an ``AuthorKind``, as far as it could be told."""
     followers: int | None = None
     event_at: UtcTime
     event_clamped: bool = False
@@ -41,6 +43,15 @@ class Mention(Record):
     negative: Annotated[float, Field(ge=0, le=1)] | None = None
     intents: Annotated[tuple[Annotated[str, Field(max_length=64)], ...], Field(max_length=32)] = ()
     """What the writer wants: labels of ``processors/intents.py``."""
+    emotions: Annotated[tuple[Annotated[str, Field(max_length=32)], ...], Field(max_length=8)] = ()
+    """Feelings it shows: labels of ``processors/emotions.py``; fear includes panic."""
+    faults: Annotated[tuple[Annotated[str, Field(max_length=64)], ...], Field(max_length=8)] = ()
+    """What it complains of: defects, else aspects it speaks badly of, else reasons."""
+    trouble: Annotated[float, Field(ge=0, le=1)] = 0.0
+    """How surely listed words tell of trouble (``processors/trouble.py``); of a bare repost, those
+    of the text that it carries on; so the signs."""
+    signs: Annotated[tuple[Annotated[str, Field(max_length=32)], ...], Field(max_length=32)] = ()
+    """Groups of ``processors/cues_trouble.toml`` that have a word in it."""
     signature: Annotated[str, Field(max_length=64)] | None = None
     sketch: Annotated[str, Field(max_length=256)] | None = None
     matches: Annotated[tuple[str, ...], Field(max_length=1_000)] = ()

@@ -116,6 +116,8 @@ INCIDENT: Mapping = _object(
     role=_TERM,
     kind=_TERM,
     severity={"type": "long"},
+    severity_parts=_OPAQUE,
+    reasons=_object(fact=_TERM, count=_COUNT, of=_COUNT, usual=_SHOWN_NUMBER, text=_SHOWN),
     state=_TERM,
     opened_at=_DATE,
     updated_at=_DATE,

@@ -14,6 +14,7 @@ from schemas.incident import Evidence, Incident, Numbers, Quote, TimelineEntry
 from schemas.incidents import AnyIncident
 from schemas.language import say
 from sinks.base import Notice
+from sinks.reason_text import reason_lines
 from sinks.source_text import describe_source, source_title
 from sinks.wording import (
     KINDS,
@@ -75,6 +76,7 @@ _MEASURED: dict[str, Pair] = {
     "negative": ("个负面独立声音", "negative voices"),
     "voices": ("个独立声音", "independent voices"),
     "mentions": ("条提及", "mentions"),
+    "topics": ("个说到麻烦的热搜话题", "hot-search topics of trouble"),
 }
 
 
@@ -171,6 +173,7 @@ def _lines(
     yield from _size(incident.totals, names)
     yield from _copied(incident, full=full)
     yield from _why(incident.evidence, zone)
+    yield from reason_lines(incident)
     yield Line("", "gap")
     yield line("首帖：", "First post:", "heading")
     yield from _quote(incident.first_post, zone, names)
@@ -244,9 +247,11 @@ def _why(evidence: Evidence, zone: ZoneInfo) -> Iterator[Line]:
     """The decision, with every number that went into it."""
     numbers, baseline = evidence.numbers, evidence.baseline
     unit = say(*_MEASURED.get(evidence.measured, (evidence.measured, evidence.measured)))
-    counted = {"negative": numbers.negative, "mentions": numbers.mentions}.get(
-        evidence.measured, numbers.voices
-    )
+    counted = {
+        "negative": numbers.negative,
+        "mentions": numbers.mentions,
+        "topics": numbers.negative,
+    }.get(evidence.measured, numbers.voices)
     start = local_time(evidence.window_start, zone)
     end = evidence.window_end.astimezone(zone).strftime("%H:%M")
     score, threshold = f"{evidence.score:.1f}", f"{evidence.threshold:g}"

@@ -61,7 +61,11 @@ REASONS: dict[str, Pair] = {
 }
 KINDS: dict[str, Pair] = {
     "crisis": ("危机", "crisis"),
+    "complaint": ("投诉升温", "rising complaint"),
+    "rumour": ("传言", "rumour"),
+    "competitor_crisis": ("竞品危机", "competitor's crisis"),
     "praise_surge": ("好评激增", "praise surge"),
+    "campaign": ("营销活动", "campaign"),
     "surge": ("声量激增", "surge"),
     "copy_flood": ("同文刷屏", "copy flood"),
     "source": ("信源中断", "source not heard"),
