@@ -1,5 +1,6 @@
 """The command line: ``tingchao``."""
 
+import pipeline.cli.backtest
 import pipeline.cli.channels
 import pipeline.cli.corrections
 import pipeline.cli.explain
