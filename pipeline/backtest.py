@@ -62,9 +62,14 @@ class Result:
     volume: Volume
     unreadable: int = 0
     first_unreadable: Unreadable | None = None
-    whole: bool = True
-    """Nothing before what was heard is forgotten."""
     asked: Asked = field(default_factory=Asked)
+    begins: dict[int, datetime] = field(default_factory=dict)
+    """Of each partition that has forgotten its beginning, from when on it is known."""
+
+    @property
+    def reach(self) -> datetime | None:
+        """From when on all partitions are known; None: nothing is forgotten."""
+        return max(self.begins.values(), default=None)
 
     @property
     def weeks(self) -> float:
@@ -216,7 +221,10 @@ async def run_backtest(
             backtest.take(portion)
             good += len(portion.lines)
             result.unreadable += len(portion.unreadable)
-            result.whole = result.whole and portion.whole
+            if not portion.whole and portion.partition not in result.begins:
+                ticks = (line.at for line in portion.lines if isinstance(line, Tick))
+                if (first := next(ticks, None)) is not None:
+                    result.begins[portion.partition] = first
             if result.first_unreadable is None and portion.unreadable:
                 result.first_unreadable = portion.unreadable[0]
             progress(backtest.volume.mentions)
@@ -246,9 +254,8 @@ def _refuse_empty(result: Result) -> None:
                 "the lines of signals as they stand, or give a file of posts.",
             )
         )
-    first = volume.first_at
-    if asked.since is not None and first is not None and asked.since < first and not result.whole:
-        start = f"{first.astimezone(asked.since.tzinfo):%Y-%m-%d %H:%M}"
+    if asked.since is not None and result.reach is not None and asked.since < result.reach:
+        start = f"{result.reach.astimezone(asked.since.tzinfo):%Y-%m-%d %H:%M}"
         raise FatalError(
             say(
                 f"{past} 只留有 {start} 以来的内容，--from 比它早；请改到那以后，或去掉。",

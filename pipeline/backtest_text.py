@@ -47,7 +47,7 @@ def heard(result: Result) -> str:
             f"; {result.unreadable} lines can't be read and were left out, the first is line "
             f"{line}: {why}",
         )
-    if not result.whole:
+    if result.reach is not None:
         text += say(
             "；更早的信号已过保留期，开头的历史是重新学的，与线上当时的判断可能不同",
             "; what came before is forgotten, so the first days are learned anew and may differ "
@@ -201,7 +201,7 @@ def as_json(
     """All of it as plain data."""
     document: dict[str, Any] = {
         "past": result.past,
-        "whole": result.whole,
+        "whole": result.reach is None,
         "weeks": round(result.weeks, 3),
         "mentions": result.volume.mentions,
         "unreadable": result.unreadable,

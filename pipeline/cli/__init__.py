@@ -14,6 +14,7 @@ import pipeline.cli.setup
 import pipeline.cli.sources
 import pipeline.cli.spread
 import pipeline.cli.train
+import pipeline.cli.tune
 import pipeline.cli.weibo  # noqa: F401
 from pipeline.cli.common import app
 
