@@ -12,7 +12,7 @@ from pipeline.kafka import Kafka
 from pipeline.rules import configured_rules, no_rules
 from pipeline.settings import Settings
 from processors.chain import build_chain
-from processors.surge import Surge
+from processors.watch_settings import WatchSettings
 
 __all__ = ["check_settings"]
 
@@ -30,7 +30,7 @@ def check_settings(settings: Settings) -> None:
     Kafka(settings.kafka, settings.kafka.bootstrap or "").connection()
     if settings.elasticsearch.url is not None:
         elasticsearch_config(settings, settings.elasticsearch.url)
-    configure("watch", Surge.Config, settings.watch)
+    configure("watch", WatchSettings, settings.watch)
     client = httpx.AsyncClient()
     context = Context(client, now, asyncio.sleep)
     for name, section in settings.sources.items():

@@ -12,8 +12,7 @@ one that was frozen and wakes), and only then reads the state. A fenced owner en
 import time
 from collections import defaultdict
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass, field
-from datetime import datetime, timedelta
+from dataclasses import dataclass
 from typing import Any
 
 import structlog
@@ -24,44 +23,29 @@ from pipeline.kafka import Kafka, TopicPartition, rights_checked
 from pipeline.record import Item, Record
 from pipeline.vitals import Reader
 from processors.brand_state import BrandState
-from processors.source_incidents import known_gap, source_incident
-from processors.surge import Surge
-from schemas.checkpoint import KnownGap, WatchPosition
+from processors.watching import Detector, SignalLine, Watching
+from schemas.checkpoint import WatchPosition
 from schemas.dead_letter import Stage as StageName
 from schemas.errors import FatalError, RejectedError
 from schemas.incidents import AnyIncident
 from schemas.language import say
 from schemas.outcome import Done, Outcome
-from schemas.signals import Command, Mention, SourceGap, Tick, parse_signal
+from schemas.signals import parse_signal
 from schemas.topics import TOPICS, partition_of
 
 __all__ = ["WatchStage"]
 
 POSITION_KEY = b"@position"
-GAP_KEPT = timedelta(days=2)
-MAX_GAPS = 1_000
-"""Of more, the oldest are forgotten: a state must not grow with what a producer claims."""
 
 log = structlog.get_logger()
 
-Signal = Mention | Command | Tick | SourceGap
 
-
-@dataclass
+@dataclass(frozen=True)
 class _Owned:
-    """What this process knows about one partition of ``signals``."""
+    """A partition of ``signals`` that this process reads, and who writes down what comes of it."""
 
-    number: int
     producer: AIOKafkaProducer
-    position: WatchPosition
-    brands: dict[str, BrandState]
-    changed: set[str] = field(default_factory=set)
-    incidents: list[AnyIncident] = field(default_factory=list)
-
-    def watermark(self) -> datetime | None:
-        """Up to where every lane has told all; None until each lane was heard."""
-        lanes = self.position.lanes
-        return min(lanes.values()) if lanes and len(lanes) >= self.position.lane_count else None
+    watching: Watching
 
 
 class WatchStage:
@@ -76,7 +60,7 @@ class WatchStage:
     def __init__(
         self,
         kafka: Kafka,
-        detector: Surge,
+        detector: Detector,
         assigned: Callable[[int], bool] = lambda partition: True,
         vitals: Reader | None = None,
     ) -> None:
@@ -113,16 +97,16 @@ class WatchStage:
         """Forget uncommitted changes: the next line reads the committed states again."""
         self._stale = True
 
-    def decode(self, raw: bytes, record: Record) -> Signal:
+    def decode(self, raw: bytes, record: Record) -> SignalLine:
         """One signal."""
         return parse_signal(raw)
 
-    async def apply(self, items: Sequence[Item[Signal]]) -> Sequence[Outcome]:
+    async def apply(self, items: Sequence[Item[SignalLine]]) -> Sequence[Outcome]:
         """Apply in order and commit per partition; any fault ends the process (no Retry)."""
         if self._stale:
             await self.stop()
             self._stale = False
-        by_partition: dict[int, list[Item[Signal]]] = defaultdict(list)
+        by_partition: dict[int, list[Item[SignalLine]]] = defaultdict(list)
         for item in items:
             by_partition[item.record.partition].append(item)
         for number, group in by_partition.items():
@@ -133,80 +117,12 @@ class WatchStage:
                 if owned is None:
                     with self._vitals.step("taking over"):
                         owned = await self._take_over(number)
+                watching = owned.watching
                 for item in group:
-                    self._apply_one(owned, item)
-                if not _overtaken(owned.position, group):
+                    watching.apply(item.value, item.record.offset, item.line)
+                if not _overtaken(watching.place, group):
                     await self._commit(owned, group)
         return [Done()] * len(items)
-
-    def _apply_one(self, owned: _Owned, item: Item[Signal]) -> None:
-        here = (item.record.offset, item.line)
-        if here <= (owned.position.offset, owned.position.line):
-            return  # applied before the last crash or rebalance
-        signal = item.value
-        if isinstance(signal, Tick):
-            self._tick(owned, signal)
-        elif isinstance(signal, Mention):
-            self._mention(owned, signal)
-        elif isinstance(signal, Command):
-            self._command(owned, signal)
-        else:
-            self._gap(owned, signal)
-        owned.position = owned.position.replaced(offset=here[0], line=here[1])
-
-    def _tick(self, owned: _Owned, tick: Tick) -> None:
-        before = owned.watermark()
-        lanes = dict(owned.position.lanes)
-        lane = str(tick.lane)
-        # An older one is a repetition, or another source that lags behind.
-        lanes[lane] = max(tick.at, lanes.get(lane, tick.at))
-        owned.position = owned.position.model_copy(
-            update={"lanes": lanes, "lane_count": tick.lanes}
-        )
-        after = owned.watermark()
-        if after is not None and owned.position.gaps:
-            owned.position = owned.position.replaced(gaps=still_known(owned.position.gaps, after))
-        if after is not None and after != before:
-            # Sorted: the order in which brands were first heard of does not survive a restart.
-            for brand, state in sorted(owned.brands.items()):
-                closed_before = state.closed_before
-                self._emit(owned, self._detector.advance(state, after, owned.position.gaps))
-                if state.closed_before != closed_before:
-                    owned.changed.add(brand)
-
-    def _mention(self, owned: _Owned, mention: Mention) -> None:
-        state = owned.brands.get(mention.brand)
-        if state is None:
-            state = self._detector.new_state(mention.brand, mention.role)
-            owned.brands[mention.brand] = state
-            if (watermark := owned.watermark()) is not None:
-                self._detector.advance(state, watermark)
-        owned.changed.add(mention.brand)
-        self._emit(owned, self._detector.mention(state, mention))
-
-    def _command(self, owned: _Owned, command: Command) -> None:
-        state = owned.brands.get(command.brand)
-        if state is not None:
-            owned.changed.add(command.brand)
-            self._emit(owned, self._detector.command(state, command))
-
-    def _gap(self, owned: _Owned, gap: SourceGap) -> None:
-        known = {(one.source, one.started_at): one for one in owned.position.gaps}
-        key = (gap.source, gap.started_at)
-        before = known.get(key)
-        known[key] = known_gap(gap, before)
-        owned.position = owned.position.replaced(gaps=tuple(known.values())[-MAX_GAPS:])
-        # Every partition hears of every gap; one of them tells it.
-        told = source_incident(gap, before)
-        if told is not None and partition_of(gap.source, self._partitions) == owned.number:
-            self._emit(owned, [told])
-        if before is None:
-            for brand, state in sorted(owned.brands.items()):
-                self._detector.gap(state, gap.started_at)
-                owned.changed.add(brand)
-
-    def _emit(self, owned: _Owned, incidents: Sequence[AnyIncident]) -> None:
-        owned.incidents += incidents
 
     async def _take_over(self, number: int) -> _Owned:
         producer = self._kafka.producer(
@@ -218,7 +134,7 @@ class WatchStage:
         except BaseException:
             await producer.stop()
             raise
-        owned = _Owned(number, producer, position, brands)
+        owned = _Owned(producer, Watching(self._detector, number, position, brands))
         self._owned[number] = owned
         log.info("took over", partition=number, brands=len(brands), offset=position.offset)
         return owned
@@ -262,16 +178,17 @@ class WatchStage:
             "the version that wrote it, or start anew with another kafka.prefix.",
         )
 
-    async def _commit(self, owned: _Owned, group: Sequence[Item[Signal]]) -> None:
+    async def _commit(self, owned: _Owned, group: Sequence[Item[SignalLine]]) -> None:
         """One transaction: incidents, states, position, source offset."""
-        source = TopicPartition(owned.position.topic, owned.number)
+        producer, watching = owned.producer, owned.watching
+        position, number = watching.position, watching.number
+        source = TopicPartition(position.topic, number)
         checkpoints = self._kafka.topic("watch.checkpoints")
         incidents = self._kafka.topic("incidents")
-        incident_partitions = len(await owned.producer.partitions_for(incidents))
-        producer = owned.producer
+        incident_partitions = len(await producer.partitions_for(incidents))
         futures: list[Any] = []
         async with producer.transaction():
-            for incident in owned.incidents:
+            for incident in watching.incidents:
                 key = incident.id.encode()
                 futures.append(
                     await producer.send(
@@ -281,20 +198,19 @@ class WatchStage:
                         partition=partition_of(key, incident_partitions),
                     )
                 )
-            lines = {b: owned.brands[b].to_line() for b in sorted(owned.changed)}
+            lines = {b: watching.brands[b].to_line() for b in sorted(watching.changed)}
             states = [(brand.encode(), line) for brand, line in lines.items()]
-            for key, line in [*states, (POSITION_KEY, owned.position.to_line())]:
-                futures.append(await producer.send(checkpoints, line, key, partition=owned.number))
+            for key, line in [*states, (POSITION_KEY, position.to_line())]:
+                futures.append(await producer.send(checkpoints, line, key, partition=number))
             for future in futures:
                 await future
             await producer.send_offsets_to_transaction(
                 {source: _resume_offset(group)}, self._kafka.group("watch")
             )
-        self._measure(owned.incidents, group)
-        owned.changed.clear()
-        owned.incidents.clear()
+        self._measure(watching.incidents, group)
+        watching.settled()
 
-    def _measure(self, incidents: Sequence[AnyIncident], group: Sequence[Item[Signal]]) -> None:
+    def _measure(self, incidents: Sequence[AnyIncident], group: Sequence[Item[SignalLine]]) -> None:
         metrics.SENT.labels(self.name, "incidents").inc(len(incidents))
         for incident in incidents:
             log.info(
@@ -313,12 +229,7 @@ class WatchStage:
                 metrics.LATENCY.labels("alarm").observe(time.time() - min(received) / 1000)
 
 
-def still_known(gaps: Sequence[KnownGap], watermark: datetime) -> tuple[KnownGap, ...]:
-    """The gaps that a bucket may still lie in: it stays open for a day at most."""
-    return tuple(gap for gap in gaps if gap.ended_at is None or gap.ended_at > watermark - GAP_KEPT)
-
-
-def _overtaken(position: WatchPosition, group: Sequence[Item[Signal]]) -> bool:
+def _overtaken(place: tuple[int, int], group: Sequence[Item[SignalLine]]) -> bool:
     """Whether the state stands further on than this batch ends.
 
     So it is with a process that was frozen, wakes with old events in its hands and takes over once
@@ -326,10 +237,10 @@ def _overtaken(position: WatchPosition, group: Sequence[Item[Signal]]) -> bool:
     after it would be behind for ever in a topic where nothing new comes.
     """
     last = group[-1]
-    return (last.record.offset, last.line) < (position.offset, position.line)
+    return (last.record.offset, last.line) < place
 
 
-def _resume_offset(group: Sequence[Item[Signal]]) -> int:
+def _resume_offset(group: Sequence[Item[SignalLine]]) -> int:
     """Where the next owner starts reading.
 
     A record whose last line was not applied (it is isolated line by line, or its last line was

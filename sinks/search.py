@@ -1,7 +1,7 @@
 """Looking up what is in Elasticsearch: posts, incidents, every id."""
 
 import asyncio
-from collections.abc import AsyncGenerator, AsyncIterator, Collection, Iterator
+from collections.abc import AsyncGenerator, AsyncIterator, Collection, Iterator, Sequence
 from contextlib import aclosing, suppress
 from dataclasses import dataclass
 from datetime import datetime
@@ -184,6 +184,21 @@ class Search:
         async for hits in self._pages(_all([_range("event_at", gte=since)]), page, wanted):
             yield [_record(EnrichedPost, hit) for hit in hits]
 
+    async def posts_in_order(
+        self, *, until: datetime | None = None, brand: str | None = None, page: int = 1_000
+    ) -> AsyncGenerator[list[EnrichedPost], None]:
+        """Every post before ``until``, the oldest ``event_at`` first, ties by id; of one moment."""
+        conditions: list[Query] = []
+        if until is not None:
+            conditions.append(_range("event_at", lt=until))
+        if brand is not None:
+            conditions.append({"term": {"brands.brand": brand}})
+        wanted = {"filter_path": "pit_id,hits.hits._source,hits.hits.sort"}
+        order = [{"event_at": "asc"}, {"id": "asc"}]
+        async with aclosing(self._pages(_all(conditions), page, wanted, order)) as pages:
+            async for hits in pages:
+                yield [_record(EnrichedPost, hit) for hit in hits]
+
     async def relatives(
         self, ids: Collection[str], *, page: int = 1_000
     ) -> AsyncGenerator[list[EnrichedPost], None]:
@@ -209,7 +224,7 @@ class Search:
                 yield [_record(EnrichedPost, hit) for hit in hits]
 
     async def _pages(
-        self, query: Query, page: int, wanted: Query
+        self, query: Query, page: int, wanted: Query, order: Sequence[Any] = ("_shard_doc",)
     ) -> AsyncGenerator[list[Any], None]:
         """All hits of a query, as they were when the first page was asked for."""
         with self._elasticsearch.mapped():
@@ -227,7 +242,7 @@ class Search:
                         pit={"id": pit_id, "keep_alive": _KEEP_ALIVE},
                         query=query,
                         size=page,
-                        sort=["_shard_doc"],
+                        sort=list(order),
                         search_after=after,
                         track_total_hits=False,
                         **wanted,

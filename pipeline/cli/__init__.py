@@ -1,5 +1,6 @@
 """The command line: ``tingchao``."""
 
+import pipeline.cli.backtest
 import pipeline.cli.channels
 import pipeline.cli.corrections
 import pipeline.cli.explain
@@ -13,6 +14,7 @@ import pipeline.cli.setup
 import pipeline.cli.sources
 import pipeline.cli.spread
 import pipeline.cli.train
+import pipeline.cli.tune
 import pipeline.cli.weibo  # noqa: F401
 from pipeline.cli.common import app
 

@@ -10,7 +10,7 @@ from pipeline.guard import Guard
 from pipeline.roles.parts import safe_loop
 from pipeline.settings import Settings
 from pipeline.watch import WatchStage
-from processors.surge import Surge
+from processors.watch_settings import BrandDetectors, WatchSettings
 
 __all__ = ["faust_app"]
 
@@ -23,7 +23,7 @@ def faust_app(settings: Settings, guard: Guard) -> faust.App:
     """
     kafka = kafka_of(settings)
     vitals = guard.vitals.reader("watch")
-    detector = Surge(Surge.Config(**settings.watch))
+    detector = BrandDetectors(WatchSettings(**settings.watch))
     source = kafka.topic("signals")
 
     def assigned(partition: int) -> bool:

@@ -22,7 +22,7 @@ from processors import ENRICHERS
 from processors.brands import Brands
 from processors.chain import build_chain
 from processors.rule_check import check_rule_set
-from processors.surge import Surge
+from processors.watch_settings import WatchSettings
 from schemas.incidents import AnyIncidentKind
 from sinks import CHANNELS
 
@@ -142,7 +142,7 @@ def shown_or_default(shown: dict[str, Any], config: type[BaseModel]) -> None:
 
 
 def test_every_option_of_the_detector_stands_in_the_example() -> None:
-    shown_or_default(TREE["watch"], Surge.Config)
+    shown_or_default(TREE["watch"], WatchSettings)
 
 
 @pytest.mark.parametrize("name", sorted(ENRICHERS))
@@ -177,7 +177,7 @@ def test_the_components_take_what_the_example_shows(full: Settings) -> None:
         if section.use == "webhook":  # its secrets have a form of their own
             options = {**options, "secrets": ["whsec_" + "QUJD" * 8]}
         configure(f"channels.{name}", CHANNELS[section.use].Config, options)
-    configure("watch", Surge.Config, full.watch)
+    configure("watch", WatchSettings, full.watch)
 
 
 def test_secrets_are_never_shown_in_clear(full: Settings) -> None:

@@ -10,14 +10,18 @@ from typing import Any, NoReturn
 
 import pytest
 from aiokafka import AIOKafkaProducer
+from aiokafka.admin.records_to_delete import RecordsToDelete
 from aiokafka.errors import KafkaError
 
+from pipeline.backtest import Asked, run_backtest
 from pipeline.breaker import Breaker
 from pipeline.crash_log import CrashLog
-from pipeline.kafka import Entry, Kafka, LineWriter
+from pipeline.kafka import Entry, Kafka, LineWriter, TopicPartition
 from pipeline.loop import SafeLoop
+from pipeline.past import TopicPast
 from pipeline.record import Item, Record
-from pipeline.settings import KafkaSettings
+from pipeline.rulings import present_ruling
+from pipeline.settings import KafkaSettings, Settings
 from pipeline.watch import POSITION_KEY, WatchStage
 from processors.brand_state import BrandState
 from processors.surge import Surge
@@ -576,6 +580,67 @@ async def test_partitions_do_not_disturb_each_other(make_kafka: MakeLine) -> Non
     await reaches(kafka, 36, 0)
     await reaches(kafka, 1, 1)
     await stage.stop()
+
+
+async def test_a_backtest_of_the_topic_gives_the_bytes_that_were_live(
+    make_kafka: MakeLine,
+) -> None:
+    # Given signals of two partitions, one line of them broken, that watch worked through live
+    values = story()
+    values[7] += b"\n{no signal"
+    kafka = await make_kafka(values, partitions=2)
+    writer = LineWriter(kafka)
+    await writer.start()
+    names = {b"zeekr": b"xpeng", b"lantu": b"nio", b"aion": b"byd"}
+    other = story()
+    for one, name in names.items():
+        other = [value.replace(one, name) for value in other]
+    await writer.write({"signals": [Entry(1, value) for value in other]})
+    await writer.stop()
+    stage = await new_stage(kafka)
+    good = []
+    for record in await to_read(kafka):
+        raws = [raw for raw in split(record.value or b"") if raw != b"{no signal"]
+        good += [Item(record, n, raw, parse_signal(raw)) for n, raw in enumerate(raws, 1)]
+    for start in range(0, len(good), 50):
+        await stage.apply(good[start : start + 50])
+    await stage.stop()
+    live = [value or b"" for _, value in await incidents(kafka)]
+
+    # When the topic is backtested
+    settings = Settings(
+        kafka=kafka.settings.model_copy(update={"bootstrap": kafka.address}),
+        watch=CONFIG.model_dump(),
+    )
+    told: list[bytes] = []
+    found = await run_backtest(
+        settings,
+        TopicPast(settings),
+        [present_ruling(settings)],
+        Asked(),
+        tell=lambda incident: told.append(incident.to_line()),
+    )
+
+    # Then every revision is the same, byte for byte
+    def by_id(lines: list[bytes]) -> dict[str, list[bytes]]:
+        ids: dict[str, list[bytes]] = {}
+        for line in lines:
+            ids.setdefault(parse_incident(line).id, []).append(line)
+        return ids
+
+    assert by_id(told) == by_id(live) and len(live) > 12
+    assert (found.unreadable, found.reach) == (1, None)
+    assert {alarm.brand for alarm in found.told[0].alarms} >= {"zeekr", "lantu", "nio", "byd"}
+
+    # And once its beginning is forgotten, what lies before can't be asked for
+    async with kafka.admin() as admin:
+        await admin.delete_records({TopicPartition(kafka.topic("signals"), 0): RecordsToDelete(5)})
+    asked = Asked(since=START)
+    with pytest.raises(FatalError, match="--from"):
+        await run_backtest(settings, TopicPast(settings), [present_ruling(settings)], asked)
+    later = Asked(since=START + 8 * SLOT, until=START + 30 * SLOT)
+    again = await run_backtest(settings, TopicPast(settings), [present_ruling(settings)], later)
+    assert again.reach == START + 5 * SLOT and again.told[0].alarms
 
 
 # --- what a person has to mend ----------------------------------------------------------------
