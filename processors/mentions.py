@@ -28,6 +28,7 @@ def mentions(post: EnrichedPost) -> list[Mention]:
             kind=post.kind,
             author_id=author.id,
             author_name=author.name,
+            author_kind=post.author_kind,
             followers=author.followers,
             event_at=post.event_at,
             event_clamped=post.event_clamped,

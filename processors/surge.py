@@ -139,6 +139,13 @@ class Surge:
             description="Hours without an unusual bucket that close an incident: longer than a "
             "night, in which every crisis pauses.",
         )
+        reopen_within_hours: float = Field(
+            24,
+            ge=0,
+            le=168,
+            description="A wave of the same topic so many hours after its incident was closed by "
+            "calm reopens that one; 0: it is a new one.",
+        )
         ids_per_bucket: int = Field(
             24_000,
             ge=300,
@@ -168,7 +175,9 @@ class Surge:
         self._most_steps = self._most_history + self._ahead + 24 * self._buckets_an_hour + 1
         self._seconds = config.bucket_minutes * 60
         self._lateness = timedelta(minutes=config.lateness_minutes)
-        self._life = IncidentLife(timedelta(hours=config.close_after_hours))
+        self._life = IncidentLife(
+            timedelta(hours=config.close_after_hours), timedelta(hours=config.reopen_within_hours)
+        )
         self._crisis = self._finding("crisis", "negative", config.crisis_voices)
         self._flood = self._finding("copy_flood", "mentions", config.wave_mentions)
         self._praise = self._finding("praise_surge", "voices", config.surge_voices)
@@ -207,7 +216,7 @@ class Surge:
             return []
         state.role = mention.role
         trace(state.threads, mention, number, voice=counted == "voice")
-        revised = self._life.heard(state, number)
+        revised = self._life.heard(state, number, mention)
         return revised + self._open(state, number, bucket)
 
     def advance(
@@ -300,8 +309,7 @@ class Surge:
         finding = self._judge(bucket)
         if finding is None:
             return []
-        blockers = _BLOCKED_BY[finding.kind]
-        if any(case.finding.kind in blockers for case in state.cases):
+        if self._life.blocked(state, finding, number, _BLOCKED_BY[finding.kind]):
             return []
         if _hushed(state, finding.kind, number):
             return []

@@ -34,6 +34,8 @@ class Mention(Record):
     kind: PostKind
     author_id: Annotated[str, Field(max_length=128)]
     author_name: Annotated[str, Field(max_length=200)] | None = None
+    author_kind: Annotated[str, Field(max_length=32)] | None = None
+    """Who writes: an ``AuthorKind``, as far as it could be told."""
     followers: int | None = None
     event_at: UtcTime
     event_clamped: bool = False
@@ -69,6 +71,10 @@ class Command(Record):
     """The assignee, the statement's text, ``true`` / ``false`` of a verdict, ..."""
     until: UtcTime | None = None
     """End of a silence."""
+    made_at: UtcTime | None = None
+    """When a statement was made, if not at ``at``."""
+    why: Annotated[str, Field(max_length=2_000)] | None = None
+    """What the decision rests on, in words."""
 
 
 class Tick(Record):

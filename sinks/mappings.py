@@ -150,6 +150,7 @@ INCIDENT: Mapping = _object(
     silenced_until=_DATE,
     statement=_TEXT,
     verdict=_FLAG,
+    verdict_why=_SHOWN,
     # Of incidents of the kind "source".
     source=_TERM,
     connector=_TERM,

@@ -41,13 +41,17 @@ _NO_NAMES: Mapping[str, str] = {}
 
 _EVENTS: dict[str, Pair] = {
     "first_post": ("首帖", "first post"),
+    "second_voice": ("第二个声音", "second voice"),
+    "media": ("媒体跟进", "taken up by media"),
     "opened": ("发现", "opened"),
     "confirmed": ("确认", "confirmed"),
     "grown": ("扩大", "grown"),
+    "amplified": ("放大", "amplified"),
     "peak": ("峰值", "peak"),
     "acknowledged": ("已知悉", "acknowledged"),
     "assigned": ("指派", "assigned"),
     "silenced": ("静默", "silenced"),
+    "unsilenced": ("静默到期，仍在发展", "silence over, still going on"),
     "statement": ("发布声明", "statement"),
     "verdict": ("人工判定", "verdict"),
     "reopened": ("重新打开", "reopened"),
@@ -296,7 +300,10 @@ def _step(step: TimelineEntry, zone: ZoneInfo) -> Line:
     if step.by:
         parts.append(clean(step.by))
     if step.note:
-        parts.append(clean(step.note)[:_EXCERPT])
+        note = clean(step.note)[:_EXCERPT]
+        if step.event == "amplified":
+            note = say(f"带来 {note} 条提及", f"brought {note} mentions")
+        parts.append(note)
     return Line(" ".join(parts), "step")
 
 
@@ -311,11 +318,9 @@ def _handling(incident: Incident, zone: ZoneInfo) -> Iterator[Line]:
         statement = clean(incident.statement)[:_EXCERPT]
         yield line(f"声明：{statement}", f"statement: {statement}")
     if incident.verdict is not None:
-        yield (
-            line("人工判定：属实", "verdict: a true alarm")
-            if incident.verdict
-            else line("人工判定：误报", "verdict: a false alarm")
-        )
+        why = f": {clean(incident.verdict_why)[:_EXCERPT]}" if incident.verdict_why else ""
+        zh, en = ("属实", "true") if incident.verdict else ("误报", "false")
+        yield line(f"人工判定：{zh}{why}", f"verdict: a {en} alarm{why}")
 
 
 def _negative(numbers: Numbers) -> str:
