@@ -287,7 +287,8 @@ def _step(
     now, value = case.incident.state, command.value
     match command.action:
         case "acknowledge" if now in ("suspected", "confirmed"):
-            return "acknowledged", {"state": "handled"}
+            owner = case.incident.owner or command.by
+            return "acknowledged", {"state": "handled", "owner": owner}
         case "assign":
             return "assigned", {"owner": value}
         case "silence":

@@ -173,6 +173,9 @@ NOTICE: Mapping = _object(
     claimed_at=_DATE,
     sent_at=_DATE,
     error=_SHOWN,
+    # Of what is to be told later.
+    waits_for=_TERM,
+    since=_DATE,
 )
 
 

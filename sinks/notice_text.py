@@ -115,6 +115,7 @@ def lines(notice: Notice, *, zone: ZoneInfo = SHANGHAI) -> Iterator[Line]:
             f"Channel {name} can't be reached, so this one tells you instead; please look at "
             f"{name}.",
         )
+    yield from _waited(notice, zone)
     brand = notice.brand_name
     yield from _about(notice.incident, brand, zone, notice.platform_names, full=False)
     if not notice.trial:
@@ -122,6 +123,22 @@ def lines(notice: Notice, *, zone: ZoneInfo = SHANGHAI) -> Iterator[Line]:
             f"详情：tingchao incidents show {notice.incident.id}",
             f"More: tingchao incidents show {notice.incident.id}",
             "pointer",
+        )
+
+
+def _waited(notice: Notice, zone: ZoneInfo) -> Iterator[Line]:
+    if notice.told_at is not None:
+        at = local_time(notice.told_at, zone)
+        command = f"tingchao incidents acknowledge {notice.incident.id}"
+        yield line(
+            f"{at} 已告知，至今没有人认领。认领：{command}",
+            f"People were told at {at}, and nobody has taken it since. To take it: {command}",
+        )
+    if notice.held_since is not None:
+        at = local_time(notice.held_since, zone)
+        yield line(
+            f"{at} 起在值班时间之外，等到现在一并告知；以下是最新情况。",
+            f"It came outside of your hours, at {at}, and waited until now; this is how it stands.",
         )
 
 
@@ -311,6 +328,8 @@ def _handling(incident: Incident, zone: ZoneInfo) -> Iterator[Line]:
     if incident.owner:
         owner = clean(incident.owner)
         yield line(f"负责人：{owner}", f"owner: {owner}")
+    elif incident.state != "closed":
+        yield line("负责人：还没有人认领", "owner: nobody yet")
     if incident.silenced_until:
         until = local_time(incident.silenced_until, zone)
         yield line(f"静默至：{until}", f"silenced until: {until}")

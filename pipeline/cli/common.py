@@ -26,7 +26,7 @@ from pipeline.logs import quiet_logs
 from pipeline.loop import EXIT_FATAL
 from pipeline.masking import masked
 from pipeline.settings import Settings, load_settings
-from schemas.errors import TingchaoError
+from schemas.errors import FatalError, TingchaoError
 from schemas.language import say, use_language
 
 __all__ = [
@@ -40,6 +40,7 @@ __all__ = [
     "run",
     "settings_file_of",
     "settings_of",
+    "time_of",
     "wait_for",
 ]
 
@@ -200,6 +201,26 @@ def _plain(value: Any) -> Any:
 def local_time(at: datetime | None, settings: Settings, form: str = "%m-%d %H:%M") -> str:
     """A time as people read it."""
     return at.astimezone(ZoneInfo(settings.time_zone)).strftime(form) if at else "–"
+
+
+def time_of(option: str, value: str | None, settings: Settings) -> datetime | None:
+    """The time that an option gives, in the settings' zone where it names none.
+
+    Raises:
+        FatalError: it is no time.
+    """
+    if value is None:
+        return None
+    try:
+        at = datetime.fromisoformat(value)
+    except ValueError:
+        raise FatalError(
+            say(
+                f"{option} 看不懂 {value}；请写成 2026-10-01 或 2026-10-01T08:00。",
+                f"{option} cannot read {value}; write 2026-10-01 or 2026-10-01T08:00.",
+            )
+        ) from None
+    return at if at.tzinfo else at.replace(tzinfo=ZoneInfo(settings.time_zone))
 
 
 def login_name() -> str:

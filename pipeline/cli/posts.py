@@ -1,9 +1,7 @@
 """Commands that bring posts in and find them again: replay, import, search."""
 
-from datetime import datetime
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
-from zoneinfo import ZoneInfo
 
 import typer
 from rich.text import Text
@@ -20,6 +18,7 @@ from pipeline.cli.common import (
     local_time,
     print_json,
     settings_of,
+    time_of,
     wait_for,
 )
 from pipeline.components import configure
@@ -299,8 +298,8 @@ def search(
         mood=_mood(mood),
         intent=_intent(intent),
         platform=platform,
-        since=_time("--since", since, settings),
-        until=_time("--until", until, settings),
+        since=time_of("--since", since, settings),
+        until=time_of("--until", until, settings),
         fold_copies=not every_copy,
     )
     found = wait_for(_search(settings, query, limit))
@@ -402,18 +401,3 @@ def _intent(value: str | None) -> str | None:
             )
         )
     return label
-
-
-def _time(option: str, value: str | None, settings: Settings) -> datetime | None:
-    if value is None:
-        return None
-    try:
-        at = datetime.fromisoformat(value)
-    except ValueError:
-        raise FatalError(
-            say(
-                f"{option} 看不懂 {value}；请写成 2026-10-01 或 2026-10-01T08:00。",
-                f"{option} cannot read {value}; write 2026-10-01 or 2026-10-01T08:00.",
-            )
-        ) from None
-    return at if at.tzinfo else at.replace(tzinfo=ZoneInfo(settings.time_zone))
