@@ -47,20 +47,21 @@ def build_channels(settings: Settings, client: httpx.AsyncClient) -> dict[str, C
     """Every configured channel, by its name.
 
     Raises:
-        FatalError: unknown channel or option, or a fallback that is none.
+        FatalError: unknown channel or option, or a channel named by another one is none.
     """
     built = {name: build_channel(name, one, client) for name, one in settings.channels.items()}
     for name, section in settings.channels.items():
-        if section.fallback is not None and section.fallback not in built.keys() - {name}:
-            others = sorted(built.keys() - {name})
-            raise FatalError(
-                say(
-                    f"channels.{name}.fallback：没有另一个叫 {section.fallback} 的通道；"
-                    f"可用：{'、'.join(others) or '无'}。",
-                    f"channels.{name}.fallback: there is no other channel {section.fallback}; "
-                    f"known: {', '.join(others) or 'none'}.",
+        others = sorted(built.keys() - {name})
+        for key, other in (("fallback", section.fallback), ("escalate_to", section.escalate_to)):
+            if other is not None and other not in others:
+                raise FatalError(
+                    say(
+                        f"channels.{name}.{key}：没有另一个叫 {other} 的通道；"
+                        f"可用：{'、'.join(others) or '无'}。",
+                        f"channels.{name}.{key}: there is no other channel {other}; "
+                        f"known: {', '.join(others) or 'none'}.",
+                    )
                 )
-            )
     return built
 
 

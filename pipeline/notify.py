@@ -8,8 +8,12 @@ A channel is tried for ever, unless another one is its fallback: when it has not
 some minutes, that one tells the notice instead and says for whom, and the channel goes on with the
 next. Both write the journal under their own names, so what the fallback told by itself already is
 not told again.
+
+What waits for a team's hours, or for somebody to take an incident, is told later
+(``pipeline/notify_later.py``): it holds up nothing here.
 """
 
+import asyncio
 import time
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
@@ -18,11 +22,13 @@ from datetime import UTC, datetime, timedelta
 import structlog
 
 from pipeline import metrics
+from pipeline.notify_later import Escalation, IsAtWork, Later, Newest
 from pipeline.record import RETRY_HEADER, Item, Record
 from pipeline.settings import NotifySettings
 from pipeline.vitals import Reader
 from schemas.dead_letter import Stage as StageName
 from schemas.errors import FatalError, RejectedError, RetryableError, TingchaoError, TooSoonError
+from schemas.incident import TimelineEvent
 from schemas.incidents import AnyIncident, parse_incident
 from schemas.outcome import Done, Outcome, Rejected, Retry
 from schemas.source_incident import SourceIncident
@@ -49,11 +55,17 @@ def reason_for(incident: AnyIncident) -> NoticeReason | None:
         return "closed"
     if incident.revision == 1:
         return "opened"
-    if "confirmed" in events:
-        return "confirmed"
-    if "grown" in events:
-        return "worse"
-    return None
+    return next((reason for event, reason in _REASONS if event in events), None)
+
+
+_REASONS: tuple[tuple[TimelineEvent, NoticeReason], ...] = (
+    ("reopened", "reopened"),
+    ("unsilenced", "unsilenced"),
+    ("confirmed", "confirmed"),
+    ("grown", "worse"),
+    ("media", "media"),
+)
+"""The weightiest first: one revision may take several steps."""
 
 
 def _reason_for_source(incident: SourceIncident) -> NoticeReason | None:
@@ -67,6 +79,10 @@ def _reason_for_source(incident: SourceIncident) -> NoticeReason | None:
 def _was_put_back(record: Record) -> bool:
     """A person asked for another try, after the channel had refused it for good."""
     return record.header(RETRY_HEADER) is not None
+
+
+async def _nothing() -> Mapping[str, AnyIncident]:
+    return {}
 
 
 @dataclass(frozen=True, slots=True)
@@ -95,6 +111,9 @@ class NotifyStage:
         now: Callable[[], float] = time.time,
         vitals: Reader | None = None,
         fallback: Fallback | None = None,
+        is_at_work: IsAtWork = lambda channel, brand, at: True,
+        newest: Newest = _nothing,
+        escalation: Escalation | None = None,
     ) -> None:
         self._channel_name = channel_name
         self._channel = channel
@@ -107,6 +126,17 @@ class NotifyStage:
         self._vitals = vitals or Reader(self.name)
         self._fallback = fallback
         self._failing_since: float | None = None
+        self._escalation = escalation
+        self._later = Later(
+            channel_name,
+            journal,
+            settings,
+            is_at_work,
+            newest,
+            self._notice_of,
+            escalation,
+        )
+        self._turn = asyncio.Lock()
 
     async def start(self) -> None:
         """The index role puts the journal's template; a claim waits for it."""
@@ -126,7 +156,8 @@ class NotifyStage:
         outcomes: list[Outcome] = []
         for item in items:
             try:
-                await self._tell(item)
+                async with self._turn:
+                    await self._tell(item)
                 outcomes.append(Done())
                 self._vitals.alive()  # fifty slow deliveries may outlast the watchdog's patience
             except RejectedError as error:
@@ -149,17 +180,58 @@ class NotifyStage:
         reason = reason_for(incident)
         if reason is None or not self._wanted(item.record, incident):
             return
-        notice = Notice(
+        if await self._later.takes(incident, reason, self._utc()):
+            return
+        waited_since = item.record.timestamp_ms / 1000
+        await self._deliver(
+            self._notice_of(incident, reason), waited_since, again=_was_put_back(item.record)
+        )
+
+    def _notice_of(self, incident: AnyIncident, reason: NoticeReason) -> Notice:
+        return Notice(
             key=f"{incident.id}-{incident.revision}",
             reason=reason,
             incident=incident,
             brand_name=self._name_of(incident),
             platform_names=self._platform_names,
         )
+
+    async def look(self) -> None:
+        """Tell what waited long enough.
+
+        Raises:
+            RetryableError, FatalError: the journal or Kafka is away; nothing is lost by that.
+        """
+
+        async def tell(notice: Notice) -> None:
+            await self._deliver(notice, self._now())
+
+        async with self._turn:
+            await self._later.tell_due(self._utc, tell, self._escalate)
+
+    async def _escalate(self, notice: Notice) -> None:
+        other = self._escalation
+        if other is None:
+            return
+        claim = await self._journal.claim(notice, other.name, self._utc())
+        if claim not in ("new", "pending"):
+            return
+        try:
+            await other.channel.deliver(notice)
+        except RejectedError as error:
+            await self._journal.mark_rejected(notice.key, other.name, str(error))
+            raise
+        await self._journal.mark_sent(notice.key, other.name, self._utc())
+        metrics.NOTICES.labels(other.name).inc()
+        log.info("escalated", key=notice.key, channel=self._channel_name, to=other.name)
+
+    async def _deliver(self, notice: Notice, since: float, *, again: bool = False) -> None:
+        """Tell one notice; ``since``: when its waiting began."""
         claim = await self._journal.claim(notice, self._channel_name, self._utc())
         if claim in ("sent", "elsewhere"):
+            await self._later.told(notice, self._utc())
             return
-        if claim == "rejected" and not _was_put_back(item.record):
+        if claim == "rejected" and not again:
             return
         try:
             await self._channel.deliver(notice)
@@ -167,24 +239,27 @@ class NotifyStage:
             raise  # the channel is well
         except RejectedError as error:
             self._failing_since = None
-            await self._tell_instead(notice, str(error))
+            if await self._tell_instead(notice, str(error)):
+                await self._later.told(notice, self._utc())
             await self._journal.mark_rejected(notice.key, self._channel_name, str(error))
             raise
         except (RetryableError, FatalError) as error:
-            if not self._is_given_up(item.record) or not await self._tell_instead(
-                notice, str(error)
-            ):
+            if not self._is_given_up(since) or not await self._tell_instead(notice, str(error)):
                 raise
             await self._journal.mark_elsewhere(
                 notice.key, self._channel_name, self._fallback.name if self._fallback else ""
             )
+            await self._later.told(notice, self._utc())
             return
         self._failing_since = None
         await self._journal.mark_sent(notice.key, self._channel_name, self._utc())
+        await self._later.told(notice, self._utc())
         metrics.NOTICES.labels(self._channel_name).inc()
-        log.info("notice delivered", key=notice.key, channel=self._channel_name, reason=reason)
+        log.info(
+            "notice delivered", key=notice.key, channel=self._channel_name, reason=notice.reason
+        )
 
-    def _is_given_up(self, record: Record) -> bool:
+    def _is_given_up(self, waited_since: float) -> bool:
         """Whether the fallback is due; notes when the channel began to fail.
 
         Or the notice itself has waited for so long: a restart begins nobody's patience anew.
@@ -192,7 +267,7 @@ class NotifyStage:
         now = self._now()
         if self._failing_since is None:
             self._failing_since = now
-        since = min(self._failing_since, record.timestamp_ms / 1000)
+        since = min(self._failing_since, waited_since)
         return self._fallback is not None and now - since >= self._fallback.after_seconds
 
     async def _tell_instead(self, notice: Notice, why: str) -> bool:

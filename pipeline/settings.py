@@ -288,7 +288,9 @@ class ChannelSettings(ComponentSettings):
     fallback_after_minutes: Annotated[float, Field(gt=0)] = 5.0
     """For how long this one is tried first."""
     only_fallback: bool = False
-    """Tells nothing by itself: it is there to stand in for others."""
+    """Tells nothing by itself: it is there to stand in for others, or to be escalated to."""
+    escalate_to: str | None = None
+    """Name of the channel that is told when nobody took an incident that this one told of."""
 
 
 class NotifySettings(_Section):
@@ -298,6 +300,13 @@ class NotifySettings(_Section):
     """Kinds of incident that are worth a notice."""
     min_severity: Annotated[int, Field(ge=1, le=5)] = 1
     """Least severity."""
+    urgent_severity: Annotated[int, Field(ge=1, le=6)] = 4
+    """From this severity on a notice goes out at any hour; 6: each waits for the team's hours."""
+    escalate_after_minutes: Annotated[float, Field(gt=0)] = 15.0
+    """An incident that nobody took so long after it was told goes to ``escalate_to`` of the channel
+    that told it."""
+    look_seconds: Annotated[float, Field(gt=0)] = 10.0
+    """How often is looked for notices that waited long enough."""
     max_age_hours: Annotated[float, Field(gt=0)] = 24.0
     """An incident step that waited longer is not told any more (a channel added today does not
     ring for last month)."""

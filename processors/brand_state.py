@@ -12,11 +12,12 @@ from pydantic import TypeAdapter, ValidationError
 from processors.baseline import History, Measured, score
 from processors.board_watch import Boards
 from processors.buckets import Bucket, Counted, Tally
-from processors.canonical import by_key
+from processors.canonical import Counts, by_key
 from processors.traces import Sample, Thread
 from schemas.enriched import BrandRole
 from schemas.errors import RejectedError
 from schemas.incident import Evidence, Incident, IncidentKind
+from schemas.post import PostId
 from schemas.record import explain
 
 __all__ = ["BrandState", "Case", "Counters", "Finding"]
@@ -110,6 +111,14 @@ class Case:
     closed_by_hand: bool = False
     thread: str | None = None
     """The thread that the wave began in, where one was found."""
+    foreign: list[int] = field(default_factory=list)
+    """Open buckets that are about another topic, which has an incident of its own."""
+    amplifiers: list[PostId] = field(default_factory=list)
+    """Posts that were named as such."""
+    media_told: bool = False
+    """Which medium took it up is known."""
+    held_back: bool = False
+    """Something happened in its silence that people would have been told."""
 
 
 @dataclass(slots=True)
@@ -132,6 +141,10 @@ class BrandState:
     """Incidents that are not closed, in order of opening."""
     past: list[Case] = field(default_factory=list)
     """Closed ones that commands may still name, newest last."""
+    usual_words: Counts = field(default_factory=dict)
+    """Voices by word while no incident was open, old ones fading: what is always said."""
+    usual_voices: int = 0
+    """How many voices the words were counted over."""
     seen_commands: list[int] = field(default_factory=list)
     """Hashes of the newest command ids: a command may be delivered twice."""
     counters: Counters = field(default_factory=Counters)
@@ -152,9 +165,13 @@ class BrandState:
         except ValidationError as error:
             raise RejectedError(*explain(error)) from error
 
-    def open_from(self, opening: int) -> list[tuple[int, Bucket]]:
-        """The open buckets from ``opening`` on, in order of time."""
-        return [(n, self.buckets[n]) for n in sorted(self.buckets) if n >= opening]
+    def open_for(self, case: Case) -> list[tuple[int, Bucket]]:
+        """The open buckets that the case counts, in order of time."""
+        return [
+            (n, self.buckets[n])
+            for n in sorted(self.buckets)
+            if n >= case.opening and n not in case.foreign
+        ]
 
 
 _states: TypeAdapter[BrandState] = TypeAdapter(BrandState)

@@ -25,6 +25,7 @@ from processors.canonical import Counts, Ids, by_key, hash64
 from processors.copies import Texts, TextsState
 from processors.facts import Facts, Heard
 from processors.traces import Sample, quote
+from processors.trail import Trail
 from schemas.enriched import BrandRole
 from schemas.incident import Numbers, Quote
 from schemas.post import PostId
@@ -142,6 +143,8 @@ class Bucket:
     """Posts that stand for the negative voices."""
     openers: Annotated[dict[str, Quote], by_key] = field(default_factory=dict)
     """Word to the earliest negative voice that used it."""
+    trails: Annotated[dict[str, Trail], by_key] = field(default_factory=dict)
+    """The same words to who used them first, and who after that."""
 
     def named(self, measured: Measured) -> list[PostId]:
         """The first posts behind one of the counts."""
@@ -241,3 +244,6 @@ class Bucket:
             return
         if first is None or mention.event_at < first.at:
             self.openers[word] = quote(mention)
+        trail = self.trails.setdefault(word, Trail())
+        trail.speak(mention)
+        trail.take_up(mention)

@@ -80,7 +80,7 @@ def sample_of(bucket: Bucket, kind: IncidentKind) -> Sample:
 
 def total_voices(state: BrandState, case: Case) -> int:
     """Voices since the opening bucket."""
-    open_voices = sum(bucket.tally.voices for _, bucket in state.open_from(case.opening))
+    open_voices = sum(bucket.tally.voices for _, bucket in state.open_for(case))
     return case.tally.voices + open_voices
 
 
@@ -92,7 +92,7 @@ def recount(state: BrandState, case: Case) -> dict[str, object]:
     sample.merge(case.sample)
     boards = case.finding.measured == "topics"
     windows = []
-    for number, bucket in state.open_from(case.opening):
+    for number, bucket in state.open_for(case):
         tally.add(bucket.tally)
         sample.merge(sample_of(bucket, kind))
         if bucket.normal is not None and not boards:

@@ -1,19 +1,42 @@
 """The life of an incident: suspected, confirmed, handled, closed; every step is a new revision.
 
+::
+
+    suspected ──▶ confirmed ──▶ handled ──▶ closed ──▶ (reopened) confirmed
+        │  another bucket,   acknowledge    close, or calm     reopen, or the same wave
+        │  or severity 3                    for so long        flares up soon after
+
 A revision is made only when something changed that a person should know: opened, confirmed, more
-severe, twice the voices, the peak is over, closed, or a command was obeyed. Its times are event
-times and times of commands. Its numbers are recounted at that moment: ``totals`` from the opening
-bucket on, an author once in each bucket; ``evidence`` is the strongest window so far.
+severe, twice the voices, taken up by a medium, amplified, the peak is over, closed, a silence that
+ended too early, or a command was obeyed. Its times are event times and times of commands. Its
+numbers are recounted at that moment: ``totals`` from the opening bucket on, an author once in each
+bucket; ``evidence`` is the strongest window so far.
+
+**One crisis is one incident.** A bucket that stands out while an incident of its kind is open goes
+on with that one, unless it is about another topic (``processors/topic.py``): that opens its own,
+and each counts its own buckets. A bucket that stands out within ``reopen_within_hours`` after an
+incident of its kind and topic was closed by calm reopens that one, with its owner and its past.
+What a person closed is not reopened by itself.
+
+**A silence** keeps people from being told, not the incident from going on. When it is over and the
+wave still stands out, or something happened meanwhile that would have been told, one step
+``unsilenced`` says so: at the first post behind its end, or when the bucket of its end is closed.
+
+**The timeline** is in order of time: ``second_voice`` (own words of another author), ``media`` (a
+medium or an authority, once), ``amplified`` (a thread of another post that brought a quarter of all
+mentions, ten at least; five such posts at most), and all steps of the incident itself.
 
 ``severity`` is a sum of parts (``processors/severity.py``), the highest that a window reached: it
 never falls. ``severity_parts`` and ``reasons`` are those of the newest such window.
 
 Delivery: the id follows from brand, kind, rule and opening bucket, so a replay gives the same
 bytes. A command is obeyed once, however often it is delivered (the last 64 ids are known).
-Limits: the last eight closed incidents of a brand, for seven days, can still be named by a command.
+Limits: the last eight closed incidents of a brand, for seven days, can still be named by a command
+or flare up again. A boosting repost inside the first post's own thread is no amplifier here: watch
+does not know who reposted from whom (``tingchao spread`` does).
 """
 
-from collections.abc import Mapping
+from collections.abc import Collection, Iterable, Mapping
 from datetime import datetime, timedelta
 from hashlib import sha256
 from typing import Any
@@ -31,16 +54,30 @@ from processors.evidence import (
 )
 from processors.kinds import reasons
 from processors.severity import severity_of
+from processors.topic import learn_words, same_topic
+from processors.trail import MEDIA_KINDS, Mark, Trail, mark
 from schemas.enriched import BrandRole
-from schemas.incident import Incident, Quote, SeverityParts, TimelineEntry, TimelineEvent
-from schemas.signals import Command
+from schemas.incident import (
+    Incident,
+    IncidentKind,
+    Quote,
+    SeverityParts,
+    TimelineEntry,
+    TimelineEvent,
+)
+from schemas.signals import Command, Mention
 
 __all__ = ["IncidentLife"]
 
 MAX_TIMELINE = 50
+_HEAD = 4
 MAX_PAST = 8
 PAST_AGE = timedelta(days=7)
 MAX_COMMANDS = 64
+MAX_AMPLIFIERS = 5
+AMPLIFIED_MENTIONS = 10
+AMPLIFIED_PART = 4
+"""A thread with one of so many of an incident's mentions amplifies it."""
 CONFIRMED_SEVERITY = 3
 """So severe that no second bucket is waited for."""
 
@@ -48,15 +85,33 @@ CONFIRMED_SEVERITY = 3
 class IncidentLife:
     """Opens, revises and closes the incidents in a brand's state."""
 
-    def __init__(self, close_after: timedelta) -> None:
+    def __init__(self, close_after: timedelta, reopen_within: timedelta = timedelta(0)) -> None:
         self._close_after = close_after
+        self._reopen_within = reopen_within
+
+    def blocked(
+        self, state: BrandState, finding: Finding, number: int, by: Collection[IncidentKind]
+    ) -> bool:
+        """Whether an open incident already tells what the bucket shows."""
+        for case in state.cases:
+            if case.finding.measured == "topics":
+                continue  # headlines and posts are told apart
+            if case.finding.kind != finding.kind:
+                if case.finding.kind in by:
+                    return True
+            elif case.opening == number or number not in case.foreign:
+                return True
+        return False
 
     def open(self, state: BrandState, finding: Finding, number: int) -> Incident:
-        """A bucket stands out and no incident of its kind is open."""
+        """A bucket stands out and no open incident tells it: a new one, or a closed one again."""
         bucket = state.buckets[number]
         evidence = evidence_of(finding, number, bucket, state.bucket_minutes)
         first, thread = first_post(state, finding, number)
         at = bucket.newest
+        again = self._flares_up(state, finding, number, thread)
+        if again is not None:
+            return self._reopen(state, again, number)
         incident = Incident(
             id=_incident_id(state.brand, finding, evidence.window_start),
             revision=1,
@@ -70,8 +125,15 @@ class IncidentLife:
             first_post=first,
             totals=evidence.numbers,
             evidence=evidence,
-            timeline=(
-                TimelineEntry(at=first.at, event="first_post", revision=1),
+            timeline=_in_order(
+                TimelineEntry(
+                    at=first.at,
+                    event="first_post",
+                    by=first.author_name,
+                    post_id=first.post_id,
+                    revision=1,
+                ),
+                *_beginnings(_trail_of(state, finding, number, first, thread), first),
                 TimelineEntry(at=at, event="opened", voices=bucket.tally.voices, revision=1),
             ),
         )
@@ -81,6 +143,7 @@ class IncidentLife:
             opening=number,
             last_exceeded=number,
             thread=thread,
+            media_told=any(entry.event == "media" for entry in incident.timeline),
         )
         case.incident = incident.model_copy(
             update=recount(state, case) | _judgement(finding, bucket, state.role)
@@ -144,12 +207,12 @@ class IncidentLife:
         """An incident of ``open_with`` became worse."""
         return _revise(state, case, at, ["grown"], dict(changes))
 
-    def heard(self, state: BrandState, number: int) -> list[Incident]:
+    def heard(self, state: BrandState, number: int, mention: Mention) -> list[Incident]:
         """A mention was counted into an open bucket: revise the incidents that it changed."""
         revised = []
         for case in state.cases:
-            if number >= case.opening:
-                revised += self._hear(state, case, number)
+            if number >= case.opening and not _is_foreign(state, case, number):
+                revised += self._hear(state, case, number, mention)
         return revised
 
     def bucket_closed(
@@ -158,9 +221,12 @@ class IncidentLife:
         """Bucket ``number`` is over and was taken out of the state; ``None``: nobody spoke."""
         end = start_of(number + 1, state.bucket_minutes)
         if bucket is not None:
+            if not state.cases:
+                learn_words(state, bucket.tally)
             for case in (*state.past, *state.cases):
-                if number >= case.opening:
+                if number >= case.opening and number not in case.foreign:
                     _fold(case, number, bucket, state.bucket_minutes)
+                case.foreign = [other for other in case.foreign if other > number]
         state.past = [case for case in state.past if _still_named(case, end)]
         revised = []
         for case in list(state.cases):
@@ -184,12 +250,46 @@ class IncidentLife:
             return []
         return self._obey(state, case, command)
 
-    def _hear(self, state: BrandState, case: Case, number: int) -> list[Incident]:
+    def _flares_up(
+        self, state: BrandState, finding: Finding, number: int, thread: str | None
+    ) -> Case | None:
+        """The incident that was closed by calm and goes on with this bucket: the newest such."""
+        bucket = state.buckets[number]
+        for case in reversed(state.past):
+            closed_at = case.incident.closed_at
+            if (
+                case.finding.kind == finding.kind
+                and case.finding.measured != "topics"
+                and not case.closed_by_hand
+                and number >= case.opening
+                and closed_at is not None
+                and bucket.newest - closed_at <= self._reopen_within
+                and same_topic(state, case, bucket, thread)
+            ):
+                return case
+        return None
+
+    def _reopen(self, state: BrandState, case: Case, number: int) -> Incident:
+        bucket = state.buckets[number]
+        _take_up(state, case)
+        case.last_exceeded = max(case.last_exceeded, number)
+        severity = max(case.incident.severity, _severity(case.finding, bucket, state.role))
+        changes: dict[str, object] = {
+            "state": "confirmed",
+            "closed_at": None,
+            "severity": severity,
+        }
+        _hold_back(case, bucket.newest)
+        return _revise(state, case, bucket.newest, ["reopened"], changes)
+
+    def _hear(self, state: BrandState, case: Case, number: int, mention: Mention) -> list[Incident]:
         bucket, before = state.buckets[number], case.incident
         events: list[TimelineEvent] = []
         changes: dict[str, object] = {}
+        posts: list[TimelineEntry] = []
         severity = before.severity
-        if case.finding.holds(bucket):
+        stands_out = case.finding.holds(bucket)
+        if stands_out:
             case.last_exceeded = max(case.last_exceeded, number)
             severity = max(severity, _severity(case.finding, bucket, state.role))
             if severity > before.severity:
@@ -198,21 +298,34 @@ class IncidentLife:
             if sure and before.state == "suspected":
                 changes["state"] = "confirmed"
                 events.append("confirmed")
-        if severity > before.severity or total_voices(state, case) >= 2 * before.totals.voices > 0:
+        if severity > before.severity or total_voices(state, case) >= 2 * _told_voices(before) > 0:
             changes["severity"] = severity
             events.append("grown")
-        return [_revise(state, case, bucket.newest, events, changes)] if events else []
+        posts = [*_taken_up(state, case, mention), *_amplified(state, case, mention)]
+        if events or any(entry.event == "media" for entry in posts):
+            _hold_back(case, mention.event_at)
+        if _is_silence_over(case, mention.event_at, stands_out):
+            events.append("unsilenced")
+            changes["silenced_until"] = None
+        if not events and not posts:
+            return []
+        return [_revise(state, case, bucket.newest, events, changes, posts=posts)]
 
     def _pass_time(self, state: BrandState, case: Case, end: datetime) -> list[Incident]:
         calm_since = start_of(case.last_exceeded + 1, state.bucket_minutes)
         if end - calm_since >= self._close_after:
             _put_away(state, case)
             return [_revise(state, case, end, ["closed"], {"state": "closed", "closed_at": end})]
+        events: list[TimelineEvent] = []
+        changes: dict[str, object] = {}
         peak = case.strongest
-        if peak is None or case.peak_told or peak.window_end >= end:
-            return []
-        case.peak_told = True
-        return [_revise(state, case, end, ["peak"], {})]
+        if peak is not None and not case.peak_told and peak.window_end < end:
+            case.peak_told = True
+            events.append("peak")
+        if _is_silence_over(case, end, stands_out=False):
+            events.append("unsilenced")
+            changes["silenced_until"] = None
+        return [_revise(state, case, end, events, changes)] if events else []
 
     def _obey(self, state: BrandState, case: Case, command: Command) -> list[Incident]:
         at = max(command.at, case.incident.updated_at)
@@ -226,8 +339,10 @@ class IncidentLife:
             _put_away(state, case)
         elif event == "reopened":
             _take_up(state, case)
+        elif event == "silenced":
+            case.held_back = False
         state.counters.commands += 1
-        return [_revise(state, case, at, [event], changes, by=command.by, note=command.value)]
+        return [_revise(state, case, at, [event], changes, command=command)]
 
 
 def _step(
@@ -237,7 +352,8 @@ def _step(
     now, value = case.incident.state, command.value
     match command.action:
         case "acknowledge" if now in ("suspected", "confirmed"):
-            return "acknowledged", {"state": "handled"}
+            owner = case.incident.owner or command.by
+            return "acknowledged", {"state": "handled", "owner": owner}
         case "assign":
             return "assigned", {"owner": value}
         case "silence":
@@ -245,7 +361,7 @@ def _step(
         case "statement" if value:
             return "statement", {"statement": value}
         case "verdict" if value in ("true", "false"):
-            return "verdict", {"verdict": value == "true"}
+            return "verdict", {"verdict": value == "true", "verdict_why": command.why}
         case "close" if now != "closed":
             return "closed", {"state": "closed", "closed_at": at}
         case "reopen" if now == "handled" or (now == "closed" and not _replaced(state, case)):
@@ -260,8 +376,8 @@ def _revise(
     events: list[TimelineEvent],
     changes: dict[str, object],
     *,
-    by: str | None = None,
-    note: str | None = None,
+    posts: Iterable[TimelineEntry] = (),
+    command: Command | None = None,
 ) -> Incident:
     before = case.incident
     at = max(at, before.updated_at)
@@ -271,25 +387,167 @@ def _revise(
     revision = before.revision + 1
     voices = counted.totals.voices
     steps = tuple(
-        TimelineEntry(at=at, event=event, by=by, note=note, voices=voices, revision=revision)
-        for event in events
+        TimelineEntry(at=at, event=event, voices=voices, revision=revision) for event in events
     )
+    if command is not None:
+        steps = tuple(_by_command(step, command) for step in steps)
+    named = (entry.replaced(revision=revision) for entry in posts)
     case.incident = counted.model_copy(
         update={
             **changes,
             "revision": revision,
             "updated_at": at,
-            "timeline": _bounded((*_begun(before.timeline, counted.first_post), *steps)),
+            "timeline": _bounded(
+                _in_order(*_begun(state, case, counted.first_post), *named, *steps)
+            ),
         }
     )
     return case.incident
 
 
-def _begun(timeline: tuple[TimelineEntry, ...], first: Quote) -> tuple[TimelineEntry, ...]:
-    """The timeline with the first post's time as it is known now."""
-    return tuple(
-        entry.replaced(at=first.at) if entry.event == "first_post" else entry for entry in timeline
+def _by_command(step: TimelineEntry, command: Command) -> TimelineEntry:
+    at = step.at
+    if command.made_at is not None and command.action == "statement":
+        at = min(command.made_at, at)
+    return step.replaced(
+        at=at, by=command.by, note=command.why or command.value, command=command.id
     )
+
+
+def _begun(state: BrandState, case: Case, first: Quote) -> Iterable[TimelineEntry]:
+    """The timeline with the first post, and who came second, as they are known now."""
+    timeline = case.incident.timeline
+    if first.post_id == case.incident.first_post.post_id:
+        return timeline
+    # An earlier post of the thread has come: who spoke second is seen from there.
+    thread = state.threads.get(case.thread) if case.thread is not None else None
+    second = thread.trail.other_than(first.post_id) if thread is not None else None
+    posts = {"first_post": (first.at, first.author_name, first.post_id)}
+    if second is not None:
+        posts["second_voice"] = (second.at, second.name, second.post_id)
+    return tuple(
+        entry.replaced(
+            at=posts[entry.event][0], by=posts[entry.event][1], post_id=posts[entry.event][2]
+        )
+        if entry.event in posts
+        else entry
+        for entry in timeline
+    )
+
+
+def _trail_of(
+    state: BrandState, finding: Finding, number: int, first: Quote, thread: str | None
+) -> Trail:
+    """Who came first and second where the wave began: its thread, its word, or its window."""
+    bucket = state.buckets[number]
+    if thread is not None:
+        return state.threads[thread].trail
+    if finding.kind == "crisis":
+        for word, opener in sorted(bucket.openers.items()):
+            if opener.post_id == first.post_id:
+                return bucket.trails[word]
+    return sample_of(bucket, finding.kind).trail
+
+
+def _beginnings(trail: Trail, first: Quote) -> Iterable[TimelineEntry]:
+    second = trail.other_than(first.post_id)
+    if second is not None:
+        yield _of_post("second_voice", second, 1)
+    if trail.media is not None and trail.media.post_id != first.post_id:
+        yield _of_post("media", trail.media, 1)
+
+
+def _taken_up(state: BrandState, case: Case, mention: Mention) -> Iterable[TimelineEntry]:
+    """The mention, if it is the first of a medium or an authority about this."""
+    if mention.author_kind not in MEDIA_KINDS or not _concerns(case, mention):
+        return
+    incident = case.incident
+    if mention.post_id == incident.first_post.post_id:
+        return
+    if not case.media_told:
+        case.media_told = True
+        yield _of_post("media", mark(mention))
+
+
+def _amplified(state: BrandState, case: Case, mention: Mention) -> Iterable[TimelineEntry]:
+    """The root of the mention's thread, if it brought a large share of the incident."""
+    root = mention.root_id
+    thread = state.threads.get(root)
+    if thread is None or root == case.thread or thread.first.post_id != root:
+        return
+    if root == case.incident.first_post.post_id or root in case.amplifiers:
+        return
+    if len(case.amplifiers) >= MAX_AMPLIFIERS:
+        return
+    buckets = dict(state.open_for(case))
+    brought = sum(counts[0] for number, counts in thread.windows.items() if number in buckets)
+    mentions = sum(bucket.tally.mentions for bucket in buckets.values())
+    if brought < AMPLIFIED_MENTIONS or brought * AMPLIFIED_PART < mentions:
+        return
+    case.amplifiers.append(root)
+    first = thread.first
+    yield TimelineEntry(
+        at=first.at,
+        event="amplified",
+        by=first.author_name,
+        note=f"{brought}/{mentions}",
+        post_id=root,
+    )
+
+
+def _concerns(case: Case, mention: Mention) -> bool:
+    """Whether a post is about the incident: in its thread, or with one of its words."""
+    words = {one.word for one in case.incident.words}
+    return mention.root_id == case.thread or not words or not words.isdisjoint(mention.matches)
+
+
+def _of_post(event: TimelineEvent, post: Mark, revision: int | None = None) -> TimelineEntry:
+    return TimelineEntry(
+        at=post.at, event=event, by=post.name, post_id=post.post_id, revision=revision
+    )
+
+
+def _is_foreign(state: BrandState, case: Case, number: int) -> bool:
+    """Whether the bucket is about another topic, and so not this incident's.
+
+    Once it is, it stays: an incident never counts a part of a bucket.
+    """
+    if number in case.foreign:
+        return True
+    bucket = state.buckets[number]
+    if number == case.opening or not case.finding.holds(bucket) or number == case.last_exceeded:
+        return False
+    if same_topic(state, case, bucket):
+        return False
+    case.foreign.append(number)
+    return True
+
+
+def _hold_back(case: Case, at: datetime) -> None:
+    """Remember what a silence keeps from people."""
+    until = case.incident.silenced_until
+    if until is not None and at < until:
+        case.held_back = True
+
+
+def _is_silence_over(case: Case, now: datetime, stands_out: bool) -> bool:
+    """Whether a silence ended before the wave did."""
+    until = case.incident.silenced_until
+    return until is not None and until <= now and (case.held_back or stands_out)
+
+
+def _told_voices(incident: Incident) -> int:
+    """How many voices there were when growth was told last."""
+    told = [entry.voices for entry in incident.timeline if entry.event in _COUNTED]
+    return max((voices for voices in told if voices is not None), default=incident.totals.voices)
+
+
+_COUNTED = frozenset({"opened", "confirmed", "grown", "reopened", "unsilenced"})
+
+
+def _in_order(*entries: TimelineEntry) -> tuple[TimelineEntry, ...]:
+    """By time; at one time as they came."""
+    return tuple(sorted(entries, key=lambda entry: entry.at))
 
 
 def _fold(case: Case, number: int, bucket: Bucket, bucket_minutes: int) -> None:
@@ -330,7 +588,7 @@ def _bounded(timeline: tuple[TimelineEntry, ...]) -> tuple[TimelineEntry, ...]:
     """How it began, and the newest steps."""
     if len(timeline) <= MAX_TIMELINE:
         return timeline
-    return (*timeline[:2], *timeline[-(MAX_TIMELINE - 2) :])
+    return (*timeline[:_HEAD], *timeline[-(MAX_TIMELINE - _HEAD) :])
 
 
 def _still_named(case: Case, now: datetime) -> bool:

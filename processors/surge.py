@@ -166,6 +166,13 @@ class Surge:
             description="Hours without an unusual bucket that close an incident: longer than a "
             "night, in which every crisis pauses.",
         )
+        reopen_within_hours: float = Field(
+            24,
+            ge=0,
+            le=168,
+            description="A wave of the same topic so many hours after its incident was closed by "
+            "calm reopens that one; 0: it is a new one.",
+        )
         ids_per_bucket: int = Field(
             24_000,
             ge=300,
@@ -195,7 +202,9 @@ class Surge:
         self._most_steps = self._most_history + self._ahead + 24 * self._buckets_an_hour + 1
         self._seconds = config.bucket_minutes * 60
         self._lateness = timedelta(minutes=config.lateness_minutes)
-        self._life = IncidentLife(timedelta(hours=config.close_after_hours))
+        self._life = IncidentLife(
+            timedelta(hours=config.close_after_hours), timedelta(hours=config.reopen_within_hours)
+        )
         self._boards = BoardRule(config.board_trouble, config.board_share)
         self._crisis = self._finding("crisis", "negative", config.crisis_voices)
         self._flood = self._finding("copy_flood", "mentions", config.wave_mentions)
@@ -237,7 +246,7 @@ class Surge:
             return []
         state.role = mention.role
         trace(state.threads, mention, number, voice=counted == "voice")
-        revised = self._life.heard(state, number)
+        revised = self._life.heard(state, number, mention)
         return revised + self._open(state, number, bucket)
 
     def advance(
@@ -340,13 +349,9 @@ class Surge:
         if finding.kind in _GROWS_OUT_OF:
             smaller = _GROWS_OUT_OF[finding.kind]
             for case in state.cases:
-                if case.finding.kind in smaller:
+                if case.finding.kind in smaller and number not in case.foreign:
                     return [self._life.escalate(state, case, finding, number)]
-        blockers = _BLOCKED_BY[finding.kind]
-        if any(
-            case.finding.kind in blockers and case.finding.measured != "topics"
-            for case in state.cases
-        ):
+        if self._life.blocked(state, finding, number, _BLOCKED_BY[finding.kind]):
             return []
         if _hushed(state, finding.kind, number):
             return []

@@ -10,6 +10,7 @@ from datetime import datetime, timedelta
 from typing import Annotated
 
 from processors.canonical import by_key
+from processors.trail import Trail
 from schemas.incident import Quote
 from schemas.signals import Mention
 
@@ -52,9 +53,12 @@ class Sample:
     first: Quote | None = None
     loudest: list[Quote] = field(default_factory=list)
     typical: list[tuple[int, Quote]] = field(default_factory=list)
+    trail: Trail = field(default_factory=Trail)
 
     def offer(self, mention: Mention, post: int) -> None:
         """Keep the mention where it belongs; ``post`` is the hash of its id."""
+        self.trail.speak(mention)
+        self.trail.take_up(mention)
         # Most posts enter nothing, so the quote is made only when it is kept.
         if (
             self.first is None
@@ -72,6 +76,7 @@ class Sample:
             self._take_first(other.first)
         self._take_loud(*other.loudest)
         self._take_typical(*other.typical)
+        self.trail.merge(other.trail)
 
     def quotes(self) -> tuple[Quote, ...]:
         """At most five different posts: the first, the loudest, the typical."""
@@ -108,6 +113,8 @@ class Thread:
     """It holds a negative voice."""
     windows: Annotated[dict[int, tuple[int, int, int]], by_key] = field(default_factory=dict)
     """Open bucket to mentions, voices and negative voices of the thread in it."""
+    trail: Trail = field(default_factory=Trail)
+    """The root, and who spoke after it."""
 
 
 def trace(threads: dict[str, Thread], mention: Mention, bucket: int, *, voice: bool) -> None:
@@ -121,6 +128,10 @@ def trace(threads: dict[str, Thread], mention: Mention, bucket: int, *, voice: b
         threads[root] = thread
     elif _is_earlier(mention, thread.first, root):
         thread.first = quote(mention)
+    if voice or mention.post_id == root:
+        thread.trail.speak(mention)
+    if mention.post_id != root:
+        thread.trail.take_up(mention)
     thread.last_at = max(thread.last_at, mention.event_at)
     complaint = voice and mention.mood == "negative"
     thread.complained = thread.complained or complaint

@@ -64,13 +64,17 @@ ReasonFact = Literal[
 IncidentState = Literal["suspected", "confirmed", "handled", "closed"]
 TimelineEvent = Literal[
     "first_post",
+    "second_voice",
+    "media",
     "opened",
     "confirmed",
     "grown",
+    "amplified",
     "peak",
     "acknowledged",
     "assigned",
     "silenced",
+    "unsilenced",
     "statement",
     "verdict",
     "reopened",
@@ -201,12 +205,22 @@ class SeverityParts(Record):
 
 
 class TimelineEntry(Record):
-    """One step of the incident."""
+    """One step of the incident.
+
+    ``second_voice`` is the first post with own words by somebody else, ``media`` the first one of a
+    medium or an authority, ``amplified`` another post whose thread brought a large share of all.
+    """
 
     at: UtcTime
+    """When it happened; of a post, when it was published."""
     event: TimelineEvent
     by: str | None = None
+    """Who decided it, or wrote the post."""
     note: str | None = None
+    post_id: PostId | None = None
+    """The post that made this step."""
+    command: str | None = None
+    """Id of the command that was obeyed."""
     voices: int | None = None
     """Voices of the incident so far."""
     revision: Annotated[int, Field(ge=1)] | None = None
@@ -246,3 +260,4 @@ class Incident(Record):
     silenced_until: UtcTime | None = None
     statement: str | None = None
     verdict: bool | None = None
+    verdict_why: str | None = None

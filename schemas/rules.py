@@ -1,7 +1,9 @@
 """What to listen for: brands and keywords, as one versioned set."""
 
 from collections.abc import Collection, Iterable, Sequence
-from typing import Annotated, Any, Literal, NamedTuple, Self
+from datetime import datetime
+from typing import Annotated, Any, Literal, NamedTuple, Self, get_args
+from zoneinfo import ZoneInfo
 
 from pydantic import BeforeValidator, Discriminator, Field, Tag, model_validator
 from pydantic_core import PydanticCustomError, PydanticKnownError
@@ -23,6 +25,7 @@ __all__ = [
     "Rule",
     "RuleSet",
     "Trade",
+    "is_at_work",
     "is_told",
     "joined",
 ]
@@ -168,7 +171,8 @@ class RuleSet(Record):
     team: PlainText | None = None
     """Whose rules these are."""
     hours: tuple[Hours, ...] = ()
-    """When the team wants to be told; kept for ``notify``, which does not look at it yet."""
+    """When the team wants to be told; outside of them a notice waits for their next beginning,
+    unless it is severe. None: at any time."""
     channels: tuple[Word, ...] = ()
     """Where the team wants to be told of its brands, by the settings' names; none: everywhere."""
     brands: tuple[Brand, ...] = ()
@@ -244,9 +248,48 @@ def is_told(sets: Iterable[RuleSet], channel: str, known: Collection[str], brand
     A team that names no channel, or none of the ``known`` ones, is told by all, and so is everybody
     of a brand that no set holds any more: a wrong name must not keep an alarm from people.
     """
-    listening = [rules for rules in sets if any(one.id == brand for one in rules.brands)]
-    return not listening or any(
-        channel in rules.channels or not set(known) & set(rules.channels) for rules in listening
+    listening = _listening(sets, brand)
+    return not listening or any(_is_reached_by(rules, channel, known) for rules in listening)
+
+
+def is_at_work(
+    sets: Iterable[RuleSet],
+    channel: str,
+    known: Collection[str],
+    zone: ZoneInfo,
+    brand: str | None,
+    at: datetime,
+) -> bool:
+    """Whether one of the teams that a channel tells of a brand is at work; a team without hours is.
+
+    ``brand`` None: of anything. Where nobody listens, nobody's rest is disturbed.
+    """
+    teams = [rules for rules in _listening(sets, brand) if _is_reached_by(rules, channel, known)]
+    return not teams or any(
+        not rules.hours or any(_covers(hours, at.astimezone(zone)) for hours in rules.hours)
+        for rules in teams
+    )
+
+
+def _listening(sets: Iterable[RuleSet], brand: str | None) -> list[RuleSet]:
+    return [
+        rules for rules in sets if brand is None or any(one.id == brand for one in rules.brands)
+    ]
+
+
+def _is_reached_by(rules: RuleSet, channel: str, known: Collection[str]) -> bool:
+    return channel in rules.channels or not set(known) & set(rules.channels)
+
+
+def _covers(hours: Hours, local: datetime) -> bool:
+    """Whether a time lies in the hours; those past midnight belong to the day they begin on."""
+    days = get_args(Day)
+    today, yesterday = days[local.weekday()], days[local.weekday() - 1]
+    now = f"{local:%H:%M}"
+    if hours.begin < hours.end:
+        return today in hours.days and hours.begin <= now < hours.end
+    return (today in hours.days and now >= hours.begin) or (
+        yesterday in hours.days and now < hours.end
     )
 
 

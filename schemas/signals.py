@@ -80,6 +80,10 @@ class Command(Record):
     """The assignee, the statement's text, ``true`` / ``false`` of a verdict, ..."""
     until: UtcTime | None = None
     """End of a silence."""
+    made_at: UtcTime | None = None
+    """When a statement was made, if not at ``at``."""
+    why: Annotated[str, Field(max_length=2_000)] | None = None
+    """What the decision rests on, in words."""
 
 
 class Tick(Record):

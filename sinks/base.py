@@ -6,6 +6,7 @@ notices one at a time (``Channel``).
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
+from datetime import datetime
 from typing import Any, Literal, Protocol
 
 import httpx
@@ -14,7 +15,9 @@ from schemas.incidents import AnyIncident
 
 __all__ = ["Channel", "Notice", "NoticeReason"]
 
-NoticeReason = Literal["opened", "confirmed", "worse", "closed"]
+NoticeReason = Literal[
+    "opened", "confirmed", "worse", "media", "reopened", "unsilenced", "unclaimed", "closed"
+]
 
 
 @dataclass(frozen=True, slots=True)
@@ -31,6 +34,10 @@ class Notice:
     """Platforms as people call them, where the user named them."""
     instead_of: str = ""
     """The channel that could not be reached, when this one tells it for that one."""
+    held_since: datetime | None = None
+    """Since when it waited for the team's hours; it is about all that came meanwhile."""
+    told_at: datetime | None = None
+    """When people were told whom nobody followed: of ``unclaimed``."""
     trial: bool = False
     """Sent to try a channel: nobody has to act, and nothing may stay open on the other side."""
 

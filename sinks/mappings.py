@@ -152,6 +152,7 @@ INCIDENT: Mapping = _object(
     silenced_until=_DATE,
     statement=_TEXT,
     verdict=_FLAG,
+    verdict_why=_SHOWN,
     # Of incidents of the kind "source".
     source=_TERM,
     connector=_TERM,
@@ -174,6 +175,9 @@ NOTICE: Mapping = _object(
     claimed_at=_DATE,
     sent_at=_DATE,
     error=_SHOWN,
+    # Of what is to be told later.
+    waits_for=_TERM,
+    since=_DATE,
 )
 
 

@@ -7,6 +7,7 @@ Limits: nothing is kept when the process ends.
 import json
 from collections import defaultdict, deque
 from collections.abc import Sequence
+from datetime import datetime
 
 import httpx
 
@@ -16,8 +17,9 @@ from schemas.outcome import Done, Outcome, Rejected
 from sinks.base import Notice
 from sinks.bulk import Document
 from sinks.documents import Names
+from sinks.journal import Claim, Waiting, WaitsFor
 
-__all__ = ["MemoryChannel", "MemoryIndex"]
+__all__ = ["MemoryChannel", "MemoryIndex", "MemoryJournal"]
 
 
 class MemoryIndex:
@@ -82,3 +84,44 @@ class MemoryChannel:
         if fault is not None:
             raise fault
         self.delivered.append(notice)
+
+
+class MemoryJournal:
+    """What was told, by key and channel, and what is to be told later."""
+
+    def __init__(self) -> None:
+        self.states: dict[tuple[str, str], Claim] = {}
+        self.waits: dict[tuple[WaitsFor, str, str], Waiting] = {}
+
+    async def claim(self, notice: Notice, channel: str, at: datetime) -> Claim:
+        """``new`` for whoever asks first."""
+        place = (notice.key, channel)
+        if place not in self.states:
+            self.states[place] = "pending"
+            return "new"
+        return self.states[place]
+
+    async def mark_sent(self, key: str, channel: str, at: datetime) -> None:
+        """The channel accepted the notice."""
+        self.states[key, channel] = "sent"
+
+    async def mark_rejected(self, key: str, channel: str, reason: str) -> None:
+        """The channel can never accept the notice."""
+        self.states[key, channel] = "rejected"
+
+    async def mark_elsewhere(self, key: str, channel: str, by: str) -> None:
+        """Another channel told it instead."""
+        self.states[key, channel] = "elsewhere"
+
+    async def put_waiting(self, waiting: Waiting) -> None:
+        """Remember it, in the place of what waited there before."""
+        self.waits[waiting.waits_for, waiting.channel, waiting.incident_id] = waiting
+
+    async def waiting(self, waits_for: WaitsFor, channel: str, incident_id: str) -> Waiting | None:
+        """What waits, or waited last, there."""
+        return self.waits.get((waits_for, channel, incident_id))
+
+    async def all_waiting(self, channel: str) -> list[Waiting]:
+        """What waits for a channel, the longest first."""
+        found = [one for one in self.waits.values() if one.channel == channel and not one.over]
+        return sorted(found, key=lambda one: (one.since, one.incident_id, one.waits_for))

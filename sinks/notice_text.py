@@ -42,13 +42,17 @@ _NO_NAMES: Mapping[str, str] = {}
 
 _EVENTS: dict[str, Pair] = {
     "first_post": ("首帖", "first post"),
+    "second_voice": ("第二个声音", "second voice"),
+    "media": ("媒体跟进", "taken up by media"),
     "opened": ("发现", "opened"),
     "confirmed": ("确认", "confirmed"),
     "grown": ("扩大", "grown"),
+    "amplified": ("放大", "amplified"),
     "peak": ("峰值", "peak"),
     "acknowledged": ("已知悉", "acknowledged"),
     "assigned": ("指派", "assigned"),
     "silenced": ("静默", "silenced"),
+    "unsilenced": ("静默到期，仍在发展", "silence over, still going on"),
     "statement": ("发布声明", "statement"),
     "verdict": ("人工判定", "verdict"),
     "reopened": ("重新打开", "reopened"),
@@ -113,6 +117,7 @@ def lines(notice: Notice, *, zone: ZoneInfo = SHANGHAI) -> Iterator[Line]:
             f"Channel {name} can't be reached, so this one tells you instead; please look at "
             f"{name}.",
         )
+    yield from _waited(notice, zone)
     brand = notice.brand_name
     yield from _about(notice.incident, brand, zone, notice.platform_names, full=False)
     if not notice.trial:
@@ -120,6 +125,22 @@ def lines(notice: Notice, *, zone: ZoneInfo = SHANGHAI) -> Iterator[Line]:
             f"详情：tingchao incidents show {notice.incident.id}",
             f"More: tingchao incidents show {notice.incident.id}",
             "pointer",
+        )
+
+
+def _waited(notice: Notice, zone: ZoneInfo) -> Iterator[Line]:
+    if notice.told_at is not None:
+        at = local_time(notice.told_at, zone)
+        command = f"tingchao incidents acknowledge {notice.incident.id}"
+        yield line(
+            f"{at} 已告知，至今没有人认领。认领：{command}",
+            f"People were told at {at}, and nobody has taken it since. To take it: {command}",
+        )
+    if notice.held_since is not None:
+        at = local_time(notice.held_since, zone)
+        yield line(
+            f"{at} 起在值班时间之外，等到现在一并告知；以下是最新情况。",
+            f"It came outside of your hours, at {at}, and waited until now; this is how it stands.",
         )
 
 
@@ -301,7 +322,10 @@ def _step(step: TimelineEntry, zone: ZoneInfo) -> Line:
     if step.by:
         parts.append(clean(step.by))
     if step.note:
-        parts.append(clean(step.note)[:_EXCERPT])
+        note = clean(step.note)[:_EXCERPT]
+        if step.event == "amplified":
+            note = say(f"带来 {note} 条提及", f"brought {note} mentions")
+        parts.append(note)
     return Line(" ".join(parts), "step")
 
 
@@ -309,6 +333,8 @@ def _handling(incident: Incident, zone: ZoneInfo) -> Iterator[Line]:
     if incident.owner:
         owner = clean(incident.owner)
         yield line(f"负责人：{owner}", f"owner: {owner}")
+    elif incident.state != "closed":
+        yield line("负责人：还没有人认领", "owner: nobody yet")
     if incident.silenced_until:
         until = local_time(incident.silenced_until, zone)
         yield line(f"静默至：{until}", f"silenced until: {until}")
@@ -316,11 +342,9 @@ def _handling(incident: Incident, zone: ZoneInfo) -> Iterator[Line]:
         statement = clean(incident.statement)[:_EXCERPT]
         yield line(f"声明：{statement}", f"statement: {statement}")
     if incident.verdict is not None:
-        yield (
-            line("人工判定：属实", "verdict: a true alarm")
-            if incident.verdict
-            else line("人工判定：误报", "verdict: a false alarm")
-        )
+        why = f": {clean(incident.verdict_why)[:_EXCERPT]}" if incident.verdict_why else ""
+        zh, en = ("属实", "true") if incident.verdict else ("误报", "false")
+        yield line(f"人工判定：{zh}{why}", f"verdict: a {en} alarm{why}")
 
 
 def _negative(numbers: Numbers) -> str:

@@ -57,6 +57,10 @@ REASONS: dict[str, Pair] = {
     "opened": ("新事件", "new"),
     "confirmed": ("已确认", "confirmed"),
     "worse": ("升级", "worse"),
+    "media": ("媒体跟进", "taken up by media"),
+    "reopened": ("再次升温", "again"),
+    "unsilenced": ("静默到期，仍在发展", "silence over, still going on"),
+    "unclaimed": ("仍无人认领", "still unclaimed"),
     "closed": ("已结束", "closed"),
 }
 KINDS: dict[str, Pair] = {

@@ -4,6 +4,7 @@ import pipeline.cli.backtest
 import pipeline.cli.channels
 import pipeline.cli.corrections
 import pipeline.cli.explain
+import pipeline.cli.incidents
 import pipeline.cli.line
 import pipeline.cli.looking
 import pipeline.cli.posts

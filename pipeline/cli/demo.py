@@ -320,7 +320,11 @@ def _where_next(settings: Settings, console: Console, keep: bool) -> None:
     _headline(console, say("接下来", "Where to look next"))
     if not keep:
         console.print(f"  tingchao --settings {file} services start", markup=False, soft_wrap=True)
-    for command in ("search 刹车 --brand qilan --mood negative", "incidents list", "topics show"):
+    for command in (
+        "search 刹车 --brand qilan --mood negative",
+        "incidents list --all",
+        "topics show",
+    ):
         console.print(f"  tingchao --settings {file} {command}", markup=False, soft_wrap=True)
     console.print(f"  tingchao --settings {file} services stop", markup=False, soft_wrap=True)
     console.print(

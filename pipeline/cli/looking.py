@@ -1,4 +1,4 @@
-"""Commands that look: incidents, status, audit, dead letters.
+"""Commands that look: status, audit, dead letters.
 
 What needs the Elasticsearch client imports it itself; see ``pipeline.endpoints``.
 """
@@ -7,7 +7,6 @@ import asyncio
 from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
-from zoneinfo import ZoneInfo
 
 import typer
 from rich.table import Table
@@ -27,138 +26,23 @@ from pipeline.cli.common import (
 from pipeline.dead_letters import Listed, obstacle, read_dead_letters, retry
 from pipeline.endpoints import elasticsearch_client, kafka_of
 from pipeline.lag import total_lag
-from pipeline.rules import live_rules
 from pipeline.settings import Settings
 from pipeline.status import RoleStatus, role_statuses
 from schemas.errors import FatalError
-from schemas.incidents import AnyIncident
 from schemas.language import say
-from schemas.rules import joined
 from schemas.small_file import read_small, unread
 from schemas.topics import TOPICS
-from sinks.notice_text import describe
-from sinks.wording import KINDS, STATES
 
 if TYPE_CHECKING:
     from pipeline.audit import AuditReport, Cell
 
 __all__ = ["print_audit", "wait_until_drained"]
 
-incidents_app = typer.Typer(help=say("事件。", "Incidents."), no_args_is_help=True)
 letters_app = typer.Typer(
     help=say("死信：处理不了的行。", "Dead letters: lines that could not be processed."),
     no_args_is_help=True,
 )
-app.add_typer(incidents_app, name="incidents")
 app.add_typer(letters_app, name="dead-letters")
-
-
-# --- incidents --------------------------------------------------------------------------------
-
-
-@incidents_app.command("list", help=say("最近变化的在前。", "Last changed first."))
-def incidents_list(
-    context: typer.Context,
-    brand: Annotated[
-        str | None, typer.Option("--brand", help=say("品牌 id。", "Brand id."))
-    ] = None,
-    limit: Annotated[
-        int, typer.Option("--limit", min=1, max=1000, help=say("最多几条。", "At most."))
-    ] = 20,
-    json_output: JsonOption = False,
-) -> None:
-    """List incidents."""
-    settings = settings_of(context)
-    found = wait_for(_incidents(settings, brand, limit))
-    if json_output:
-        print_json(found)
-        return
-    if not found:
-        console.print(say("没有事件。", "No incidents."))
-        return
-    table = Table(
-        "id",
-        say("品牌或信源", "Brand or source"),
-        say("类型", "Kind"),
-        say("级别", "Severity"),
-        say("状态", "State"),
-        say("自", "Since"),
-        say("声音", "Voices"),
-        say("负面", "Negative"),
-        say("转抄", "Copies"),
-    )
-    for one in found:
-        if one.kind == "source":
-            about, since, counts = one.source, one.gap_started_at, ("–", "–", "–")
-        else:
-            totals = one.totals
-            about, since = one.brand, one.opened_at
-            counts = (str(totals.voices), str(totals.negative), str(totals.copies))
-        table.add_row(
-            one.id,
-            about,
-            say(*KINDS[one.kind]),
-            str(one.severity),
-            say(*STATES[one.state]),
-            local_time(since, settings),
-            *counts,
-        )
-    console.print(table)
-
-
-@incidents_app.command(
-    "show",
-    help=say(
-        "一个事件的全部：经过、数字、证据。", "One incident: what happened, numbers, evidence."
-    ),
-)
-def incidents_show(
-    context: typer.Context,
-    incident_id: Annotated[str, typer.Argument(help="id")],
-    json_output: JsonOption = False,
-) -> None:
-    """Show one incident."""
-    settings = settings_of(context)
-    incident, name = wait_for(_incident(settings, incident_id))
-    if json_output:
-        print_json(incident)
-        return
-    zone = ZoneInfo(settings.time_zone)
-    text = describe(incident, name, zone=zone, platform_names=settings.platforms, full=True)
-    console.print(text, markup=False, soft_wrap=True)
-
-
-async def _incidents(settings: Settings, brand: str | None, limit: int) -> list[AnyIncident]:
-    from sinks.search import Search
-
-    index = elasticsearch_client(settings)
-    try:
-        return await Search(index).incidents(brand=brand, size=limit)
-    finally:
-        await index.close()
-
-
-async def _incident(settings: Settings, incident_id: str) -> tuple[AnyIncident, str]:
-    from sinks.search import Search
-
-    index = elasticsearch_client(settings)
-    try:
-        incident = await Search(index).incident(incident_id)
-    finally:
-        await index.close()
-    if incident is None:
-        raise FatalError(
-            say(
-                f"没有事件 {incident_id}；用 tingchao incidents list 查看。",
-                f"There is no incident {incident_id}; see `tingchao incidents list`.",
-            )
-        )
-    if incident.kind == "source":
-        return incident, incident.source
-    kafka = kafka_of(settings)
-    live = [rules for one in settings.rules.followed if (rules := await live_rules(kafka, one))]
-    names = {brand.id: brand.name for brand in joined(live).brands} if live else {}
-    return incident, names.get(incident.brand, incident.brand)
 
 
 # --- status -----------------------------------------------------------------------------------

@@ -131,7 +131,9 @@ def test_both_crises_stand_in_topic_and_index_with_their_first_post(
     crises = [one for line in newest.values() if (one := parse_incident(line)).kind == "crisis"]
 
     assert {one.brand for one in crises} == set(BRANDS)
-    listed = {one["id"]: one for one in undisturbed.line.ok("incidents", "list", "--json").data}
+    listed = {
+        one["id"]: one for one in undisturbed.line.ok("incidents", "list", "--all", "--json").data
+    }
     for incident in crises:
         assert incident.state == "closed"
         assert listed[incident.id] == json.loads(newest[incident.id])

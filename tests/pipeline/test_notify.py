@@ -17,22 +17,17 @@ from schemas.signals import SourceGap
 from schemas.source_incident import SourceIncident
 from sinks.base import Notice
 from sinks.dingtalk import DingTalk
+from sinks.memory import MemoryJournal
 from tests.pipeline.incidents import AT, gap_of, incident
 from tests.sinks.service import Service
 
 
-class FakeJournal:
-    def __init__(self) -> None:
-        self.states: dict[str, str] = {}
+class FakeJournal(MemoryJournal):
+    """Of one channel."""
 
-    async def claim(self, notice: Notice, channel: str, at: datetime) -> str:
-        return self.states.setdefault(notice.key, "new")
-
-    async def mark_sent(self, key: str, channel: str, at: datetime) -> None:
-        self.states[key] = "sent"
-
-    async def mark_rejected(self, key: str, channel: str, reason: str) -> None:
-        self.states[key] = "rejected"
+    @property
+    def by_key(self) -> dict[str, str]:
+        return {key: state for (key, _), state in self.states.items()}
 
 
 class FakeChannel:
@@ -74,6 +69,10 @@ def items(*incidents: AnyIncident, written_at: datetime = AT) -> list[Item[AnyIn
         (incident("first_post", "opened"), "opened"),
         (incident("opened", "confirmed", revision=2), "confirmed"),
         (incident("grown", revision=3), "worse"),
+        (incident("media", revision=3), "media"),
+        (incident("amplified", revision=3), None),
+        (incident("reopened", revision=5, state="confirmed"), "reopened"),
+        (incident("unsilenced", revision=3), "unsilenced"),
         (incident("closed", revision=4, state="closed"), "closed"),
         (incident("peak", revision=3), None),
         (incident("grown", "peak", revision=4), None),
@@ -95,7 +94,7 @@ async def test_a_notice_is_told_once_however_often_its_revision_comes() -> None:
     assert [notice.key for notice in channel.told] == ["i1-1"]
     assert channel.told[0].brand_name == "启澜汽车"
     assert channel.told[0].platform_names == {"lunji": "轮迹社区"}
-    assert journal.states == {"i1-1": "sent"}
+    assert journal.by_key == {"i1-1": "sent"}
 
 
 async def test_a_passing_fault_holds_up_the_later_ones_and_keeps_their_order() -> None:
@@ -139,7 +138,7 @@ async def test_a_refused_notice_is_rejected_and_noted_and_the_next_one_goes_out(
     outcomes = await notify.apply(items(incident("opened"), incident("grown", revision=2)))
 
     assert outcomes == [Rejected("http_400", "the receiver refused it"), Done()]
-    assert journal.states == {"i1-1": "rejected", "i1-2": "sent"}
+    assert journal.by_key == {"i1-1": "rejected", "i1-2": "sent"}
 
 
 async def test_a_refused_notice_that_a_person_puts_back_is_tried_again() -> None:
@@ -153,7 +152,7 @@ async def test_a_refused_notice_that_a_person_puts_back_is_tried_again() -> None
     assert channel.told == []
     assert await notify.apply([again]) == [Done()]
     assert [notice.key for notice in channel.told] == ["i1-1"]
-    assert journal.states == {"i1-1": "sent"}
+    assert journal.by_key == {"i1-1": "sent"}
     await notify.apply([again])
     assert len(channel.told) == 1
 
@@ -186,7 +185,7 @@ async def test_what_nobody_asked_for_is_not_told(
 
     assert await notify.apply(items(one)) == [Done()]
     assert channel.told == []
-    assert journal.states == {}
+    assert journal.by_key == {}
 
 
 async def test_a_channel_added_today_does_not_ring_for_last_month() -> None:
@@ -263,33 +262,10 @@ async def test_the_limit_of_a_robot_holds_the_rest_back_and_loses_none() -> None
 
     assert await notify.apply(every[20:]) == [Done()] * 5
     assert len(service.requests) == 25
-    assert set(journal.states.values()) == {"sent"}
+    assert set(journal.by_key.values()) == {"sent"}
 
 
 # --- fallback ---------------------------------------------------------------------------------
-
-
-class SharedJournal:
-    """As the real one: a state for each key and channel."""
-
-    def __init__(self) -> None:
-        self.states: dict[tuple[str, str], str] = {}
-
-    async def claim(self, notice: Notice, channel: str, at: datetime) -> str:
-        place = (notice.key, channel)
-        if place not in self.states:
-            self.states[place] = "pending"
-            return "new"
-        return self.states[place]
-
-    async def mark_sent(self, key: str, channel: str, at: datetime) -> None:
-        self.states[key, channel] = "sent"
-
-    async def mark_rejected(self, key: str, channel: str, reason: str) -> None:
-        self.states[key, channel] = "rejected"
-
-    async def mark_elsewhere(self, key: str, channel: str, by: str) -> None:
-        self.states[key, channel] = "elsewhere"
 
 
 class Pair:
@@ -297,7 +273,7 @@ class Pair:
 
     def __init__(self, channel: FakeChannel, other: FakeChannel | None = None) -> None:
         self.channel, self.other = channel, other or FakeChannel()
-        self.journal = SharedJournal()
+        self.journal = MemoryJournal()
         self.now = AT.timestamp() + 60
         self.stage = self._stage("crm", self.channel, Fallback("mail", self.other, 300))  # type: ignore[arg-type]
         self.own = self._stage("mail", self.other, None)

@@ -108,7 +108,7 @@ def test_a_crisis_opens_at_the_tenth_complaint_with_its_evidence(watch: Watch) -
     assert (opened.totals.voices, opened.totals.negative) == (10, 10)
     assert [(word.word, word.voices) for word in opened.words] == [("刹车", 10)]
     assert opened.quotes[0].post_id == opened.first_post.post_id == "weibo:1"
-    assert events(opened) == ["first_post", "opened"]
+    assert events(opened) == ["first_post", "second_voice", "opened"]
 
 
 def test_the_next_bucket_confirms(watch: Watch) -> None:
@@ -255,7 +255,7 @@ def test_acknowledge_assign_silence_statement_verdict(watch: Watch) -> None:
     assert (last.state, last.owner, last.silenced_until) == ("handled", "公关部 王芳", until)
     assert (last.statement, last.verdict) == ("我们已注意到相关情况，正在核实。", True)
     assert last.revision == 6
-    assert events(last)[2:] == ["acknowledged", "assigned", "silenced", "statement", "verdict"]
+    assert events(last)[3:] == ["acknowledged", "assigned", "silenced", "statement", "verdict"]
     assert last.timeline[-1].by == "小李"
     assert last.updated_at == NOON + timedelta(minutes=20)
     assert watch.state.counters.commands == 5
@@ -370,7 +370,7 @@ def test_timeline_is_bounded_and_keeps_how_it_began(watch: Watch) -> None:
 
     last = watch.seen[-1]
     assert len(last.timeline) == MAX_TIMELINE
-    assert events(last)[:2] == ["first_post", "opened"]
+    assert events(last)[:3] == ["first_post", "second_voice", "opened"]
     assert last.timeline[-1].note == "同事79"
 
 
@@ -383,3 +383,233 @@ def test_closed_incidents_are_remembered_within_bounds(watch: Watch) -> None:
 
     watch.until(60 * 24 * 9)
     assert watch.state.past == []
+
+
+# -- who came after whom
+
+
+def step(incident: Incident, event: str) -> Any:
+    [found] = [entry for entry in incident.timeline if entry.event == event]
+    return found
+
+
+def test_the_second_voice_is_the_next_author_and_not_the_next_post() -> None:
+    watch = Watch()
+    watch.say(1, minute=0, author_id="a", author_name="车主甲")
+    watch.say(1, minute=1, author_id="a", author_name="车主甲")
+    watch.say(1, minute=2, author_id="b", author_name="车主乙")
+    watch.say(10, minute=3)
+
+    second = step(watch.seen[0], "second_voice")
+
+    assert (second.post_id, second.by) == ("weibo:3", "车主乙")
+    assert second.at == NOON + timedelta(minutes=2)
+    assert events(watch.seen[0]) == ["first_post", "second_voice", "opened"]
+
+
+def test_the_second_voice_of_a_thread_is_found_hours_before_the_alarm() -> None:
+    watch = Watch()
+    watch.say(1, minute=-9)
+    root = f"weibo:{watch.posts}"
+    watch.say(1, minute=-5, kind="comment", root_id=root, author_name="路人")
+    watch.until(180)
+    watch.say(12, minute=186, kind="comment", root_id=root)
+
+    second = step(watch.seen[0], "second_voice")
+    assert (second.at, second.by) == (NOON - timedelta(minutes=5), "路人")
+
+
+def test_a_medium_that_takes_it_up_is_one_step_and_one_only(watch: Watch) -> None:
+    paper = {"author_kind": "media", "author_name": "北川晚报", "mood": "neutral"}
+    elsewhere = watch.say(1, minute=4, **paper, matches=("续航",))
+    [told] = watch.say(1, minute=5, **paper)
+    again = watch.say(1, minute=6, author_kind="official", mood="neutral")
+
+    assert elsewhere == again == []
+    assert (step(told, "media").by, step(told, "media").post_id) == ("北川晚报", "weibo:12")
+    assert told.revision == 2
+
+
+def test_a_medium_in_the_first_posts_thread_stands_at_its_own_time() -> None:
+    watch = Watch()
+    watch.say(1, minute=0)
+    watch.say(1, minute=1, root_id="weibo:1", kind="repost", author_kind="media", signature=None)
+    watch.say(11, minute=2, root_id="weibo:1", kind="comment")
+
+    [opened, *_] = watch.seen
+    assert step(opened, "media").at == NOON + timedelta(minutes=1)
+    assert watch.say(1, minute=3, root_id="weibo:1", kind="comment", author_kind="media") == []
+
+
+def test_an_account_whose_post_brings_a_large_share_is_an_amplifier(watch: Watch) -> None:
+    watch.say(1, minute=3, post_id="weibo:v", root_id="weibo:v", author_name="大V", mood="neutral")
+    watch.say(8, minute=4, kind="repost", root_id="weibo:v", signature=None, mood=None)
+    assert all("amplified" not in events(one) for one in watch.seen)
+
+    [told] = watch.say(1, minute=5, kind="repost", root_id="weibo:v", signature=None, mood=None)
+    watch.say(20, minute=6, kind="repost", root_id="weibo:v", signature=None, mood=None)
+
+    amplified = step(told, "amplified")
+    assert (amplified.post_id, amplified.by, amplified.note) == ("weibo:v", "大V", "10/20")
+    assert [one.revision for one in watch.seen if "amplified" in events(one)] == [2]
+
+
+def test_steps_between_do_not_put_off_the_news_that_it_doubled(watch: Watch) -> None:
+    watch.say(5, minute=4, mood="neutral")
+    watch.order("assign", minute=5, value="小王")
+    doubled = watch.say(5, minute=6, mood="neutral")
+
+    assert [events(one)[-1] for one in doubled] == ["grown"]
+
+
+def test_a_statement_stands_where_it_was_made(watch: Watch) -> None:
+    made_at = NOON - timedelta(minutes=30)
+    [told] = watch.order("statement", value="正在核实", made_at=made_at)
+
+    assert step(told, "statement").at == made_at
+    assert events(told)[0] == "statement"
+    assert step(told, "statement").command == "command1"
+    assert told.updated_at == NOON + timedelta(minutes=20)
+
+
+def test_a_verdict_keeps_its_reason(watch: Watch) -> None:
+    [told] = watch.order("verdict", value="false", why="是自家活动的抽奖话术")
+
+    assert (told.verdict, told.verdict_why) == (False, "是自家活动的抽奖话术")
+    assert step(told, "verdict").note == "是自家活动的抽奖话术"
+
+
+# -- one crisis, one incident
+
+
+def calm_until_closed(watch: Watch) -> Incident:
+    watch.until(400)
+    assert watch.seen[-1].state == "closed"
+    return watch.seen[-1]
+
+
+def test_a_second_wave_within_the_cool_down_reopens(watch: Watch) -> None:
+    watch.order("assign", value="公关部 王芳")
+    closed = calm_until_closed(watch)
+
+    [again, *_] = watch.say(12, minute=500)
+
+    assert (again.id, again.revision) == (closed.id, closed.revision + 1)
+    assert (again.state, again.closed_at, again.owner) == ("confirmed", None, "公关部 王芳")
+    assert events(again)[-1] == "reopened" and again.timeline[-1].by is None
+    assert again.totals.voices == 20
+    assert {one.id for one in watch.seen} == {closed.id}
+    # And it lives on as any other does.
+    watch.until(1_000)
+    assert watch.seen[-1].state == "closed"
+
+
+def test_a_second_wave_after_the_cool_down_is_a_new_incident() -> None:
+    watch = Watch(reopen_within_hours=2)
+    watch.say(10)
+    closed = calm_until_closed(watch)
+
+    watch.say(12, minute=500)
+
+    assert watch.seen[-1].id != closed.id
+    assert watch.seen[-1].revision == 1
+
+
+def test_another_topic_within_the_cool_down_is_a_new_incident(watch: Watch) -> None:
+    closed = calm_until_closed(watch)
+
+    watch.say(12, minute=500, matches=("电池",))
+
+    assert watch.seen[-1].id != closed.id
+    assert watch.seen[-1].words[0].word == "电池"
+
+
+def test_one_thread_is_one_topic_whatever_its_words() -> None:
+    watch = Watch()
+    watch.say(11, root_id="weibo:root", kind="comment")
+    closed = calm_until_closed(watch)
+
+    watch.say(12, minute=500, root_id="weibo:root", kind="comment", matches=("售后",))
+
+    assert {one.id for one in watch.seen} == {closed.id}
+
+
+def test_what_a_person_closed_is_not_reopened_by_itself(watch: Watch) -> None:
+    watch.order("close")
+    watch.until(400)
+
+    watch.say(12, minute=500)
+
+    assert [one.revision for one in watch.seen] == [1, 2, 1]
+
+
+def test_the_brands_own_name_joins_no_two_topics() -> None:
+    # Given a brand whose every post matches its name, calm days too
+    watch = Watch()
+    watch.say(3, mood="neutral", matches=("岚图",))
+    watch.until(15)
+    watch.say(10, minute=20, matches=("岚图", "刹车"))
+    closed = watch.until(500)[-1]
+    assert closed.state == "closed"
+
+    watch.say(12, minute=600, matches=("岚图", "电池"))
+
+    assert watch.seen[-1].id != closed.id
+
+
+def test_another_topic_opens_its_own_beside_an_open_one(watch: Watch) -> None:
+    watch.until(60)
+    first = watch.seen[0].id
+
+    watch.say(14, minute=65, matches=("电池",))
+    watch.say(20, minute=80, matches=("电池",))
+    watch.say(12, minute=95)
+
+    second = next(one.id for one in watch.seen if one.id != first)
+    last = {one.id: one for one in watch.seen}
+    assert last[first].totals.voices == 20  # twice the ten, in its own two quarters of an hour
+    assert [word.word for word in last[first].words] == ["刹车"]
+    assert [word.word for word in last[second].words] == ["电池"]
+    # Each ends by its own calm, and counts its own buckets.
+    [ended] = watch.until(80 + 15 + 360)[-1:]
+    assert (ended.id, ended.state, ended.totals.voices) == (second, "closed", 34)
+    assert [one.incident.id for one in watch.state.cases] == [first]
+
+
+# -- silences that end
+
+
+def silenced(watch: Watch, minutes: float = 60) -> None:
+    watch.order("silence", minute=5, until=NOON + timedelta(minutes=minutes))
+
+
+def test_a_silence_that_ends_while_it_grows_is_told(watch: Watch) -> None:
+    silenced(watch)
+    watch.say(30, minute=20)
+    assert all(one.silenced_until for one in watch.seen[1:])
+
+    [told] = watch.until(60)[-1:]
+
+    assert events(told)[-1] == "unsilenced"
+    assert told.silenced_until is None
+    assert told.updated_at == NOON + timedelta(minutes=60)
+    watch.until(300)
+    assert [events(one)[-1] for one in watch.seen].count("unsilenced") == 1
+
+
+def test_the_first_unusual_post_behind_a_silence_ends_it(watch: Watch) -> None:
+    silenced(watch, minutes=22)
+
+    watch.say(9, minute=21)
+    told = watch.say(3, minute=23)
+
+    assert [events(one)[-1] for one in told] == ["unsilenced"]
+    assert told[0].silenced_until is None
+
+
+def test_a_silence_over_calm_is_no_news(watch: Watch) -> None:
+    silenced(watch)
+
+    told = watch.until(300)
+
+    assert [events(one)[-1] for one in told] == ["peak"]
