@@ -28,7 +28,7 @@ def changed(change: Change) -> str:
     chance = "≈ " if change.by_chance and change.now != change.before else ""
     if change.percent is None:
         return chance + say(f"上期 {number(change.before)}", f"before {number(change.before)}")
-    arrow = "▲" if change.percent > 0 else "▼" if change.percent < 0 else ""
+    arrow = "▲" if change.percent > 0 else "▼" if change.percent < 0 else "±"
     return f"{chance}{arrow}{abs(change.percent):.0f}%"
 
 

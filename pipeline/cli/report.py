@@ -1,4 +1,7 @@
-"""Commands that write reports: report daily, report weekly."""
+"""Commands that write reports: report daily, report weekly.
+
+What needs the Elasticsearch client is imported where it is used; see ``pipeline.endpoints``.
+"""
 
 from collections.abc import Sequence
 from datetime import timedelta
@@ -18,7 +21,6 @@ from pipeline.cli.common import (
 )
 from pipeline.cli.rules import RulesOption
 from pipeline.clock import now
-from pipeline.report_files import renderer, write_report
 from processors.periods import Period, day_of, parse_day, parse_week, week_of
 from schemas.errors import FatalError
 from schemas.language import say
@@ -152,6 +154,7 @@ def _report(
     out: Path | None,
     json_output: bool,
 ) -> None:
+    from pipeline.report_files import renderer, write_report
     from pipeline.report_lookup import brand_report
 
     settings = settings_of(context)
