@@ -104,17 +104,16 @@ def page_of(report: BrandReport, platforms: Mapping[str, str]) -> Page:
 
 
 def _section(table: Table, zone: ZoneInfo) -> Section:
-    """Columns in which nothing stands are left out: paper is narrow."""
-    used = [
-        place
-        for place, _ in enumerate(table.columns)
-        if any(row[place] is not None for row in table.rows)
-    ]
-    columns = [table.columns[place] for place in used]
+    """Columns in which nothing stands are left out, too."""
+    used = {
+        place: column
+        for place, column in enumerate(table.columns)
+        if column.on_page and any(row[place] is not None for row in table.rows)
+    }
     rows = [
-        [_shown(table.columns[place], row[place], zone) for place in used] for row in table.rows
+        [_shown(column, row[place], zone) for place, column in used.items()] for row in table.rows
     ]
-    return Section(table.name, table.title, columns, rows, table.note)
+    return Section(table.name, table.title, list(used.values()), rows, table.note)
 
 
 def _shown(column: Column, cell: Cell, zone: ZoneInfo) -> Shown:

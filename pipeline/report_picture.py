@@ -44,6 +44,7 @@ CHINESE_FONTS = (
 _LATIN = "DejaVu Sans"
 """Comes with matplotlib."""
 _INK, _FAINT, _BAND, _HIGH, _GAP = "#1f2933", "#7b8794", "#cfe3f3", "#d55e00", "#e4e7eb"
+_WEEKDAYS = ("周一 周二 周三 周四 周五 周六 周日 ", "MonTueWedThuFriSatSun")
 _SIZE = (11.0, 2.9)
 """Inches, at 100 dots each."""
 
@@ -195,4 +196,7 @@ def _has_tick(wall: datetime, count: int) -> bool:
 
 
 def _tick(wall: datetime, count: int) -> str:
-    return f"{wall.hour}:00" if count <= 25 else f"{wall:%m-%d}"
+    if count <= 25:
+        return f"{wall.hour}:00"
+    weekday = say(*_WEEKDAYS)[wall.weekday() * 3 : wall.weekday() * 3 + 3].strip()
+    return f"{wall:%m-%d} {weekday}"

@@ -16,7 +16,7 @@ from sinks.wording import KINDS, STATES, Pair, severity_word
 
 __all__ = ["Cell", "Column", "ColumnKind", "Table", "kind_word", "report_tables"]
 
-ColumnKind = Literal["text", "quote", "number", "share", "change", "time", "link"]
+ColumnKind = Literal["text", "word", "quote", "number", "share", "change", "time", "link"]
 Cell = str | int | float | datetime | Change | None
 Names = Mapping[str, str]
 
@@ -42,6 +42,8 @@ class Column:
 
     title: str
     kind: ColumnKind = "text"
+    on_page: bool = True
+    """False: only in the file; paper is narrow."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -149,7 +151,7 @@ def _voice(report: BrandReport) -> Table:
         say("声量占比", "Share of voice"),
         (
             Column(say("品牌", "Brand")),
-            Column(say("角色", "Role")),
+            Column(say("角色", "Role"), "word"),
             _change(say("帖子", "Posts")),
             Column(say("占比", "Share"), "share"),
             Column(say("上期占比", "Share before"), "share"),
@@ -173,6 +175,11 @@ def _voice(report: BrandReport) -> Table:
         say(
             "同时提到两个品牌的帖子，两边各算一次；情绪是对该品牌的情绪。",
             "A post on two brands counts for both; the mood is the one towards the brand.",
+        )
+        if len(report.voice) > 1
+        else say(
+            f"规则 {report.rules} 里没有可比的竞品（role = competitor）。",
+            f"The rules {report.rules} have no competitors to compare with (role = competitor).",
         ),
     )
 
@@ -197,7 +204,7 @@ def _moods(report: BrandReport) -> Table:
         "moods",
         say("对本品牌的情绪", "Mood towards the brand"),
         (
-            Column(say("情绪", "Mood")),
+            Column(say("情绪", "Mood"), "word"),
             _change(say("帖子", "Posts")),
             Column(say("占比", "Share"), "share"),
         ),
@@ -244,10 +251,10 @@ def _incidents(name: str, title: str, rows: Sequence[IncidentRow], brands: Names
         name,
         title,
         (
-            Column(say("类型", "Kind")),
+            Column(say("类型", "Kind"), "word"),
             *([Column(say("品牌", "Brand"))] if brands else []),
-            Column(say("级别", "Severity")),
-            Column(say("现在的状态", "State now")),
+            Column(say("级别", "Severity"), "word"),
+            Column(say("现在的状态", "State now"), "word"),
             Column(say("开始", "Since"), "time"),
             Column(say("结束", "Closed"), "time"),
             _number(say("声音", "Voices")),
@@ -255,7 +262,7 @@ def _incidents(name: str, title: str, rows: Sequence[IncidentRow], brands: Names
             _number(say("转抄", "Copies")),
             _number(say("几分钟后有人知悉", "Minutes to acknowledgement")),
             Column(say("负责人", "Owner")),
-            Column(say("判定", "Verdict")),
+            Column(say("判定", "Verdict"), "word"),
             Column(say("首帖", "First post"), "quote"),
             Column(say("链接", "Link"), "link"),
             Column("id"),
@@ -340,10 +347,10 @@ def _about_post() -> tuple[Column, ...]:
     return (
         Column(say("文字", "Text"), "quote"),
         Column(say("作者", "Author")),
-        Column(say("作者类型", "Kind of author")),
-        Column(say("平台", "Platform")),
+        Column(say("作者类型", "Kind of author"), "word"),
+        Column(say("平台", "Platform"), "word"),
         Column(say("时间", "At"), "time"),
-        Column(say("情绪", "Mood")),
+        Column(say("情绪", "Mood"), "word"),
     )
 
 
@@ -351,7 +358,7 @@ def _end_of_post() -> tuple[Column, ...]:
     return (
         _number(say("相同文字", "Same text")),
         Column(say("链接", "Link"), "link"),
-        Column("id"),
+        Column("id", on_page=False),
     )
 
 
@@ -372,8 +379,8 @@ def _authors(report: BrandReport, platforms: Names) -> Table:
         say("最有影响力的作者", "Most influential authors"),
         (
             Column(say("作者", "Author")),
-            Column(say("作者类型", "Kind of author")),
-            Column(say("平台", "Platform")),
+            Column(say("作者类型", "Kind of author"), "word"),
+            Column(say("平台", "Platform"), "word"),
             _number(say("影响力（0–100）", "Influence (0–100)")),
             _number(say("粉丝", "Followers")),
             _number(say("帖子", "Posts")),
@@ -419,7 +426,7 @@ def _gaps(report: BrandReport) -> Table:
         say("信源中断", "Sources not heard"),
         (
             Column(say("信源", "Source")),
-            Column(say("问题", "Trouble")),
+            Column(say("问题", "Trouble"), "word"),
             Column(say("自", "From"), "time"),
             Column(say("至", "To"), "time"),
             Column(say("说明", "Why"), "quote"),

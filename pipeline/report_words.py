@@ -10,6 +10,9 @@ from sinks.wording import local_time
 
 __all__ = ["changed", "number", "percent", "span_of"]
 
+_TIMES = 900
+"""From this growth in percent on "ten times" is read more easily."""
+
 
 def number(value: float) -> str:
     """A count, or what is usual."""
@@ -18,7 +21,7 @@ def number(value: float) -> str:
 
 def percent(share: float) -> str:
     """A share; small ones with a decimal."""
-    return f"{share:.1%}" if share < 0.1 else f"{share:.0%}"
+    return f"{share:.1%}" if 0 < share < 0.1 else f"{share:.0%}"
 
 
 def changed(change: Change) -> str:
@@ -28,6 +31,9 @@ def changed(change: Change) -> str:
     chance = "≈ " if change.by_chance and change.now != change.before else ""
     if change.percent is None:
         return chance + say(f"上期 {number(change.before)}", f"before {number(change.before)}")
+    if change.percent >= _TIMES:
+        times = f"{change.now / change.before:.0f}"
+        return chance + say(f"▲{times} 倍", f"▲{times}×")
     arrow = "▲" if change.percent > 0 else "▼" if change.percent < 0 else "±"
     return f"{chance}{arrow}{abs(change.percent):.0f}%"
 
