@@ -172,7 +172,7 @@ class Search:
             "docvalue_fields": [{"field": "id"}],
             "filter_path": "pit_id,hits.hits.fields,hits.hits._index,hits.hits.sort",
         }
-        async for hits in self._pages(query, page, wanted):
+        async for hits in self.pages(query, page, wanted):
             for hit in hits:
                 yield hit["fields"]["id"][0], hit["_index"]
 
@@ -181,7 +181,7 @@ class Search:
     ) -> AsyncIterator[list[EnrichedPost]]:
         """Every post of ``since`` or later, by ``event_at``; of one moment, in no order."""
         wanted = {"filter_path": "pit_id,hits.hits._source,hits.hits.sort"}
-        async for hits in self._pages(_all([_range("event_at", gte=since)]), page, wanted):
+        async for hits in self.pages(_all([_range("event_at", gte=since)]), page, wanted):
             yield [_record(EnrichedPost, hit) for hit in hits]
 
     async def posts_in_order(
@@ -195,7 +195,7 @@ class Search:
             conditions.append({"term": {"brands.brand": brand}})
         wanted = {"filter_path": "pit_id,hits.hits._source,hits.hits.sort"}
         order = [{"event_at": "asc"}, {"id": "asc"}]
-        async with aclosing(self._pages(_all(conditions), page, wanted, order)) as pages:
+        async with aclosing(self.pages(_all(conditions), page, wanted, order)) as pages:
             async for hits in pages:
                 yield [_record(EnrichedPost, hit) for hit in hits]
 
@@ -219,11 +219,11 @@ class Search:
         }
         query = _all([{"bool": {"should": either}}])
         # Who has enough stops in the middle: then the server is to forget its place at once.
-        async with aclosing(self._pages(query, page, wanted)) as pages:
+        async with aclosing(self.pages(query, page, wanted)) as pages:
             async for hits in pages:
                 yield [_record(EnrichedPost, hit) for hit in hits]
 
-    async def _pages(
+    async def pages(
         self, query: Query, page: int, wanted: Query, order: Sequence[Any] = ("_shard_doc",)
     ) -> AsyncGenerator[list[Any], None]:
         """All hits of a query, as they were when the first page was asked for."""

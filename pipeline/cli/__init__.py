@@ -9,6 +9,7 @@ import pipeline.cli.line
 import pipeline.cli.looking
 import pipeline.cli.posts
 import pipeline.cli.quality
+import pipeline.cli.report
 import pipeline.cli.rules
 import pipeline.cli.rules_try
 import pipeline.cli.setup

@@ -165,6 +165,8 @@ def written_as_json(line: Line) -> dict[str, tuple[tuple[str, ...], Any]]:
             (str(line.folder / "train.jsonl"), "--rules", str(line.folder / "rules.toml")), dict,
         ),
         "spread": (("weibo:404",), None),
+        "report daily": (("--brand", "yunfan"), None),
+        "report weekly": (("--brand", "yunfan"), None),
         "corrections add": (("漏电了", "--field", "sentiment", "--label", "negative"), dict),
         "corrections import": (
             (str(line.folder / "train.jsonl"), "--field", "sentiment", "--by", "a"), dict,
