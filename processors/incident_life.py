@@ -201,7 +201,7 @@ class IncidentLife:
                 and number >= case.opening
                 and closed_at is not None
                 and bucket.newest - closed_at <= self._reopen_within
-                and same_topic(state, case, bucket, thread)
+                and same_topic(state, case, number, thread)
             ):
                 return case
         return None
@@ -452,7 +452,7 @@ def _is_foreign(state: BrandState, case: Case, number: int) -> bool:
     bucket = state.buckets[number]
     if number == case.opening or not case.finding.holds(bucket) or number == case.last_exceeded:
         return False
-    if same_topic(state, case, bucket):
+    if same_topic(state, case, number):
         return False
     case.foreign.append(number)
     return True

@@ -1,5 +1,6 @@
 """``tingchao incidents``: looking, and commands that watch obeys and notify hears of."""
 
+import base64
 import json
 from contextlib import closing
 from datetime import UTC, datetime, timedelta
@@ -11,7 +12,7 @@ import pytest
 from pipeline.clock import now
 from pipeline.incidents import chosen, obstacle_to
 from pipeline.loop import EXIT_FATAL
-from schemas.errors import FatalError
+from schemas.errors import FatalError, RetryableError
 from schemas.incidents import parse_incident
 from schemas.signals import Mention, Tick
 from sinks.elasticsearch import Elasticsearch
@@ -21,6 +22,7 @@ from tests.pipeline.incidents import AT, gap_of, incident
 from tests.pipeline.line_rig import Line, Receiver, cli
 from tests.pipeline.test_notify import source_incidents
 
+SECRET = "whsec_" + base64.b64encode(bytes(range(32))).decode()
 START = datetime(2026, 3, 2, tzinfo=UTC)
 NOON = START + timedelta(hours=12)
 
@@ -151,9 +153,12 @@ def revisions(line: Line) -> list[Any]:
 
 
 @pytest.mark.services
-def test_an_incident_from_its_notice_to_its_end(make_line: MakeLine) -> None:
+def test_an_incident_from_its_notice_to_its_end(
+    make_line: MakeLine, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("DUTY_SECRET", SECRET)
     with closing(Receiver()) as receiver, closing(Receiver()) as boss:
-        hook = {"use": "webhook", "allow_private": True, "timeout_seconds": 60}
+        hook = {"use": "webhook", "secrets": [{"env": "DUTY_SECRET"}], "timeout_seconds": 60}
         line = make_line(
             partitions=1,
             watch={"grace_hours": 1, "close_after_hours": 1},
@@ -233,7 +238,10 @@ def test_an_incident_from_its_notice_to_its_end(make_line: MakeLine) -> None:
 
 def waiting(line: Line) -> bool:
     async def look(index: Elasticsearch) -> bool:
-        return bool(await Journal(index).all_waiting("duty"))
+        try:
+            return bool(await Journal(index).all_waiting("duty"))
+        except RetryableError:  # the index is being made
+            return False
 
     return line.look(look)
 
