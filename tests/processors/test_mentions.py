@@ -42,6 +42,7 @@ def test_one_mention_per_brand_with_all_that_watch_needs() -> None:
         url="https://example.org/1",
         signature="0123456789abcdef",
         sketch="c2tldGNo",
+        author_kind="media",
         intents=(Label(label="complaint", score=0.9), Label(label="rumour", score=0.6)),
         sentiment=Sentiment(label="negative", negative=0.75, neutral=0.25, positive=0.0),
         matches=(
@@ -63,6 +64,7 @@ def test_one_mention_per_brand_with_all_that_watch_needs() -> None:
         kind="comment",
         author_id="u1",
         author_name="路人",
+        author_kind="media",
         followers=12,
         event_at=AT,
         mood="negative",
