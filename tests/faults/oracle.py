@@ -168,7 +168,8 @@ def _judge_index(line: Line, incidents: list[AnyIncident], verdict: Verdict) -> 
         if incident.revision >= newest.get(incident.id, incident).revision:
             newest[incident.id] = incident
     indexed = {
-        one["id"]: one for one in line.ok("incidents", "list", "--limit", "1000", "--json").data
+        one["id"]: one
+        for one in line.ok("incidents", "list", "--all", "--limit", "1000", "--json").data
     }
     for incident in newest.values():
         if indexed.get(incident.id, {}).get("revision") != incident.revision:
