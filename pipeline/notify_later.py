@@ -15,13 +15,14 @@ told, once; once more when the incident was reopened or its silence ended. Its o
 
 Delivery: at least once, recognisable by the key. The newest revision is read from the topic itself
 at that moment, so a process that is behind, or was away, calls nobody for what is taken by now.
-Limits: looked for every ``look_seconds``; of a channel, 1,000 may wait at a time. A notice that the
+Limits: looked for every ``look_seconds``, and once a minute as long as nothing comes of it, since
+each time the topic is read; of a channel, 1,000 may wait at a time. A notice that the
 channel refuses for good is marked in the journal and logged, and told by the fallback, if any.
 """
 
 from collections.abc import Awaitable, Callable, Mapping
 from dataclasses import dataclass, replace
-from datetime import datetime, timedelta
+from datetime import UTC, datetime, timedelta
 
 import structlog
 
@@ -36,6 +37,8 @@ __all__ = ["Escalation", "IsAtWork", "Later", "Newest", "is_taken"]
 
 #: What begins the wait for an owner once more.
 _ANEW: frozenset[NoticeReason] = frozenset({"opened", "reopened", "unsilenced"})
+
+_PAUSE = timedelta(minutes=1)
 
 log = structlog.get_logger()
 
@@ -75,6 +78,8 @@ class Later:
         self._newest = newest
         self._notice_of = notice_of
         self._escalation = escalation
+        self._left: list[Waiting] = []
+        self._left_at = datetime.min.replace(tzinfo=UTC)
 
     async def takes(self, incident: AnyIncident, reason: NoticeReason, at: datetime) -> bool:
         """Whether a step need not be told now: it waits, or was told with a newer one."""
@@ -110,8 +115,9 @@ class Later:
         at = now()
         waiting = await self._journal.all_waiting(self._channel_name)
         due = [one for one in waiting if self._is_due(one, at)]
-        if not due:
+        if not due or (due == self._left and at - self._left_at < _PAUSE):
             return
+        self._left, self._left_at = due, at
         newest = await self._newest()
         failed = set()
         for one in due:

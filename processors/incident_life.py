@@ -264,7 +264,7 @@ class IncidentLife:
                 and number >= case.opening
                 and closed_at is not None
                 and bucket.newest - closed_at <= self._reopen_within
-                and same_topic(state, case, bucket, thread)
+                and same_topic(state, case, number, thread)
             ):
                 return case
         return None
@@ -301,7 +301,7 @@ class IncidentLife:
         if severity > before.severity or total_voices(state, case) >= 2 * _told_voices(before) > 0:
             changes["severity"] = severity
             events.append("grown")
-        posts = [*_taken_up(state, case, mention), *_amplified(state, case, mention)]
+        posts = [*_taken_up(case, mention), *_amplified(state, case, mention)]
         if events or any(entry.event == "media" for entry in posts):
             _hold_back(case, mention.event_at)
         if _is_silence_over(case, mention.event_at, stands_out):
@@ -457,7 +457,7 @@ def _beginnings(trail: Trail, first: Quote) -> Iterable[TimelineEntry]:
         yield _of_post("media", trail.media, 1)
 
 
-def _taken_up(state: BrandState, case: Case, mention: Mention) -> Iterable[TimelineEntry]:
+def _taken_up(case: Case, mention: Mention) -> Iterable[TimelineEntry]:
     """The mention, if it is the first of a medium or an authority about this."""
     if mention.author_kind not in MEDIA_KINDS or not _concerns(case, mention):
         return
@@ -477,6 +477,8 @@ def _amplified(state: BrandState, case: Case, mention: Mention) -> Iterable[Time
         return
     if root == case.incident.first_post.post_id or root in case.amplifiers:
         return
+    if sum(counts[0] for counts in thread.windows.values()) < AMPLIFIED_MENTIONS:
+        return  # nearly all: asked for every mention of an open incident
     if len(case.amplifiers) >= MAX_AMPLIFIERS:
         return
     buckets = dict(state.open_for(case))
@@ -515,9 +517,9 @@ def _is_foreign(state: BrandState, case: Case, number: int) -> bool:
     if number in case.foreign:
         return True
     bucket = state.buckets[number]
-    if number == case.opening or not case.finding.holds(bucket) or number == case.last_exceeded:
+    if number <= case.last_exceeded or not case.finding.holds(bucket):
         return False
-    if same_topic(state, case, bucket):
+    if same_topic(state, case, number):
         return False
     case.foreign.append(number)
     return True

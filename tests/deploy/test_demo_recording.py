@@ -451,11 +451,8 @@ def test_only_the_crisis_is_called_a_crisis(
         ("copy_flood", "xinghe"),
         ("crisis", "qilan"),
     }
-    # and the crisis was seen by early afternoon and leads to the first complaint
-    crisis = min(
-        (incident for incident in opened.values() if incident.kind == "crisis"),
-        key=lambda incident: incident.opened_at,
-    )
+    # and the crisis is one, was seen by early afternoon, and leads to the first complaint
+    [crisis] = [incident for incident in opened.values() if incident.kind == "crisis"]
     assert crisis.first_post.post_id == incidents["crisis"]["first_post"]
     assert crisis.opened_at < datetime.fromisoformat("2026-10-15T15:00:00+08:00")
 

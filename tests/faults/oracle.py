@@ -28,6 +28,7 @@ from schemas.incidents import AnyIncident, parse_incident
 from schemas.signals import Command, Mention, SourceGap, Tick, parse_signal
 from schemas.topics import partition_of
 from sinks.elasticsearch import Elasticsearch
+from sinks.search import Search
 from tests.faults.ledger import Feed
 from tests.pipeline.line_rig import Line, Receiver
 
@@ -167,11 +168,10 @@ def _judge_index(line: Line, incidents: list[AnyIncident], verdict: Verdict) -> 
     for incident in incidents:
         if incident.revision >= newest.get(incident.id, incident).revision:
             newest[incident.id] = incident
-    indexed = {
-        one["id"]: one for one in line.ok("incidents", "list", "--limit", "1000", "--json").data
-    }
+    found = line.look(lambda index: Search(index).incidents(size=1_000))
+    indexed = {one.id: one.revision for one in found}
     for incident in newest.values():
-        if indexed.get(incident.id, {}).get("revision") != incident.revision:
+        if indexed.get(incident.id) != incident.revision:
             verdict.others.append(f"the index does not hold the newest state of {incident.id}")
 
 

@@ -64,13 +64,14 @@ def test_a_channel_is_built_from_its_section() -> None:
     assert SECRET not in repr(vars(built))
 
 
-@pytest.mark.parametrize("fallback", ["mial", "crm"])
-def test_a_fallback_that_is_no_other_channel_is_named(fallback: str) -> None:
+@pytest.mark.parametrize("key", ["fallback", "escalate_to"])
+@pytest.mark.parametrize("other", ["mial", "crm"])
+def test_a_fallback_that_is_no_other_channel_is_named(key: str, other: str) -> None:
     channels = {
-        "crm": ChannelSettings(use="terminal", fallback=fallback),
+        "crm": ChannelSettings(use="terminal", **{key: other}),
         "mail": ChannelSettings(use="terminal", only_fallback=True),
     }
-    with pytest.raises(FatalError, match=rf"channels\.crm\.fallback: .* {fallback}; known: mail"):
+    with pytest.raises(FatalError, match=rf"channels\.crm\.{key}: .* {other}; known: mail"):
         build_channels(Settings(channels=channels), httpx.AsyncClient())
 
 

@@ -27,6 +27,7 @@ from pipeline.status import live_workers
 from schemas.enriched import EnrichedPost
 from schemas.incidents import parse_incident
 from sinks.journal import Journal
+from sinks.search import Search
 from tests.faults.proxy import FaultProxy
 from tests.pipeline.conftest import MakeLine
 from tests.pipeline.line_rig import STOP_SECONDS, Line, Receiver, Worker, alive, eventually
@@ -131,9 +132,10 @@ def test_both_crises_stand_in_topic_and_index_with_their_first_post(
     crises = [one for line in newest.values() if (one := parse_incident(line)).kind == "crisis"]
 
     assert {one.brand for one in crises} == set(BRANDS)
-    listed = {
-        one["id"]: one for one in undisturbed.line.ok("incidents", "list", "--all", "--json").data
-    }
+    found = undisturbed.line.ok("incidents", "list", "--all", "--json").data
+    listed = {one["id"]: one for one in found}
+    indexed = undisturbed.line.look(lambda index: Search(index).incidents(size=100))
+    assert {one.id: one.to_line() for one in indexed} == newest
     for incident in crises:
         assert incident.state == "closed"
         assert listed[incident.id] == json.loads(newest[incident.id])

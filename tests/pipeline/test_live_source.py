@@ -57,7 +57,7 @@ def indexed(line: Line) -> set[str]:
 
 def newest(line: Line) -> dict[str, Any]:
     """The only incident."""
-    [incident] = line.ok("incidents", "list", "--json").data
+    [incident] = line.ok("incidents", "list", "--all", "--json").data
     return dict(incident)
 
 

@@ -64,6 +64,7 @@ class Desk:
         self.at = before.at if before else at
         self.sets = sets
         self.offset = 0
+        self.reads: list[datetime] = []
         self.stage = NotifyStage(
             "crm",
             self.channel,
@@ -81,6 +82,7 @@ class Desk:
         )
 
     async def _newest(self) -> dict[str, AnyIncident]:
+        self.reads.append(self.at)
         return dict(self.topic)
 
     async def hear(self, *incidents: AnyIncident) -> None:
@@ -267,7 +269,7 @@ async def test_a_channel_that_is_away_in_the_morning_is_tried_again(fault: Any) 
 
     await desk.look(hours=10)
     assert (desk.channel.keys, desk.channel.attempts) == ([], 1)
-    await desk.look(seconds=10)
+    await desk.look(minutes=1)
     assert desk.channel.keys == ["i1-1", "i2-1"]
 
 
@@ -350,7 +352,7 @@ async def test_an_escalation_outlives_a_restart_and_a_channel_that_is_away() -> 
 
     await desk.look(minutes=15)
     assert desk.boss.keys == []
-    await desk.look(seconds=10)
+    await desk.look(minutes=1)
     assert desk.boss.keys == ["i1-1-unclaimed"]
 
 
@@ -398,6 +400,19 @@ async def test_nobody_is_called_at_night_for_what_was_told_by_day() -> None:
     assert desk.boss.keys == []
     await desk.look(hours=15)
     assert desk.boss.keys == ["i1-1-unclaimed"]
+
+
+async def test_what_has_to_wait_on_is_not_read_for_again_at_every_look() -> None:
+    desk = Desk(rules(OFFICE))
+    await desk.hear(incident("opened"))
+    desk.topic["i1"] = incident("silenced", revision=2, silenced_until=MORNING + timedelta(hours=1))
+    await desk.look(hours=9)
+    assert desk.reads == []
+
+    desk.at = MORNING
+    for _ in range(12):
+        await desk.look(seconds=10)
+    assert (len(desk.reads), desk.channel.keys) == (2, [])
 
 
 # --- what hours are ---------------------------------------------------------------------------

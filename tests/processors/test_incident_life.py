@@ -576,6 +576,24 @@ def test_another_topic_opens_its_own_beside_an_open_one(watch: Watch) -> None:
     assert [one.incident.id for one in watch.state.cases] == [first]
 
 
+def test_a_few_new_words_among_many_are_no_other_topic(watch: Watch) -> None:
+    watch.until(60)
+
+    watch.say(5, minute=65, matches=("客服",))
+    watch.say(7, minute=65)
+
+    assert {one.id for one in watch.seen} == {watch.seen[0].id}
+
+
+def test_one_word_in_a_bucket_without_others_is_no_other_topic(watch: Watch) -> None:
+    watch.until(60)
+
+    watch.say(4, minute=65, matches=("客服",))
+    watch.say(8, minute=65, matches=())
+
+    assert {one.id for one in watch.seen} == {watch.seen[0].id}
+
+
 # -- silences that end
 
 
