@@ -157,6 +157,8 @@ def written_as_json(line: Line) -> dict[str, tuple[tuple[str, ...], Any]]:
         "quality": (
             (str(line.folder / "train.jsonl"), "--rules", str(line.folder / "rules.toml")), dict,
         ),
+        "backtest": (("--file", recording, "--rules", str(line.folder / "rules.toml")), dict),
+        "tune": (("--file", recording, "--rules", str(line.folder / "rules.toml")), None),
         "spread": (("weibo:404",), None),
         "corrections add": (("漏电了", "--field", "sentiment", "--label", "negative"), dict),
         "corrections import": (
