@@ -1,4 +1,4 @@
-"""How fast the past is replayed: ``python -m benchmarks.backtest [MENTIONS]``.
+"""How fast the past is replayed: ``python -m benchmarks.backtest [MENTIONS [DAYS]]``.
 
 Makes a file of signals from a seed, a million mentions over 30 days unless told otherwise: twenty
 brands of very different size, a day's rhythm, a fifth of the voices negative, copies and bare
@@ -88,14 +88,14 @@ def _mention(
     )
 
 
-def write_signals(path: Path, count: int) -> int:
+def write_signals(path: Path, count: int, days: int = DAYS) -> int:
     """Write the lines in order of time; returns how many mentions there are."""
     chance = random.Random(SEED)
     sizes = [1 / (brand + 1) for brand in range(BRANDS)]
-    rates = [count / (DAYS * 1440) * size / sum(sizes) for size in sizes]
+    rates = [count / (days * 1440) * size / sum(sizes) for size in sizes]
     written = 0
     with path.open("wb") as file:
-        for minute in range(DAYS * 1440):
+        for minute in range(days * 1440):
             said = sorted(mentions_of_minute(chance, minute, rates), key=lambda one: one[0])
             place = 0
             for second in range(60):
@@ -113,9 +113,10 @@ def write_signals(path: Path, count: int) -> int:
 def main() -> None:
     """Make, replay, print."""
     count = int(sys.argv[1]) if len(sys.argv) > 1 else MENTIONS
+    days = int(sys.argv[2]) if len(sys.argv) > 2 else DAYS
     with tempfile.TemporaryDirectory() as folder:
         path = Path(folder) / "signals.jsonl"
-        written = write_signals(path, count)
+        written = write_signals(path, count, days)
         print(f"{written:,} mentions, {path.stat().st_size / 1e6:,.0f} MB")
         environment = {k: v for k, v in os.environ.items() if not k.startswith("TINGCHAO_")}
         command = [sys.executable, "-m", "pipeline", "backtest", "--file", str(path), "--json"]

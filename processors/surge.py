@@ -275,6 +275,13 @@ class Surge:
             state.history = History()
         return revised
 
+    def rests_until(self, state: BrandState) -> datetime | None:
+        """Before this watermark ``advance`` changes nothing; None: it may at any."""
+        if state.closed_before is None:
+            return None
+        end = datetime.fromtimestamp((state.closed_before + 1) * self._seconds, UTC)
+        return end + self._lateness
+
     def command(self, state: BrandState, command: Command) -> list[Incident]:
         """What a person decided about an incident of this brand."""
         return self._life.command(state, command)

@@ -28,7 +28,16 @@ from statistics import median
 from processors.alarms import Alarm, Judged, Labelled, judge, minutes_between
 from processors.watch_settings import WatchSettings
 
-__all__ = ["LADDER", "Choice", "Rung", "choose", "reference", "scaled", "threshold_of"]
+__all__ = [
+    "LADDER",
+    "Choice",
+    "Rung",
+    "choose",
+    "poisson_interval",
+    "reference",
+    "scaled",
+    "threshold_of",
+]
 
 LADDER = (0.5, 0.65, 0.8, 0.9, 1.0, 1.1, 1.25, 1.5, 1.75, 2.0, 2.5, 3.0)
 _PRESENT = LADDER.index(1.0)

@@ -65,6 +65,10 @@ class BrandDetectors:
         """Time has passed."""
         return self._of(state.brand).advance(state, watermark, gaps)
 
+    def rests_until(self, state: BrandState) -> datetime | None:
+        """Before this watermark ``advance`` changes nothing; None: it may at any."""
+        return self._of(state.brand).rests_until(state)
+
     def command(self, state: BrandState, command: Command) -> list[Incident]:
         """A person decided something."""
         return self._of(state.brand).command(state, command)

@@ -45,6 +45,9 @@ class Detector(Protocol):
     ) -> list[Incident]:
         """Time has passed."""
 
+    def rests_until(self, state: BrandState) -> datetime | None:
+        """Before this watermark ``advance`` changes nothing; None: it may at any."""
+
     def command(self, state: BrandState, command: Command) -> list[Incident]:
         """A person decided something."""
 
@@ -76,6 +79,8 @@ class Watching:
         self._lanes, self._lane_count = dict(position.lanes), position.lane_count
         self._gaps = position.gaps
         self._in_order = sorted(self.brands.items())
+        self._rests_until: datetime | None = None
+        """Before that no brand has anything to do when time passes; None: some may."""
 
     @property
     def position(self) -> WatchPosition:
@@ -131,6 +136,7 @@ class Watching:
             self._in_order = sorted(self.brands.items())
             if (watermark := self.watermark) is not None:
                 self._detector.advance(state, watermark)
+            self._rests_until = None
         self.changed.add(mention.brand)
         self.incidents += self._detector.mention(state, mention)
 
@@ -144,12 +150,22 @@ class Watching:
         if after is not None and self._gaps:
             self._gaps = still_known(self._gaps, after)
         if after is not None and after != before:
-            # By name: the order in which brands were first heard of does not survive a restart.
-            for brand, state in self._in_order:
-                closed_before = state.closed_before
-                self.incidents += self._detector.advance(state, after, self._gaps)
-                if state.closed_before != closed_before:
-                    self.changed.add(brand)
+            self._pass_time(after)
+
+    def _pass_time(self, watermark: datetime) -> None:
+        # With a tick a second and hundreds of brands, asking each of them would be all the work.
+        if self._rests_until is not None and watermark < self._rests_until:
+            return
+        rests: list[datetime | None] = []
+        # By name: the order in which brands were first heard of does not survive a restart.
+        for brand, state in self._in_order:
+            closed_before = state.closed_before
+            self.incidents += self._detector.advance(state, watermark, self._gaps)
+            if state.closed_before != closed_before:
+                self.changed.add(brand)
+            rests.append(self._detector.rests_until(state))
+        known = [until for until in rests if until is not None]
+        self._rests_until = min(known) if known and len(known) == len(rests) else None
 
     def _command(self, command: Command) -> None:
         state = self.brands.get(command.brand)

@@ -33,7 +33,6 @@ __all__ = [
     "EXIT_NO",
     "JsonOption",
     "app",
-    "asked_time",
     "console",
     "local_time",
     "login_name",
@@ -41,6 +40,7 @@ __all__ = [
     "run",
     "settings_file_of",
     "settings_of",
+    "time_of",
     "wait_for",
 ]
 
@@ -203,11 +203,11 @@ def local_time(at: datetime | None, settings: Settings, form: str = "%m-%d %H:%M
     return at.astimezone(ZoneInfo(settings.time_zone)).strftime(form) if at else "–"
 
 
-def asked_time(option: str, value: str | None, settings: Settings) -> datetime | None:
-    """A time that a person wrote, in the settings' zone where it names none.
+def time_of(option: str, value: str | None, settings: Settings) -> datetime | None:
+    """The time that an option gives, in the settings' zone where it names none.
 
     Raises:
-        FatalError: it is none.
+        FatalError: it is no time.
     """
     if value is None:
         return None

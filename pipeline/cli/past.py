@@ -9,7 +9,7 @@ from zoneinfo import ZoneInfo
 import typer
 
 from pipeline.backtest import Asked
-from pipeline.cli.common import asked_time, errors
+from pipeline.cli.common import errors, time_of
 from pipeline.labelled_incidents import read_labelled
 from pipeline.past import IndexPast, Past, TopicPast, file_past
 from pipeline.settings import Settings
@@ -101,7 +101,7 @@ def asked_part(
     Raises:
         FatalError: a time can't be read, or the end is not behind the beginning.
     """
-    start, end = asked_time("--from", since, settings), asked_time("--to", until, settings)
+    start, end = time_of("--from", since, settings), time_of("--to", until, settings)
     if start is not None and end is not None and end <= start:
         raise FatalError(
             say(

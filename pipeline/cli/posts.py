@@ -13,12 +13,12 @@ from pipeline.cli.common import (
     EXIT_NO,
     JsonOption,
     app,
-    asked_time,
     console,
     errors,
     local_time,
     print_json,
     settings_of,
+    time_of,
     wait_for,
 )
 from pipeline.components import configure
@@ -298,8 +298,8 @@ def search(
         mood=_mood(mood),
         intent=_intent(intent),
         platform=platform,
-        since=asked_time("--since", since, settings),
-        until=asked_time("--until", until, settings),
+        since=time_of("--since", since, settings),
+        until=time_of("--until", until, settings),
         fold_copies=not every_copy,
     )
     found = wait_for(_search(settings, query, limit))

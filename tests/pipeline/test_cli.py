@@ -164,6 +164,8 @@ def written_as_json(line: Line) -> dict[str, tuple[tuple[str, ...], Any]]:
         "quality": (
             (str(line.folder / "train.jsonl"), "--rules", str(line.folder / "rules.toml")), dict,
         ),
+        "backtest": (("--file", recording, "--rules", str(line.folder / "rules.toml")), dict),
+        "tune": (("--file", recording, "--rules", str(line.folder / "rules.toml")), None),
         "spread": (("weibo:404",), None),
         "report daily": (("--brand", "yunfan"), None),
         "report weekly": (("--brand", "yunfan"), None),

@@ -94,6 +94,23 @@ def test_partitions_share_nothing() -> None:
     assert brands[: len(brands) // 2] == brands[len(brands) // 2 :]
 
 
+@given(st.lists(st.integers(0, 7_200), min_size=1, max_size=20))
+@settings(max_examples=25, deadline=None)
+def test_a_brand_that_rests_has_nothing_to_do(seconds: list[int]) -> None:
+    """What ``rests_until`` promises; else a skipped tick would be missed."""
+    detector = Surge(CONFIG)
+    state = detector.new_state("lantu", "own")
+    assert detector.rests_until(state) is None
+    for second in sorted(seconds):
+        now = START + timedelta(seconds=second)
+        until, before = detector.rests_until(state), state.to_line()
+        told = detector.advance(state, now)
+        if until is not None and now < until:
+            assert (told, state.to_line()) == ([], before)
+        if second % 3 == 0:
+            detector.mention(state, mention(f"m{second}", now, "lantu", "negative"))
+
+
 def crisis_lines() -> list[SignalLine]:
     """Two brands of one fate: an hour of calm, then eight negative voices in a bucket."""
     lines: list[SignalLine] = []

@@ -409,6 +409,31 @@ async def test_relatives_are_all_that_name_a_post_over_every_page_and_month(
     assert [page async for page in search.relatives(["weibo:500"])] == [[]]
 
 
+async def test_posts_in_order_of_time_over_every_page_and_month(
+    server: Elasticsearch, make_post: MakePost
+) -> None:
+    # Given posts of two months, some of one moment, written in no order
+    hours = [5, 900, 3, 3, 3, 700, 1, 2, 901]
+    posts = [
+        make_post(n, published_at=NOON - timedelta(hours=hours[n % len(hours)])) for n in range(40)
+    ]
+    await write(server, *posts)
+    search = Search(server)
+    ordered = sorted(posts, key=lambda post: (post.event_at, post.id))
+
+    pages = [page async for page in search.posts_in_order(page=7)]
+    earlier = [page async for page in search.posts_in_order(until=NOON - timedelta(hours=3))]
+
+    assert [post.id for page in pages for post in page] == [post.id for post in ordered]
+    assert [post.id for page in earlier for post in page] == [
+        post.id for post in ordered if post.event_at < NOON - timedelta(hours=3)
+    ]
+    brands = {tag.brand for tag in posts[0].brands}
+    assert brands
+    for brand, most in ((min(brands), len(posts)), ("nobody", 0)):
+        assert sum([len(page) async for page in search.posts_in_order(brand=brand)]) == most
+
+
 async def test_incidents_keep_the_newest_revision(
     server: Elasticsearch, make_incident: Callable[..., Incident]
 ) -> None:
