@@ -195,7 +195,11 @@ class ReportPosts:
             of = {"terms": {"field": "signature", "size": len(signatures)}}
             with self._elasticsearch.mapped():
                 answer = await self._elasticsearch.client.search(
-                    index=self._elasticsearch.names.posts, query=query, size=0, aggs={"of": of}
+                    index=self._elasticsearch.names.posts,
+                    ignore_unavailable=True,
+                    query=query,
+                    size=0,
+                    aggs={"of": of},
                 )
             buckets = answer["aggregations"]["of"]["buckets"]
             copies = {one["key"]: one["doc_count"] - 1 for one in buckets}
