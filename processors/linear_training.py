@@ -146,7 +146,9 @@ def held_out(
     return scores
 
 
-def best_offsets(scores: Floats, classes: Places, sets: Places) -> Floats:
+def best_offsets(
+    scores: Floats, classes: Places, sets: Places, importance: Floats | None = None
+) -> Floats:
     """What to add to each class's score for the best macro-F1, the mean over the sets.
 
     Training balances classes, live text does not: one offset a class moves the borders between
@@ -156,10 +158,14 @@ def best_offsets(scores: Floats, classes: Places, sets: Places) -> Floats:
     if not len(scores):
         return offsets
 
+    chosen = [sets == one for one in np.unique(sets)]
+    counted = np.ones(len(scores)) if importance is None else importance
+
     def figure(tried: Floats) -> float:
         answers = (scores + tried).argmax(axis=1)
-        chosen = [sets == one for one in np.unique(sets)]
-        return float(np.mean([macro_f1(classes[mine], answers[mine]) for mine in chosen]))
+        return float(
+            np.mean([macro_f1(classes[mine], answers[mine], counted[mine]) for mine in chosen])
+        )
 
     best = figure(offsets)
     for size in _OFFSET_STEPS:
@@ -190,12 +196,16 @@ def best_temperature(scores: Floats, classes: Places, sets: Places) -> float:
     return round(float(np.exp(best.x)), 4)
 
 
-def macro_f1(classes: npt.NDArray[Any], answers: npt.NDArray[Any]) -> float:
-    """Mean F1 of the classes that occur."""
+def macro_f1(
+    classes: npt.NDArray[Any], answers: npt.NDArray[Any], importance: Floats | None = None
+) -> float:
+    """Mean F1 of the classes that occur; ``importance``: how many rows each stands for."""
+    counted = np.ones(len(classes)) if importance is None else importance
     figures = []
     for one in np.unique(classes):
         said, true = answers == one, classes == one
-        figures.append(2 * (said & true).sum() / (said.sum() + true.sum()))
+        of_both = counted[said].sum() + counted[true].sum()
+        figures.append(2 * counted[said & true].sum() / of_both)
     return float(np.mean(figures)) if figures else 0.0
 
 

@@ -4,7 +4,7 @@ from pathlib import Path
 import pytest
 
 from processors.emotions import EMOTIONS, HEAD
-from processors.emotions_training import LABELS, read_rows, seeds, train, train_files
+from processors.emotions_training import LABELS, OWN, read_rows, seeds, train, train_files
 from processors.features import text_features
 from processors.labelled import Labelled
 from processors.linear import LinearModel
@@ -61,6 +61,39 @@ def test_negative_texts_find_their_feeling_by_words_and_what_stands_around_them(
     assert [EMOTIONS[place] for place in scores.argmax(axis=1)] == ["anger", "fear"]
     assert steps == list(range(len(steps)))[::-1]
     assert trained.rows == len(rows) + len(distinct(seeds()))
+
+
+@pytest.mark.usefixtures("scikit_learn")
+def test_negative_texts_are_split_as_those_with_a_feeling_say() -> None:
+    # Given texts with a feeling that no listed word tells, and negative ones like them
+    named = {"anger": "呱呱呱", "fear": "咕咕咕"}
+    other = {"anger": "嘟嘟嘟", "fear": "叭叭叭"}
+    rows = [
+        Labelled(f"{thing}{sound}", name, "mine", 5.0)
+        for thing in THINGS
+        for name, sound in named.items()
+    ] + [
+        Labelled(f"{thing}{sound}，{other[name]}", -1, "mine")
+        for thing in THINGS
+        for name, sound in named.items()
+    ]
+
+    # When trained
+    trained = train(rows)
+
+    # Then what stands only in the negative ones leans to the feeling too
+    scores = trained.model.scores(text_features(["导航嘟嘟嘟", "导航叭叭叭"]))
+    anger, fear = (scores[:, EMOTIONS.index(name)] for name in named)
+    [of_anger, of_fear] = (anger - fear).tolist()
+    assert of_anger > of_fear + 0.3
+
+    # And every row was judged by models that never saw it; words weigh less and are not counted
+    judged = [row for row, _ in trained.held_out]
+    assert [row for row in judged if row.set == "mine"] == rows
+    assert {row.label for row in judged if row.set == OWN} == set(EMOTIONS)
+    assert all(row.weight >= 1 for row in judged)
+    right = [said == row.label for row, said in trained.held_out if row.label in named]
+    assert sum(right) > 0.7 * len(right)
 
 
 @pytest.mark.usefixtures("scikit_learn")

@@ -144,6 +144,18 @@ def test_macro_f1(truth: Sequence[int], said: Sequence[int], figure: float) -> N
     assert macro_f1(np.array(truth), np.array(said)) == pytest.approx(figure)
 
 
+def test_a_row_may_stand_for_several() -> None:
+    truth, said = np.array([0, 0, 1]), np.array([0, 1, 1])
+    twice = macro_f1(np.array([0, 0, 1, 1]), np.array([0, 1, 1, 1]))
+    assert macro_f1(truth, said, np.array([1.0, 1.0, 2.0])) == pytest.approx(twice)
+
+    # The offset serves the row that stands for nine
+    scores, classes = np.array([[1.0, 0.9], [1.0, 0.9]]), np.array([0, 1])
+    for weights, answer in (([9.0, 1.0], 0), ([1.0, 9.0], 1)):
+        offsets = best_offsets(scores, classes, np.zeros(2, np.intp), np.array(weights))
+        assert ((scores + offsets).argmax(axis=1) == answer).all()
+
+
 def test_the_calibration_error_is_the_gap_between_sure_and_right() -> None:
     shares = np.array([[0.75, 0.25]] * 4)
     assert calibration_error(shares, np.array([0, 0, 0, 1])) == pytest.approx(0)
