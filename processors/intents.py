@@ -23,7 +23,7 @@ import numpy as np
 import numpy.typing as npt
 from pydantic import Field
 
-from processors.asking import asking_of
+from processors.asking import ASKING_VERSION, Seen, asking_of, wants_answer
 from processors.defects import LIST as DEFECTS
 from processors.defects import NO_DEFECTS, Defects, defects_of, negated
 from processors.explained import Clue, Explained, explained_label, explained_words
@@ -61,7 +61,7 @@ INTENTS: Final = (
 REASONS: Final = ("promise", "quality", "practicality", "enjoyment", "respect")
 """Why one complains; in the order of records."""
 
-_REVISION = 2  # of the weights in this file
+_REVISION = 3  # of the weights in this file
 _READ = 2_000
 _COMPLAINT, _ENQUIRY, _PRAISE = map(INTENTS.index, ("complaint", "enquiry", "praise"))
 _RUMOUR = INTENTS.index("rumour")
@@ -75,8 +75,6 @@ _FORMS = {"news": 240, "headline": 240, "advertisement": 260, "official": 320}
 #: characters, in hundredths.
 _SHORT = 35
 _LENGTH = {"complaint": 100, "praise": 100, "purchase": 50}
-_STRONG_MOOD = 0.85
-_SIGH = 0.8
 #: Of the learnt scores: factor, what is added before it, least and most that they give. They speak
 #: for an intent more than against it, since they have seen reviews, no titles and few questions.
 _LEARNT = {"complaint": (0.5, 2.0, -0.6, 3.0), "praise": (0.9, 1.0, -1.0, 3.0)}
@@ -90,6 +88,9 @@ _PRACTICALITY = frozenset({"油耗高", "断连", "衰减"})
 _WORDS = WordList("intents")
 _GROUPS = len(_WORDS.groups)
 _ASK_WORD, _ASK_STRONG, _GOODS = map(_WORDS.groups.index, ("ask_word", "ask_strong", "goods"))
+_SEEN = list(
+    map(_WORDS.groups.index, ("ask_strong", "form_headline", "purchase_strong", "maintenance"))
+)
 
 #: Sums are whole numbers kept as floats (for BLAS), so that a post's do not depend on the order of
 #: additions, and thus on its batch: hundredths, doubled because a further word counts half.
@@ -111,6 +112,8 @@ _FORM = np.array([_FORMS.get(table.get("form", ""), 0) for table in _GROUP_TABLE
 #: The last one is no group, see ``WordList.groups_of``.
 _NEGATABLE = np.array([*(table.get("negatable", False) for table in _GROUP_TABLES), False])
 _BY_LENGTH = np.array([_LENGTH.get(intent, 0) for intent in INTENTS], np.float64)
+#: Forms take nothing from rumours, and from enquiries it is taken before.
+_TAKEN = np.array([intent not in ("rumour", "enquiry") for intent in INTENTS], np.float64)
 _REASON_ROWS = [row for row, table in enumerate(_GROUP_TABLES) if "reason" in table]
 _REASONS = [_GROUP_TABLES[row]["reason"] for row in _REASON_ROWS]
 
@@ -130,7 +133,7 @@ class Intents:
     def __init__(self, config: Config, rules: RuleSet) -> None:
         self._model = LinearModel.load(config.model or BUILT_IN, TRAIN, [HEAD])
         self._scanner = Scanner(_WORDS, DEFECTS)
-        words = f"{_WORDS.version}.{DEFECTS.version}"
+        words = f"{_WORDS.version}.{ASKING_VERSION}.{DEFECTS.version}"
         self.version = f"{_REVISION}.{PREPARE_VERSION}.{words}-{self._model.version}"
 
     def enrich(self, posts: Sequence[EnrichedPost]) -> list[EnrichedPost | None]:
@@ -201,7 +204,7 @@ def _judged(posts: Sequence[EnrichedPost], batch: Batch, learnt: Sums) -> list[E
     defects = defects_of(batch, faults)
     goods = np.array([bool(post.brands) for post in posts]) | (counts[:, _GOODS] > 0)
     goods[list(defects)] = True
-    sums = _sums(batch, counts, defects, goods) / 200
+    sums = _sums(posts, batch, counts, defects, goods) / 200
     # From here on post by post, in plain numbers.
     moods = [
         post.sentiment if of_goods else None
@@ -209,10 +212,6 @@ def _judged(posts: Sequence[EnrichedPost], batch: Batch, learnt: Sums) -> list[E
     ]
     sums[:, _COMPLAINT] += [_tipped(2.2 * (mood.negative - 0.4)) if mood else 0.0 for mood in moods]
     sums[:, _PRAISE] += [_tipped(2.2 * (mood.positive - 0.4)) if mood else 0.0 for mood in moods]
-    sums[:, _ENQUIRY] -= [
-        0.0 if of_goods or post.sentiment is None else _sighing(post.sentiment)
-        for post, of_goods in zip(posts, goods.tolist(), strict=True)
-    ]
     for column, name in enumerate(LEARNT):
         factor, added, least, most = _LEARNT[name]
         sums_of = np.minimum(sums[:, INTENTS.index(name)], _MOST_BY_WORDS[name])
@@ -253,11 +252,6 @@ def _agreement(mood: Sentiment | None, name: str) -> float:
     return min(1.0, 2 * (mood.negative if name == "complaint" else mood.positive))
 
 
-def _sighing(mood: Sentiment) -> float:
-    """What a strong mood takes from a question about life: it is a sigh or a cheer."""
-    return _SIGH if mood.negative > _STRONG_MOOD or mood.positive > _STRONG_MOOD else 0.0
-
-
 @lru_cache(10_000)
 def _label(intent: int, score: float) -> Label:
     """One record for all posts: records are frozen, and there are few different ones."""
@@ -288,7 +282,11 @@ def _counts(batch: Batch, places: Places) -> Numbers:
 
 
 def _sums(
-    batch: Batch, counts: Numbers, defects: Mapping[int, Defects], goods: npt.NDArray[np.bool_]
+    posts: Sequence[EnrichedPost],
+    batch: Batch,
+    counts: Numbers,
+    defects: Mapping[int, Defects],
+    goods: npt.NDArray[np.bool_],
 ) -> Sums:
     """A sum per text and intent, in half hundredths; it holds from 0 on.
 
@@ -305,6 +303,11 @@ def _sums(
     ]
     sums[:, _ENQUIRY] += 2 * np.array(asking, np.float64)
     sums[goods & (np.array(asking) > 0), _ENQUIRY] += 80
+    form = _forms(batch, factors)
+    sums[:, _ENQUIRY] -= form
+    for place in np.flatnonzero(sums[:, _ENQUIRY] >= 0).tolist():
+        seen = _seen(sums[place, _ENQUIRY] / 200, factors[place], goods[place], posts[place])
+        sums[place, _ENQUIRY] = round(200 * wants_answer(batch.texts[place], seen))
     asks = sums[:, _ENQUIRY] >= 0
     sums += np.where(asks[:, None], factors @ _ASKED, factors @ _TOLD)
     sums += np.where(goods[:, None], factors @ _OF_GOODS, 0)
@@ -315,17 +318,33 @@ def _sums(
         sums[place, _COMPLAINT] += 2 * _faulty(faulty)
     lengths = np.log(np.maximum([len(text) / _SHORT for text in batch.texts], 1))
     sums -= 2 * np.rint(lengths[:, None] * _BY_LENGTH)
-    form = (factors * _FORM).max(axis=1, initial=0.0)
+    sums -= form[:, None] * _TAKEN
+    return sums
+
+
+def _forms(batch: Batch, factors: Sums) -> Sums:
+    """What the form of news and the like takes from each text, in half hundredths."""
+    form: Sums = (factors * _FORM).max(axis=1, initial=0.0)
     for place, text in enumerate(batch.texts):
         if text.startswith("【"):
             form[place] = max(form[place], 2 * _FORMS["news"])
     for place in np.flatnonzero(form).tolist():
         if "我" in batch.texts[place]:
             form[place] /= 2
-    rumours = sums[:, _RUMOUR].copy()
-    sums -= form[:, None]
-    sums[:, _RUMOUR] = rumours
-    return sums
+    return form
+
+
+def _seen(total: float, factors: Sums, of_goods: bool, post: EnrichedPost) -> Seen:
+    request, headline, buys, maintains = (factors[_SEEN] / 2).tolist()
+    return Seen(
+        total=total,
+        request=request > 0,
+        goods=bool(of_goods),
+        headline=headline > 0,
+        buys=buys,
+        maintains=maintains,
+        mood=post.sentiment,
+    )
 
 
 def _faulty(defects: Defects) -> int:
