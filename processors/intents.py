@@ -23,13 +23,14 @@ import numpy as np
 import numpy.typing as npt
 from pydantic import Field
 
-from processors.asking import ASKING_VERSION, Seen, asking_of, wants_answer
+from processors.asking import asking_of
 from processors.defects import LIST as DEFECTS
 from processors.defects import NO_DEFECTS, Defects, defects_of, negated
 from processors.explained import Clue, Explained, explained_label, explained_words
 from processors.features import text_features
 from processors.linear import LinearModel
 from processors.prepare import PREPARE_VERSION, prepare
+from processors.second_look import SecondLook, Seen
 from processors.sentiment import judged_text
 from processors.word_batches import Batch, Numbers, Places, Scanner, WordList, batches_of
 from schemas.component import ComponentConfig
@@ -63,8 +64,8 @@ REASONS: Final = ("promise", "quality", "practicality", "enjoyment", "respect")
 
 _REVISION = 3  # of the weights in this file
 _READ = 2_000
-_COMPLAINT, _ENQUIRY, _PRAISE = map(INTENTS.index, ("complaint", "enquiry", "praise"))
-_RUMOUR = INTENTS.index("rumour")
+_COMPLAINT, _ENQUIRY, _PURCHASE = map(INTENTS.index, ("complaint", "enquiry", "purchase"))
+_PRAISE, _RUMOUR = map(INTENTS.index, ("praise", "rumour"))
 #: What a post must outweigh, in hundredths and in the order of ``INTENTS``.
 _BIAS = (-170, -230, -190, -190, -170, -190, -200, -190, -180, -180)
 #: Each further word of a group adds half of the first one's weight, up to so many words.
@@ -86,6 +87,9 @@ _ENJOYMENT = frozenset({"噪音", "异味"})
 _PRACTICALITY = frozenset({"油耗高", "断连", "衰减"})
 
 _WORDS = WordList("intents")
+_ASKS, _BUYS = SecondLook("asking"), SecondLook("buying")
+#: Who is a little short of wanting to buy is looked at again, too; in half hundredths.
+_MAY_BUY = -200
 _GROUPS = len(_WORDS.groups)
 _ASK_WORD, _ASK_STRONG, _GOODS = map(_WORDS.groups.index, ("ask_word", "ask_strong", "goods"))
 _SEEN = list(
@@ -133,7 +137,7 @@ class Intents:
     def __init__(self, config: Config, rules: RuleSet) -> None:
         self._model = LinearModel.load(config.model or BUILT_IN, TRAIN, [HEAD])
         self._scanner = Scanner(_WORDS, DEFECTS)
-        words = f"{_WORDS.version}.{ASKING_VERSION}.{DEFECTS.version}"
+        words = f"{_WORDS.version}.{_ASKS.version}.{_BUYS.version}.{DEFECTS.version}"
         self.version = f"{_REVISION}.{PREPARE_VERSION}.{words}-{self._model.version}"
 
     def enrich(self, posts: Sequence[EnrichedPost]) -> list[EnrichedPost | None]:
@@ -306,8 +310,8 @@ def _sums(
     form = _forms(batch, factors)
     sums[:, _ENQUIRY] -= form
     for place in np.flatnonzero(sums[:, _ENQUIRY] >= 0).tolist():
-        seen = _seen(sums[place, _ENQUIRY] / 200, factors[place], goods[place], posts[place])
-        sums[place, _ENQUIRY] = round(200 * wants_answer(batch.texts[place], seen))
+        seen = _seen(sums[place, _ENQUIRY], False, factors[place], goods[place], posts[place])
+        sums[place, _ENQUIRY] = round(200 * _ASKS.odds(batch.texts[place], seen))
     asks = sums[:, _ENQUIRY] >= 0
     sums += np.where(asks[:, None], factors @ _ASKED, factors @ _TOLD)
     sums += np.where(goods[:, None], factors @ _OF_GOODS, 0)
@@ -319,6 +323,11 @@ def _sums(
     lengths = np.log(np.maximum([len(text) / _SHORT for text in batch.texts], 1))
     sums -= 2 * np.rint(lengths[:, None] * _BY_LENGTH)
     sums -= form[:, None] * _TAKEN
+    for place in np.flatnonzero(sums[:, _PURCHASE] >= _MAY_BUY).tolist():
+        seen = _seen(
+            sums[place, _PURCHASE], asks[place], factors[place], goods[place], posts[place]
+        )
+        sums[place, _PURCHASE] = round(200 * _BUYS.odds(batch.texts[place], seen))
     return sums
 
 
@@ -334,10 +343,11 @@ def _forms(batch: Batch, factors: Sums) -> Sums:
     return form
 
 
-def _seen(total: float, factors: Sums, of_goods: bool, post: EnrichedPost) -> Seen:
+def _seen(total: float, asks: bool, factors: Sums, of_goods: bool, post: EnrichedPost) -> Seen:
     request, headline, buys, maintains = (factors[_SEEN] / 2).tolist()
     return Seen(
-        total=total,
+        total=total / 200,
+        asks=bool(asks),
         request=request > 0,
         goods=bool(of_goods),
         headline=headline > 0,
