@@ -34,7 +34,7 @@ from processors.second_look import SecondLook, Seen
 from processors.sentiment import judged_text
 from processors.word_batches import Batch, Numbers, Places, Scanner, WordList, batches_of
 from schemas.component import ComponentConfig
-from schemas.enriched import EnrichedPost, Label, Sentiment, TextField
+from schemas.enriched import EnrichedPost, Label, TextField
 from schemas.rules import RuleSet
 
 __all__ = ["BUILT_IN", "HEAD", "INTENTS", "LEARNT", "REASONS", "TRAIN", "Intents", "deciding_words"]
@@ -209,18 +209,18 @@ def _judged(posts: Sequence[EnrichedPost], batch: Batch, learnt: Sums) -> list[E
     goods = np.array([bool(post.brands) for post in posts]) | (counts[:, _GOODS] > 0)
     goods[list(defects)] = True
     sums = _sums(posts, batch, counts, defects, goods) / 200
-    # From here on post by post, in plain numbers.
-    moods = [
-        post.sentiment if of_goods else None
-        for post, of_goods in zip(posts, goods.tolist(), strict=True)
-    ]
-    sums[:, _COMPLAINT] += [_tipped(2.2 * (mood.negative - 0.4)) if mood else 0.0 for mood in moods]
-    sums[:, _PRAISE] += [_tipped(2.2 * (mood.positive - 0.4)) if mood else 0.0 for mood in moods]
+    moods = [post.sentiment for post in posts]
+    known = np.array([mood is not None for mood in moods])
+    negative = np.array([mood.negative if mood else 0.0 for mood in moods])
+    positive = np.array([mood.positive if mood else 0.0 for mood in moods])
+    sums[:, _COMPLAINT] += np.where(known & goods, _tipped(negative), 0.0)
+    sums[:, _PRAISE] += np.where(known & goods, _tipped(positive), 0.0)
     for column, name in enumerate(LEARNT):
         factor, added, least, most = _LEARNT[name]
         sums_of = np.minimum(sums[:, INTENTS.index(name)], _MOST_BY_WORDS[name])
         by_model = np.clip(factor * (learnt[:, column] + added), least, most)
-        agreeing = np.array([_agreement(post.sentiment, name) for post in posts])
+        # How far the mood agrees; without one the model is not heard.
+        agreeing = np.minimum(1.0, 2 * (negative if name == "complaint" else positive))
         sums[:, INTENTS.index(name)] = sums_of + np.where(by_model > 0, agreeing, 1.0) * by_model
     found: dict[int, list[Label]] = {}
     places, intents = np.nonzero(sums >= 0)
@@ -244,16 +244,9 @@ def _judged(posts: Sequence[EnrichedPost], batch: Batch, learnt: Sums) -> list[E
     return results
 
 
-def _tipped(by_mood: float) -> float:
+def _tipped(share: Sums) -> Sums:
     """A mood speaks for an intent more than its lack speaks against it: titles are sober."""
-    return max(-0.4, by_mood)
-
-
-def _agreement(mood: Sentiment | None, name: str) -> float:
-    """How far the mood agrees with a complaint or praise; without one the model is not heard."""
-    if mood is None:
-        return 0.0
-    return min(1.0, 2 * (mood.negative if name == "complaint" else mood.positive))
+    return np.maximum(-0.4, 2.2 * (share - 0.4))
 
 
 @lru_cache(10_000)

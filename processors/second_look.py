@@ -106,7 +106,7 @@ class SecondLook:
 
 def plain(text: str) -> str:
     """The text without what some platform wrote for emoji that it could not store."""
-    return text.replace("??", " ") if _LOST in text else text
+    return text.replace("??", " ") if "??" in text and _LOST in text else text
 
 
 def _asked(text: str) -> str:
