@@ -30,10 +30,11 @@ from processors.explained import Clue, Explained, explained_label, explained_wor
 from processors.features import text_features
 from processors.linear import LinearModel
 from processors.prepare import PREPARE_VERSION, prepare
+from processors.second_look import SecondLook, Seen
 from processors.sentiment import judged_text
 from processors.word_batches import Batch, Numbers, Places, Scanner, WordList, batches_of
 from schemas.component import ComponentConfig
-from schemas.enriched import EnrichedPost, Label, Sentiment, TextField
+from schemas.enriched import EnrichedPost, Label, TextField
 from schemas.rules import RuleSet
 
 __all__ = ["BUILT_IN", "HEAD", "INTENTS", "LEARNT", "REASONS", "TRAIN", "Intents", "deciding_words"]
@@ -61,10 +62,10 @@ INTENTS: Final = (
 REASONS: Final = ("promise", "quality", "practicality", "enjoyment", "respect")
 """Why one complains; in the order of records."""
 
-_REVISION = 2  # of the weights in this file
+_REVISION = 3  # of the weights in this file
 _READ = 2_000
-_COMPLAINT, _ENQUIRY, _PRAISE = map(INTENTS.index, ("complaint", "enquiry", "praise"))
-_RUMOUR = INTENTS.index("rumour")
+_COMPLAINT, _ENQUIRY, _PURCHASE = map(INTENTS.index, ("complaint", "enquiry", "purchase"))
+_PRAISE, _RUMOUR = map(INTENTS.index, ("praise", "rumour"))
 #: What a post must outweigh, in hundredths and in the order of ``INTENTS``.
 _BIAS = (-170, -230, -190, -190, -170, -190, -200, -190, -180, -180)
 #: Each further word of a group adds half of the first one's weight, up to so many words.
@@ -75,8 +76,6 @@ _FORMS = {"news": 240, "headline": 240, "advertisement": 260, "official": 320}
 #: characters, in hundredths.
 _SHORT = 35
 _LENGTH = {"complaint": 100, "praise": 100, "purchase": 50}
-_STRONG_MOOD = 0.85
-_SIGH = 0.8
 #: Of the learnt scores: factor, what is added before it, least and most that they give. They speak
 #: for an intent more than against it, since they have seen reviews, no titles and few questions.
 _LEARNT = {"complaint": (0.5, 2.0, -0.6, 3.0), "praise": (0.9, 1.0, -1.0, 3.0)}
@@ -88,8 +87,14 @@ _ENJOYMENT = frozenset({"噪音", "异味"})
 _PRACTICALITY = frozenset({"油耗高", "断连", "衰减"})
 
 _WORDS = WordList("intents")
+_ASKS, _BUYS = SecondLook("asking"), SecondLook("buying")
+#: Who is a little short of wanting to buy is looked at again, too; in half hundredths.
+_MAY_BUY = -200
 _GROUPS = len(_WORDS.groups)
 _ASK_WORD, _ASK_STRONG, _GOODS = map(_WORDS.groups.index, ("ask_word", "ask_strong", "goods"))
+_SEEN = list(
+    map(_WORDS.groups.index, ("ask_strong", "form_headline", "purchase_strong", "maintenance"))
+)
 
 #: Sums are whole numbers kept as floats (for BLAS), so that a post's do not depend on the order of
 #: additions, and thus on its batch: hundredths, doubled because a further word counts half.
@@ -111,6 +116,8 @@ _FORM = np.array([_FORMS.get(table.get("form", ""), 0) for table in _GROUP_TABLE
 #: The last one is no group, see ``WordList.groups_of``.
 _NEGATABLE = np.array([*(table.get("negatable", False) for table in _GROUP_TABLES), False])
 _BY_LENGTH = np.array([_LENGTH.get(intent, 0) for intent in INTENTS], np.float64)
+#: Forms take nothing from rumours, and from enquiries it is taken before.
+_TAKEN = np.array([intent not in ("rumour", "enquiry") for intent in INTENTS], np.float64)
 _REASON_ROWS = [row for row, table in enumerate(_GROUP_TABLES) if "reason" in table]
 _REASONS = [_GROUP_TABLES[row]["reason"] for row in _REASON_ROWS]
 
@@ -130,7 +137,7 @@ class Intents:
     def __init__(self, config: Config, rules: RuleSet) -> None:
         self._model = LinearModel.load(config.model or BUILT_IN, TRAIN, [HEAD])
         self._scanner = Scanner(_WORDS, DEFECTS)
-        words = f"{_WORDS.version}.{DEFECTS.version}"
+        words = f"{_WORDS.version}.{_ASKS.version}.{_BUYS.version}.{DEFECTS.version}"
         self.version = f"{_REVISION}.{PREPARE_VERSION}.{words}-{self._model.version}"
 
     def enrich(self, posts: Sequence[EnrichedPost]) -> list[EnrichedPost | None]:
@@ -201,23 +208,19 @@ def _judged(posts: Sequence[EnrichedPost], batch: Batch, learnt: Sums) -> list[E
     defects = defects_of(batch, faults)
     goods = np.array([bool(post.brands) for post in posts]) | (counts[:, _GOODS] > 0)
     goods[list(defects)] = True
-    sums = _sums(batch, counts, defects, goods) / 200
-    # From here on post by post, in plain numbers.
-    moods = [
-        post.sentiment if of_goods else None
-        for post, of_goods in zip(posts, goods.tolist(), strict=True)
-    ]
-    sums[:, _COMPLAINT] += [_tipped(2.2 * (mood.negative - 0.4)) if mood else 0.0 for mood in moods]
-    sums[:, _PRAISE] += [_tipped(2.2 * (mood.positive - 0.4)) if mood else 0.0 for mood in moods]
-    sums[:, _ENQUIRY] -= [
-        0.0 if of_goods or post.sentiment is None else _sighing(post.sentiment)
-        for post, of_goods in zip(posts, goods.tolist(), strict=True)
-    ]
+    sums = _sums(posts, batch, counts, defects, goods) / 200
+    moods = [post.sentiment for post in posts]
+    known = np.array([mood is not None for mood in moods])
+    negative = np.array([mood.negative if mood else 0.0 for mood in moods])
+    positive = np.array([mood.positive if mood else 0.0 for mood in moods])
+    sums[:, _COMPLAINT] += np.where(known & goods, _tipped(negative), 0.0)
+    sums[:, _PRAISE] += np.where(known & goods, _tipped(positive), 0.0)
     for column, name in enumerate(LEARNT):
         factor, added, least, most = _LEARNT[name]
         sums_of = np.minimum(sums[:, INTENTS.index(name)], _MOST_BY_WORDS[name])
         by_model = np.clip(factor * (learnt[:, column] + added), least, most)
-        agreeing = np.array([_agreement(post.sentiment, name) for post in posts])
+        # How far the mood agrees; without one the model is not heard.
+        agreeing = np.minimum(1.0, 2 * (negative if name == "complaint" else positive))
         sums[:, INTENTS.index(name)] = sums_of + np.where(by_model > 0, agreeing, 1.0) * by_model
     found: dict[int, list[Label]] = {}
     places, intents = np.nonzero(sums >= 0)
@@ -241,21 +244,9 @@ def _judged(posts: Sequence[EnrichedPost], batch: Batch, learnt: Sums) -> list[E
     return results
 
 
-def _tipped(by_mood: float) -> float:
+def _tipped(share: Sums) -> Sums:
     """A mood speaks for an intent more than its lack speaks against it: titles are sober."""
-    return max(-0.4, by_mood)
-
-
-def _agreement(mood: Sentiment | None, name: str) -> float:
-    """How far the mood agrees with a complaint or praise; without one the model is not heard."""
-    if mood is None:
-        return 0.0
-    return min(1.0, 2 * (mood.negative if name == "complaint" else mood.positive))
-
-
-def _sighing(mood: Sentiment) -> float:
-    """What a strong mood takes from a question about life: it is a sigh or a cheer."""
-    return _SIGH if mood.negative > _STRONG_MOOD or mood.positive > _STRONG_MOOD else 0.0
+    return np.maximum(-0.4, 2.2 * (share - 0.4))
 
 
 @lru_cache(10_000)
@@ -288,7 +279,11 @@ def _counts(batch: Batch, places: Places) -> Numbers:
 
 
 def _sums(
-    batch: Batch, counts: Numbers, defects: Mapping[int, Defects], goods: npt.NDArray[np.bool_]
+    posts: Sequence[EnrichedPost],
+    batch: Batch,
+    counts: Numbers,
+    defects: Mapping[int, Defects],
+    goods: npt.NDArray[np.bool_],
 ) -> Sums:
     """A sum per text and intent, in half hundredths; it holds from 0 on.
 
@@ -305,6 +300,11 @@ def _sums(
     ]
     sums[:, _ENQUIRY] += 2 * np.array(asking, np.float64)
     sums[goods & (np.array(asking) > 0), _ENQUIRY] += 80
+    form = _forms(batch, factors)
+    sums[:, _ENQUIRY] -= form
+    for place in np.flatnonzero(sums[:, _ENQUIRY] >= 0).tolist():
+        seen = _seen(sums[place, _ENQUIRY], False, factors[place], goods[place], posts[place])
+        sums[place, _ENQUIRY] = round(200 * _ASKS.odds(batch.texts[place], seen))
     asks = sums[:, _ENQUIRY] >= 0
     sums += np.where(asks[:, None], factors @ _ASKED, factors @ _TOLD)
     sums += np.where(goods[:, None], factors @ _OF_GOODS, 0)
@@ -315,17 +315,39 @@ def _sums(
         sums[place, _COMPLAINT] += 2 * _faulty(faulty)
     lengths = np.log(np.maximum([len(text) / _SHORT for text in batch.texts], 1))
     sums -= 2 * np.rint(lengths[:, None] * _BY_LENGTH)
-    form = (factors * _FORM).max(axis=1, initial=0.0)
+    sums -= form[:, None] * _TAKEN
+    for place in np.flatnonzero(sums[:, _PURCHASE] >= _MAY_BUY).tolist():
+        seen = _seen(
+            sums[place, _PURCHASE], asks[place], factors[place], goods[place], posts[place]
+        )
+        sums[place, _PURCHASE] = round(200 * _BUYS.odds(batch.texts[place], seen))
+    return sums
+
+
+def _forms(batch: Batch, factors: Sums) -> Sums:
+    """What the form of news and the like takes from each text, in half hundredths."""
+    form: Sums = (factors * _FORM).max(axis=1, initial=0.0)
     for place, text in enumerate(batch.texts):
         if text.startswith("【"):
             form[place] = max(form[place], 2 * _FORMS["news"])
     for place in np.flatnonzero(form).tolist():
         if "我" in batch.texts[place]:
             form[place] /= 2
-    rumours = sums[:, _RUMOUR].copy()
-    sums -= form[:, None]
-    sums[:, _RUMOUR] = rumours
-    return sums
+    return form
+
+
+def _seen(total: float, asks: bool, factors: Sums, of_goods: bool, post: EnrichedPost) -> Seen:
+    request, headline, buys, maintains = (factors[_SEEN] / 2).tolist()
+    return Seen(
+        total=total / 200,
+        asks=bool(asks),
+        request=request > 0,
+        goods=bool(of_goods),
+        headline=headline > 0,
+        buys=buys,
+        maintains=maintains,
+        mood=post.sentiment,
+    )
 
 
 def _faulty(defects: Defects) -> int:

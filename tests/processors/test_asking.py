@@ -24,3 +24,8 @@ def test_a_lost_emoji_asks_nothing() -> None:
 
 def test_words_of_questions_count_less_in_long_statements() -> None:
     assert asking_of("说明" * 60, by_word=True) < 0 < asking_of("说明", by_word=True)
+
+
+@pytest.mark.parametrize("text", ["不知道这款耐不耐用,值不值得换", "不清楚保修期是否包括电池"])
+def test_who_wonders_asks_without_a_question_mark(text: str) -> None:
+    assert asking_of(text, False) >= asking_of("这款很耐用,值得换", False) + 300
