@@ -337,11 +337,6 @@ class Surge:
         finding = self._judge(bucket, state.role)
         if finding is None:
             return []
-        if finding.kind in _GROWS_OUT_OF:
-            smaller = _GROWS_OUT_OF[finding.kind]
-            for case in state.cases:
-                if case.finding.kind in smaller:
-                    return [self._life.escalate(state, case, finding, number)]
         blockers = _BLOCKED_BY[finding.kind]
         if any(
             case.finding.kind in blockers and case.finding.measured != "topics"
@@ -350,6 +345,10 @@ class Surge:
             return []
         if _hushed(state, finding.kind, number):
             return []
+        smaller = _GROWS_OUT_OF.get(finding.kind, frozenset())
+        for case in state.cases:
+            if case.finding.kind in smaller:
+                return [self._life.escalate(state, case, finding, number)]
         return [self._life.open(state, finding, number)]
 
     def _judge(self, bucket: Bucket, role: BrandRole) -> Finding | None:

@@ -231,6 +231,14 @@ def test_hearsay_is_a_rumour(chain: Chain) -> None:
     assert "rumours" in facts_of(story.last)
 
 
+def test_what_complaint_and_rumour_grow_into_is_one_crisis(chain: Chain) -> None:
+    story = Story(chain).tell([*lines(COMPLAINT), *lines(RUMOUR)])
+    assert set(story.kinds) <= {"complaint", "rumour"}
+    story.tell(lines(CRISIS), 3)
+    assert story.kinds.count("crisis") == 1
+    assert story.last.severity > 1
+
+
 def test_praise_is_praise(chain: Chain) -> None:
     assert Story(chain).tell(lines(PRAISE)).kinds == ["praise_surge"]
 
