@@ -10,14 +10,16 @@ from collections.abc import Collection, Iterable, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from pathlib import Path
+from typing import Literal
 
 import structlog
 
 from pipeline.correction_file import BadRow, Wanted, correction_of, sort_out
 from pipeline.endpoints import elasticsearch_client, kafka_of
 from pipeline.kafka import Entry, Kafka, LineWriter
+from pipeline.labelled import read_labelled as read_labelled_table
 from pipeline.settings import Settings
-from processors.corrections import CORRECTIONS, training_rows, withdrawn
+from processors.corrections import CORRECTIONS, newest_by_text, training_rows, withdrawn
 from processors.labelled import Label, Labelled, read_labelled
 from schemas.correction import CorrectedField, Correction
 from schemas.enriched import EnrichedPost
@@ -28,6 +30,8 @@ from schemas.topics import partition_of
 __all__ = [
     "Outcome",
     "add_corrections",
+    "corrected_aspects",
+    "corrected_intents",
     "corrected_rows",
     "indexed_posts",
     "read_corrections",
@@ -204,4 +208,41 @@ def corrected_rows(
         rows += [Labelled(*row) for row in training_rows(found.values(), field)]
     if file is not None:
         rows += [row._replace(set=CORRECTIONS) for row in read_labelled(file, labels)]
+    return rows
+
+
+def corrected_aspects(
+    settings: Settings, topic: bool, file: Path | None
+) -> list[tuple[str, dict[str, int]]]:
+    """Texts and the moods of their aspects, as ``corrected_rows``."""
+    numbers = {"negative": -1, "neutral": 0, "positive": 1}
+    return [
+        (
+            text,
+            {aspect: numbers[mood] for aspect, _, mood in (one.partition(":") for one in labels)},
+        )
+        for text, labels in _corrected_labels(settings, "aspects", topic, file)
+    ]
+
+
+def corrected_intents(
+    settings: Settings, topic: bool, file: Path | None
+) -> list[tuple[str, list[str]]]:
+    """Texts and their intents, as ``corrected_rows``."""
+    return _corrected_labels(settings, "intents", topic, file)
+
+
+def _corrected_labels(
+    settings: Settings, field: Literal["aspects", "intents"], topic: bool, file: Path | None
+) -> list[tuple[str, list[str]]]:
+    rows = []
+    if topic:
+        found = asyncio.run(read_corrections(kafka_of(settings)))
+        rows += [(one.text, list(one.labels)) for one in newest_by_text(found.values(), field)]
+    if file is not None:
+        rows += [
+            (row.text, sorted(row.truth[field]))
+            for row in read_labelled_table(file).rows
+            if field in row.truth
+        ]
     return rows

@@ -25,7 +25,9 @@ import numpy as np
 import numpy.typing as npt
 from scipy.sparse import csr_matrix, diags, hstack
 
+from processors.aspect_lists import id_of
 from processors.aspect_model import MOODS, heads_of, present
+from processors.corrections import CORRECTION_WEIGHT
 from processors.features import fewer_bits, text_features
 from processors.labelled import need_folder, write_model
 from processors.linear import Floats, LinearModel
@@ -88,18 +90,26 @@ class _Rows:
     moods: npt.NDArray[np.intp]
     """Place in ``MOODS``, where spoken of."""
     folds: npt.NDArray[np.intp]
+    importance: Floats
+    """As how many rows each counts."""
 
 
-def train_files(paths: Sequence[Path], out: Path, progress: Progress | None = None) -> Trained:
+def train_files(
+    paths: Sequence[Path],
+    out: Path,
+    progress: Progress | None = None,
+    corrected: Sequence[Row] = (),
+) -> Trained:
     """Train on JSONL files of ``{"text": str, "aspects": {name: -1 | 0 | 1}}``; write the weights.
 
-    The file appears whole or not at all.
+    The file appears whole or not at all. ``corrected``: rows of what people corrected, which win
+    over equal texts of the files and count as several.
 
     Raises:
         FatalError: scikit-learn is missing, a row is wrong, too few rows, ``out`` can't be written.
     """
     need_folder(out)
-    trained = train([row for path in paths for row in read_rows(path)], progress)
+    trained = train([row for path in paths for row in read_rows(path)], progress, corrected)
     write_model(trained.model, out)
     return trained
 
@@ -123,26 +133,32 @@ def read_rows(path: Path) -> list[Row]:
     return [_row(line, path, number) for number, line in enumerate(lines, 1) if line.strip()]
 
 
-def train(rows: Iterable[Row], progress: Progress | None = None) -> Trained:
+def train(
+    rows: Iterable[Row], progress: Progress | None = None, corrected: Sequence[Row] = ()
+) -> Trained:
     """Cross-validate, then train on all rows; deterministic.
+
+    Corrections teach the aspects of ``rows`` alone: a handful is no sample of a new one.
 
     Raises:
         FatalError: scikit-learn is missing, or too few rows.
     """
-    distinct = {_plain(text): (text, moods) for text, moods in reversed(list(rows))}
-    kept = list(reversed(distinct.values()))
-    aspects = sorted({aspect for _, moods in kept for aspect in moods})
-    arrays = _arrays(kept, aspects)
+    given = list(rows)
+    aspects = sorted({aspect for _, moods in given for aspect in moods})
+    right = {_plain(text): (text, moods) for text, moods in _renamed(corrected, aspects)}
+    distinct = {_plain(text): (text, moods) for text, moods in reversed(given)}
+    kept = [row for row in reversed(distinct.values()) if _plain(row[0]) not in right]
+    arrays = _arrays(kept, list(right.values()), aspects)
     _check_enough(arrays, aspects)
 
-    scores = np.zeros((len(kept), len(aspects) * (1 + len(MOODS))))
+    scores = np.zeros((len(arrays.folds), len(aspects) * (1 + len(MOODS))))
     for fold in range(FOLDS):
         weights, bias = _fit(arrays, arrays.folds != fold)
         held_out = arrays.folds == fold
         scores[held_out] = arrays.features[held_out] @ weights + bias
         if progress is not None:
             progress(fold + 1, FOLDS + 1)
-    weights, bias = _fit(arrays, np.ones(len(kept), np.bool_))
+    weights, bias = _fit(arrays, np.ones(len(arrays.folds), np.bool_))
     if progress is not None:
         progress(FOLDS + 1, FOLDS + 1)
     everywhere = np.zeros((2**_BITS, weights.shape[1]), np.float32)
@@ -188,7 +204,17 @@ def _plain(text: str) -> str:
     return "".join(filter(str.isalnum, text.casefold()))
 
 
-def _arrays(rows: Sequence[Row], aspects: Sequence[str]) -> _Rows:
+def _renamed(corrected: Sequence[Row], aspects: Sequence[str]) -> list[Row]:
+    """The corrections with the names that the files give the aspects."""
+    names = {id_of(aspect): aspect for aspect in aspects}
+    return [
+        (text, {names[id_of(one)]: mood for one, mood in moods.items() if id_of(one) in names})
+        for text, moods in corrected
+    ]
+
+
+def _arrays(given: Sequence[Row], corrected: Sequence[Row], aspects: Sequence[str]) -> _Rows:
+    rows = [*given, *corrected]
     features = fewer_bits(text_features([text for text, _ in rows]), _BITS)
     features.sum_duplicates()
     seen = np.bincount(features.indices, minlength=features.shape[1])
@@ -201,6 +227,7 @@ def _arrays(rows: Sequence[Row], aspects: Sequence[str]) -> _Rows:
         spoken=np.array([[mood is not None for mood in row] for row in moods], np.bool_),
         moods=np.array([[_LABELS.index(mood or 0) for mood in row] for row in moods], np.intp),
         folds=np.array([digest.digest()[0] % FOLDS for digest in digests], np.intp),
+        importance=np.repeat([1.0, CORRECTION_WEIGHT], [len(given), len(corrected)]),
     )
 
 
@@ -233,23 +260,24 @@ def _fit(
     """Weights and biases of all heads, rounded as the file keeps them."""
     linear_model, threadpoolctl = scikit_learn()
     features, spoken = rows.features[chosen], rows.spoken[chosen]
+    importance = rows.importance[chosen]
     # one thread: the order of additions, and so the last digit, would depend on the machine's cores
     with threadpoolctl.threadpool_limits(1):
-        presence = [_presence(linear_model, features, here) for here in spoken.T]
-        moods = _moods(linear_model, features, spoken, rows.moods[chosen])
+        presence = [_presence(linear_model, features, here, importance) for here in spoken.T]
+        moods = _moods(linear_model, features, spoken, rows.moods[chosen], importance)
     weights = np.stack([*(weights for weights, _ in presence), *moods[0].T], axis=1)
     bias = np.concatenate([[bias for _, bias in presence], moods[1]])
     return weights.astype(np.float16).astype(np.float32), bias.astype(np.float32)
 
 
 def _presence(
-    linear_model: Any, features: csr_matrix, spoken: npt.NDArray[np.bool_]
+    linear_model: Any, features: csr_matrix, spoken: npt.NDArray[np.bool_], importance: Floats
 ) -> tuple[Floats, float]:
-    tells = telling(features, spoken)
+    tells = telling(features, spoken, importance)
     regression = linear_model.LogisticRegression(
         C=_PRESENCE_INVERSE_PENALTY, max_iter=_MAX_STEPS, tol=_TOLERANCE
     )
-    regression.fit((features @ diags(tells)).tocsr(), spoken)
+    regression.fit((features @ diags(tells)).tocsr(), spoken, sample_weight=importance)
     return regression.coef_[0] * tells, float(regression.intercept_[0])
 
 
@@ -258,11 +286,12 @@ def _moods(
     features: csr_matrix,
     spoken: npt.NDArray[np.bool_],
     moods: npt.NDArray[np.intp],
+    importance: Floats,
 ) -> tuple[Floats, Floats]:
     """Weights (n-grams by aspects and moods) and biases."""
     texts, aspects = np.nonzero(spoken)
     classes = moods[texts, aspects]
-    tells = telling(features[texts], classes)
+    tells = telling(features[texts], classes, importance[texts])
     shared = (features[texts] @ diags(tells)).tocsr()
     width, count = shared.shape[1], spoken.shape[1]
     places = aspects.repeat(np.diff(shared.indptr)) * width + shared.indices
@@ -274,7 +303,7 @@ def _moods(
     regression = linear_model.LogisticRegression(
         C=_MOOD_INVERSE_PENALTY, max_iter=_MAX_STEPS, tol=_TOLERANCE
     )
-    regression.fit(pairs[:, used], classes)
+    regression.fit(pairs[:, used], classes, sample_weight=importance[texts])
     found = np.zeros((pairs.shape[1], len(MOODS)))
     found[used] = regression.coef_.T
     general, special = found[:width], found[width : width * (count + 1)]

@@ -275,7 +275,7 @@ def training_rows(corrections: Iterable[Correction], field: CorrectedField) -> l
     """Rows of an own set for the training of one label a text.
 
     Raises:
-        ValueError: this field has no such training.
+        ValueError: this field has no such training; ``export_rows`` gives its rows.
     """
     if field not in SINGLE:
         raise ValueError(f"{field} has no training on one label a text")
@@ -283,15 +283,28 @@ def training_rows(corrections: Iterable[Correction], field: CorrectedField) -> l
 
 
 def export_rows(corrections: Iterable[Correction], field: CorrectedField) -> list[dict[str, Any]]:
-    """Rows of a training file: ``label`` is a number for moods, one label, or a list of them."""
+    """Rows as ``train`` reads them.
+
+    ``label`` is a number for moods, or the feeling; fields with any number of labels have their own
+    name: a list, or of ``aspects`` an object of names and numbers.
+    """
     return [
-        {
-            "text": one.text,
-            "label": _number(one) if field in SINGLE else list(one.labels),
-            "weight": CORRECTION_WEIGHT,
-        }
+        {"text": one.text, **_answer(one), "weight": CORRECTION_WEIGHT}
         for one in newest_by_text(corrections, field)
     ]
+
+
+def _answer(one: Correction) -> dict[str, Any]:
+    if one.field in SINGLE:
+        return {"label": _number(one)}
+    return {one.field: _moods(one) if one.field == "aspects" else list(one.labels)}
+
+
+def _moods(correction: Correction) -> dict[str, int]:
+    """The mood of each aspect, under the name that training files give it."""
+    names = LABELS["aspects"]
+    pairs = (label.split(":") for label in correction.labels)
+    return {names.get(aspect, aspect): _MOOD_NUMBERS[mood] for aspect, mood in pairs}
 
 
 def _number(correction: Correction) -> int | str:

@@ -15,6 +15,7 @@ from pathlib import Path
 
 import numpy as np
 
+from processors.corrections import CORRECTION_WEIGHT, CORRECTIONS
 from processors.features import fewer_bits, text_features
 from processors.intents import HEAD, LEARNT
 from processors.labelled import Labelled, need_folder, read_labelled, write_model
@@ -34,10 +35,13 @@ from processors.sentiment_training import LABELS, domain_of
 from schemas.errors import FatalError
 from schemas.language import say
 
-__all__ = ["Trained", "train", "train_files"]
+__all__ = ["Intended", "Trained", "train", "train_files"]
 
 #: Domains in which writers speak as customers.
 _CUSTOMERS: frozenset[Domain] = frozenset({"cars", "reviews"})
+Intended = tuple[str, Sequence[str]]
+"""A text and all that its writer wants."""
+
 _LABEL_OF: Mapping[str, int] = {"complaint": -1, "praise": 1}
 _BITS = 15
 _INVERSE_PENALTY = 1.0
@@ -59,17 +63,20 @@ def train_files(
     out: Path,
     domains: Mapping[str, Domain] | None = None,
     progress: Progress | None = None,
+    corrected: Sequence[Intended] = (),
 ) -> Trained:
     """Train on JSONL files of ``{"text": str, "label": -1 | 0 | 1}``, a file a set.
 
     ``domains``: of sets that are not those of the model card; others are ``general``.
+    ``corrected``: texts with all their intents as people corrected them; they win over equal
+    texts of the files and count as several.
 
     Raises:
         FatalError: scikit-learn is missing, a row is wrong, or ``out`` can't be written.
     """
     need_folder(out)
     trained = train(
-        (row for path in paths for row in read_labelled(path, LABELS)), domains, progress
+        (row for path in paths for row in read_labelled(path, LABELS)), domains, progress, corrected
     )
     write_model(trained.model, out)
     return trained
@@ -79,26 +86,34 @@ def train(
     rows: Iterable[Labelled],
     domains: Mapping[str, Domain] | None = None,
     progress: Progress | None = None,
+    corrected: Sequence[Intended] = (),
 ) -> Trained:
     """Cross-validate, then train on all rows; deterministic.
 
     Raises:
         FatalError: scikit-learn is missing, or too few rows of customers.
     """
-    given = list(rows)
+    right = [Labelled(text, 0, CORRECTIONS, CORRECTION_WEIGHT) for text, _ in corrected]
+    given = [*right, *rows]
     used = [given[place] for place in distinct(given)]
     texts = [row.text for row in used]
     customers = np.array([domain_of(row.set, domains) in _CUSTOMERS for row in used])
     labels = np.array([row.label for row in used])
+    intended = dict(corrected)
+    said = {
+        name: (customers & (labels == _LABEL_OF[name]))
+        | [row.set == CORRECTIONS and name in intended[row.text] for row in used]
+        for name in LEARNT
+    }
     for name in LEARNT:
-        _check_enough(name, int((customers & (labels == _LABEL_OF[name])).sum()), len(used))
+        _check_enough(name, int(said[name].sum()), len(used))
     importance = np.array([row.weight for row in used])
     features = fewer_bits(text_features(texts), _BITS)
     features.sum_duplicates()
     step = counter(len(LEARNT) * (FOLDS + 1), progress)
     fitted, f1 = [], {}
     for name in LEARNT:
-        classes = (customers & (labels == _LABEL_OF[name])).astype(np.intp)
+        classes = said[name].astype(np.intp)
         folds = deal(texts, classes)
         every = np.ones(len(texts), np.bool_)
         scores = held_out(features, classes, importance, folds, every, _INVERSE_PENALTY, step)

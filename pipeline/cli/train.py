@@ -10,7 +10,7 @@ from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn
 from rich.table import Table
 
 from pipeline.cli.common import JsonOption, app, console, print_json, settings_of
-from pipeline.corrections import corrected_rows
+from pipeline.corrections import corrected_aspects, corrected_intents, corrected_rows
 from schemas.language import say
 
 if TYPE_CHECKING:  # numpy and scipy, which no other command needs
@@ -164,14 +164,16 @@ def train_intents(
         "intents.npz"
     ),
     domain: Domains = None,
+    corrections: Corrections = False,
+    corrections_file: CorrectionsFile = None,
     json_output: JsonOption = False,
 ) -> None:
     """Train the model of complaints and praise."""
     from processors.intents_training import train_files
 
-    settings_of(context)
+    corrected = corrected_intents(settings_of(context), corrections, corrections_file)
     domains = _domains(domain or [], [path.stem for path in files])
-    trained = _shown(lambda told: train_files(files, out, domains, told), json_output)
+    trained = _shown(lambda told: train_files(files, out, domains, told, corrected), json_output)
     if json_output:
         print_json({"rows": trained.rows, **{k: round(v, 4) for k, v in trained.f1.items()}})
         return
@@ -200,13 +202,15 @@ def train_aspects(
     out: Annotated[Path, typer.Option("--out", help=say("模型文件。", "Model file."))] = Path(
         "aspects.npz"
     ),
+    corrections: Corrections = False,
+    corrections_file: CorrectionsFile = None,
     json_output: JsonOption = False,
 ) -> None:
     """Train the aspect model."""
     from processors.aspects_training import train_files
 
-    settings_of(context)
-    trained = _shown(lambda told: train_files(files, out, told), json_output)
+    corrected = corrected_aspects(settings_of(context), corrections, corrections_file)
+    trained = _shown(lambda told: train_files(files, out, told, corrected), json_output)
     if json_output:
         print_json([asdict(one) for one in trained.aspects])
         return

@@ -358,6 +358,49 @@ def test_training_takes_corrections_as_a_set_that_wins(
     assert (tmp_path / "plain.npz").read_bytes() != (tmp_path / "own.npz").read_bytes()
 
 
+@pytest.mark.parametrize(
+    ("field", "labels", "answers"),
+    [("intents", "complaint", ({"label": -1}, {"label": 1})), ("aspects", "动力:负面", ())],
+)
+def test_intents_and_aspects_learn_from_corrections_too(
+    topic: Topic,
+    tmp_path: Path,
+    field: str,
+    labels: str,
+    answers: tuple[dict[str, int], ...],
+) -> None:
+    pytest.importorskip("sklearn", reason="scikit-learn (the extra 'train') is not installed")
+    # Given a file that says nothing of clogging
+    of_aspects = (*({"aspects": {"动力": mood}} for mood in (-1, 0, 1)), {"aspects": {}})
+    rows = [
+        {"text": f"{thing}{words}{number}", **answer}
+        for number in range(6)
+        for thing in ("水壶", "电饭煲", "风扇", "台灯", "烤箱", "音箱")
+        for words, answer in zip(
+            ("太差", "一般", "很好", "周三"), answers or of_aspects, strict=False
+        )
+    ]
+    train = tmp_path / "reviews.jsonl"
+    train.write_text("\n".join(json.dumps(row) for row in rows), encoding="utf-8")
+    ok("add", "--field", field, "--label", labels, "--by", "王", "音箱堵了")
+    ok("export", "--field", field, "--out", tmp_path / "out.jsonl")
+    domain = ("--domain", "reviews=reviews") if field == "intents" else ()
+
+    # When trained without, with the topic's, with the exported corrections
+    def trained(name: str, *options: str | Path) -> bytes:
+        out = tmp_path / name
+        answer = cli("train", field, train, "--out", out, *domain, *options)
+        assert answer.code == 0, answer.err
+        return out.read_bytes()
+
+    plain = trained("plain.npz")
+    by_topic = trained("topic.npz", "--corrections")
+
+    # Then they count, wherever they come from
+    assert by_topic != plain
+    assert trained("file.npz", "--corrections-file", tmp_path / "out.jsonl") == by_topic
+
+
 # --- with servers -----------------------------------------------------------------------------
 
 

@@ -65,6 +65,26 @@ def test_the_same_rows_give_the_same_bytes() -> None:
 
 
 @pytest.mark.usefixtures("scikit_learn")
+def test_corrections_win_over_equal_texts_and_teach() -> None:
+    # Given people who mean the contrary of what the file says, under the aspect's id
+    files = rows()
+    corrected: list[Row] = [(f"{before}油箱很迷你", {"fuel": -1}) for before in "甲乙丙丁戊己庚辛"]
+    corrected += [(files[0][0], {}), ("座椅太差劲了", {"comfort": -1})]
+
+    # When
+    plain, taught = train(files), train(files, corrected=corrected)
+
+    # Then an equal text counts once, an aspect that only corrections name is left out
+    assert taught.texts == plain.texts + len(corrected) - 1
+    texts, before = ({one.aspect: one.texts for one in of.aspects} for of in (taught, plain))
+    assert texts == {**before, "油耗": before["油耗"] + 8 - 1}
+    assert AspectModel(taught.model, ("油耗", "空间")).judge(text_features(["油箱很迷你"])) == [
+        [(0, MOODS.index("negative"))]
+    ]
+    assert train(files, corrected=[]).model.to_bytes() == plain.model.to_bytes()
+
+
+@pytest.mark.usefixtures("scikit_learn")
 @pytest.mark.parametrize(
     "given",
     [

@@ -228,19 +228,20 @@ def test_a_withdrawn_correction_gives_way_to_the_one_before() -> None:
 
 
 @pytest.mark.parametrize(
-    ("field", "labels", "label"),
+    ("field", "labels", "answer"),
     [
-        ("sentiment", ("neutral",), 0),
-        ("emotion", ("anger",), "anger"),
-        ("intents", ("churn", "complaint"), ["churn", "complaint"]),
+        ("sentiment", ("neutral",), {"label": 0}),
+        ("emotion", ("anger",), {"label": "anger"}),
+        ("intents", ("churn", "complaint"), {"intents": ["churn", "complaint"]}),
+        ("aspects", ("power:negative",), {"aspects": {"动力": -1}}),
     ],
 )
 def test_exported_rows_are_those_of_a_training_file(
-    field: CorrectedField, labels: tuple[str, ...], label: object
+    field: CorrectedField, labels: tuple[str, ...], answer: dict[str, object]
 ) -> None:
     [row] = export_rows([correction("水壶漏电", *labels, field=field)], field)
 
-    assert row == {"text": "水壶漏电", "label": label, "weight": CORRECTION_WEIGHT}
+    assert row == {"text": "水壶漏电", **answer, "weight": CORRECTION_WEIGHT}
 
 
 def test_rows_of_an_emotion_hold_its_name() -> None:

@@ -40,6 +40,20 @@ def test_bad_texts_of_customers_are_complaints(tmp_path: Path) -> None:
     assert set(trained.f1) == set(LEARNT)
 
 
+def test_corrections_of_intents_win_over_ratings() -> None:
+    pytest.importorskip("sklearn", reason="scikit-learn (the extra 'train') is not installed")
+    rows = [Labelled(f"{thing}呱呱呱", -1, "shop") for thing in THINGS]
+    rows += [Labelled(f"{thing}咕咕咕", 1, "shop") for thing in THINGS]
+    rows += [Labelled(f"{thing}嘎嘎嘎", 0, "shop") for thing in THINGS]
+    corrected = [(f"{thing}嘎嘎嘎", ["complaint", "churn"]) for thing in THINGS]
+
+    trained = train(rows, {"shop": "reviews"}, corrected=corrected)
+
+    assert trained.rows == 24
+    complaint, _ = trained.model.scores(text_features(["导航嘎嘎嘎", "导航咕咕咕"])).T
+    assert complaint[0] > 0 > complaint[1]
+
+
 def test_rows_that_no_customer_wrote_are_one_sentence() -> None:
     rows = [Labelled(f"周{number}发货", -1, "weibo") for number in range(20)]
     with pytest.raises(FatalError, match="--domain"):
