@@ -94,6 +94,34 @@ class Tally:
         _add_counts(self.negative_words, other.negative_words, MAX_WORDS)
         self.heard.add(other.heard)
 
+    def facts(self, role: BrandRole, usual_negative: float) -> Facts:
+        """What tells the kind of wave; ``usual_negative`` is the brand's usual share."""
+        heard = self.heard
+        worst = min(heard.faults.items(), key=lambda fault: (-fault[1], fault[0]), default=None)
+        return Facts(
+            role=role,
+            mentions=self.mentions,
+            voices=self.voices,
+            negative=self.negative,
+            positive=self.positive,
+            echoes=self.echoes,
+            platforms=len(self.platforms),
+            usual_negative=usual_negative,
+            fearful=heard.fearful,
+            complaining=heard.complaining,
+            rumours=heard.rumours,
+            troubled=heard.troubled,
+            grave=heard.grave,
+            authorities=heard.authorities,
+            media=heard.media,
+            officials=heard.officials,
+            staff=heard.staff,
+            calling=heard.calling,
+            reposted=heard.reposted,
+            fault=worst[0] if worst is not None else None,
+            fault_voices=worst[1] if worst is not None else 0,
+        )
+
     def numbers(self) -> Numbers:
         """As it stands in an incident."""
         return Numbers(
@@ -154,32 +182,8 @@ class Bucket:
 
     def facts(self, role: BrandRole) -> Facts:
         """What tells the kind of wave that the bucket shows."""
-        tally, heard = self.tally, self.tally.heard
-        worst = min(heard.faults.items(), key=lambda fault: (-fault[1], fault[0]), default=None)
-        return Facts(
-            role=role,
-            mentions=tally.mentions,
-            voices=tally.voices,
-            negative=tally.negative,
-            positive=tally.positive,
-            echoes=tally.echoes,
-            repeat_share=tally.repeat_share,
-            platforms=len(tally.platforms),
-            usual_negative=self.normal.negative_share if self.normal is not None else 0.0,
-            fearful=heard.fearful,
-            complaining=heard.complaining,
-            rumours=heard.rumours,
-            troubled=heard.troubled,
-            grave=heard.grave,
-            authorities=heard.authorities,
-            media=heard.media,
-            officials=heard.officials,
-            staff=heard.staff,
-            calling=heard.calling,
-            reposted=heard.reposted,
-            fault=worst[0] if worst is not None else None,
-            fault_voices=worst[1] if worst is not None else 0,
-        )
+        usual = self.normal.negative_share if self.normal is not None else 0.0
+        return self.tally.facts(role, usual)
 
     def add(self, mention: Mention, max_ids: int) -> Counted:
         """Count one mention and tell as what."""

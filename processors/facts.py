@@ -1,7 +1,7 @@
 """What is counted of a stretch of time that tells one kind of wave from another.
 
-All counts are of *voices*, so a text that is copied a thousand times counts once, except those of
-``Heard`` that say otherwise.
+All counts are of *voices*, so a text that is copied a thousand times counts once, except where
+``Heard`` says *mentions*.
 """
 
 from collections.abc import Set
@@ -92,8 +92,6 @@ class Facts:
     negative: int = 0
     positive: int = 0
     echoes: int = 0
-    repeat_share: float = 0.0
-    """Share of copied texts and repeated authors among the mentions that bring a text."""
     platforms: int = 0
     usual_negative: float = 0.0
     """The brand's usual share of negative voices."""

@@ -58,6 +58,7 @@ from processors.topic import learn_words, same_topic
 from processors.trail import MEDIA_KINDS, Mark, Trail, mark
 from schemas.enriched import BrandRole
 from schemas.incident import (
+    BLAMING,
     Incident,
     IncidentKind,
     Quote,
@@ -442,7 +443,7 @@ def _trail_of(
     bucket = state.buckets[number]
     if thread is not None:
         return state.threads[thread].trail
-    if finding.kind == "crisis":
+    if finding.kind in BLAMING:
         for word, opener in sorted(bucket.openers.items()):
             if opener.post_id == first.post_id:
                 return bucket.trails[word]
@@ -598,7 +599,12 @@ def _still_named(case: Case, now: datetime) -> bool:
 
 
 def _replaced(state: BrandState, case: Case) -> bool:
-    return any(other.finding.kind == case.finding.kind for other in state.cases)
+    kind, measured = case.finding.kind, case.finding.measured
+    return any(
+        other.finding.kind == kind
+        and (other.finding.measured == "topics") == (measured == "topics")
+        for other in state.cases
+    )
 
 
 def _put_away(state: BrandState, case: Case) -> None:

@@ -24,6 +24,7 @@ Limits: words and findings of single posts; that a campaign was bought, or a rum
 known here.
 """
 
+from collections.abc import Iterator
 from dataclasses import dataclass
 
 from processors.facts import Facts
@@ -105,53 +106,60 @@ def is_crisis(facts: Facts, excess: float, floor: int) -> bool:
 
 
 def reasons(kind: IncidentKind, facts: Facts, excess: float, floor: int) -> tuple[Reason, ...]:
-    """The facts that speak for this kind, the deciding ones first."""
-    voices, found = facts.voices, []
-    if facts.role != "own":
-        found.append(Reason(fact="role", count=1, text=facts.role))
+    """The facts that speak for this kind, the deciding ones first; at most ``MAX_REASONS``."""
+    found = [Reason(fact="role", count=1, text=facts.role)] if facts.role != "own" else []
     if kind in BLAMING:
-        found.append(_of("negative", facts.negative, voices, usual=round(facts.usual_negative, 3)))
-        if kind == "rumour":
-            found.append(_of("rumours", facts.rumours, voices))
-        if kind == "complaint" and facts.complaining:
-            found.append(_of("complaints", facts.complaining, voices))
-        if facts.fault is not None and facts.fault_voices > 1:
-            found.append(_of("same_fault", facts.fault_voices, voices, text=facts.fault))
-        worse: tuple[tuple[ReasonFact, int], ...] = (
-            ("media", facts.media),
-            ("officials", facts.officials),
-            ("staff", facts.staff),
-            ("grave", facts.grave),
-            ("fear", facts.fearful),
-        )
-        found += [_of(fact, count, voices) for fact, count in worse if count]
+        found += _of_blame(kind, facts)
         if excess >= CROWD * floor:
             found.append(Reason(fact="crowd", count=int(excess // floor)))
         if facts.platforms > 1:
             found.append(Reason(fact="platforms", count=facts.platforms))
-        if kind == "crisis" and facts.complaining:
-            found.append(_of("complaints", facts.complaining, voices))
     else:
-        if kind in ("campaign", "copy_flood"):
-            if facts.calling:
-                found.append(_of("calls", facts.calling, facts.mentions))
-            copies = facts.mentions - facts.voices - facts.echoes
-            if copies > 0:
-                found.append(_of("copies", copies, facts.mentions))
-        if facts.positive:
-            found.append(_of("positive", facts.positive, voices))
-        if facts.echoes:
-            found.append(_of("reposts", facts.echoes, facts.mentions))
-        found.append(_of("negative", facts.negative, voices, usual=round(facts.usual_negative, 3)))
-        if facts.media:
-            found.append(_of("media", facts.media, voices))
+        found += _of_the_rest(kind, facts)
     return tuple(found[:MAX_REASONS])
 
 
-def _of(
-    fact: ReasonFact, count: int, of: int, *, usual: float | None = None, text: str | None = None
-) -> Reason:
-    return Reason(fact=fact, count=count, of=of, usual=usual, text=text)
+def _of_blame(kind: IncidentKind, facts: Facts) -> Iterator[Reason]:
+    yield _negative(facts)
+    if kind == "rumour":
+        yield _voices("rumours", facts.rumours, facts)
+    if kind == "complaint":
+        yield _voices("complaints", facts.complaining, facts)
+    if facts.fault is not None and facts.fault_voices > 1:
+        yield Reason(fact="same_fault", count=facts.fault_voices, of=facts.voices, text=facts.fault)
+    worse: tuple[tuple[ReasonFact, int], ...] = (
+        ("media", facts.media),
+        ("officials", facts.officials),
+        ("staff", facts.staff),
+        ("grave", facts.grave),
+        ("fear", facts.fearful),
+    )
+    yield from (_voices(fact, count, facts) for fact, count in worse if count)
+
+
+def _of_the_rest(kind: IncidentKind, facts: Facts) -> Iterator[Reason]:
+    if kind in ("campaign", "copy_flood"):
+        copies = facts.mentions - facts.voices - facts.echoes
+        if facts.calling:
+            yield Reason(fact="calls", count=facts.calling, of=facts.mentions)
+        if copies > 0:
+            yield Reason(fact="copies", count=copies, of=facts.mentions)
+    if facts.positive:
+        yield _voices("positive", facts.positive, facts)
+    if facts.echoes:
+        yield Reason(fact="reposts", count=facts.echoes, of=facts.mentions)
+    yield _negative(facts)
+    if facts.media:
+        yield _voices("media", facts.media, facts)
+
+
+def _negative(facts: Facts) -> Reason:
+    usual = round(facts.usual_negative, 3)
+    return Reason(fact="negative", count=facts.negative, of=facts.voices, usual=usual)
+
+
+def _voices(fact: ReasonFact, count: int, facts: Facts) -> Reason:
+    return Reason(fact=fact, count=count, of=facts.voices)
 
 
 def _calls(facts: Facts) -> bool:

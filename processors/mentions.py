@@ -1,5 +1,9 @@
 """What watch learns of a post: one mention per brand that the post speaks of."""
 
+from collections.abc import Mapping
+from functools import cache
+
+from processors.labels import label_names
 from processors.prepare import prepare
 from processors.trouble import Trouble, trouble_of
 from schemas.enriched import EnrichedPost
@@ -56,10 +60,16 @@ def mentions(post: EnrichedPost) -> list[Mention]:
     ]
 
 
+@cache
+def _aspect_names() -> Mapping[str, str]:
+    return label_names("aspects")
+
+
 def _faults(post: EnrichedPost) -> tuple[str, ...]:
-    """What is complained of, the most telling kind of finding alone."""
-    bad = tuple(aspect.aspect for aspect in post.aspects if aspect.mood == "negative")
-    named = post.defects or bad or post.reasons
+    """What is complained of: defects, or else what is spoken badly of, as people call it."""
+    names = _aspect_names()
+    bad = [names.get(one.aspect, one.aspect) for one in post.aspects if one.mood == "negative"]
+    named = post.defects or bad
     return tuple(dict.fromkeys(name[:_FAULT_LENGTH] for name in named))[:MAX_FAULTS]
 
 

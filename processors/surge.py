@@ -353,15 +353,14 @@ class Surge:
         finding = self._judge(bucket, state.role)
         if finding is None:
             return []
-        if finding.kind in _GROWS_OUT_OF:
-            smaller = _GROWS_OUT_OF[finding.kind]
-            for case in state.cases:
-                if case.finding.kind in smaller and number not in case.foreign:
-                    return [self._life.escalate(state, case, finding, number)]
         if self._life.blocked(state, finding, number, _BLOCKED_BY[finding.kind]):
             return []
         if _hushed(state, finding.kind, number):
             return []
+        smaller = _GROWS_OUT_OF.get(finding.kind, frozenset())
+        for case in state.cases:
+            if case.finding.kind in smaller and number not in case.foreign:
+                return [self._life.escalate(state, case, finding, number)]
         return [self._life.open(state, finding, number)]
 
     def _judge(self, bucket: Bucket, role: BrandRole) -> Finding | None:

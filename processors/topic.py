@@ -14,7 +14,7 @@ Limits: what is usual is learned from buckets without an open incident, and fade
 
 from processors.brand_state import BrandState, Case
 from processors.buckets import MAX_WORDS, Tally
-from schemas.incident import IncidentKind
+from schemas.incident import BLAMING, IncidentKind
 
 __all__ = ["SAME", "learn_words", "same_topic"]
 
@@ -53,7 +53,7 @@ def same_topic(state: BrandState, case: Case, number: int, thread: str | None = 
 
 def _words(kind: IncidentKind, tally: Tally) -> tuple[dict[str, int], int]:
     """What the voices that matter used, and how many these are."""
-    if kind == "crisis":
+    if kind in BLAMING:
         return tally.negative_words, tally.negative
     return tally.words, tally.voices
 

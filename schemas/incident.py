@@ -49,7 +49,6 @@ ReasonFact = Literal[
     "rumours",
     "grave",
     "fear",
-    "trouble",
     "media",
     "officials",
     "staff",

@@ -46,7 +46,7 @@ class Mention(Record):
     emotions: Annotated[tuple[Annotated[str, Field(max_length=32)], ...], Field(max_length=8)] = ()
     """Feelings it shows: labels of ``processors/emotions.py``; fear includes panic."""
     faults: Annotated[tuple[Annotated[str, Field(max_length=64)], ...], Field(max_length=8)] = ()
-    """What it complains of: defects, else aspects it speaks badly of, else reasons."""
+    """What it complains of: defects, else aspects that it speaks badly of, by Chinese name."""
     trouble: Annotated[float, Field(ge=0, le=1)] = 0.0
     """How surely listed words tell of trouble (``processors/trouble.py``); of a bare repost, those
     of the text that it carries on; so the signs."""

@@ -80,7 +80,6 @@ _MEASURED: dict[str, Pair] = {
     "negative": ("个负面独立声音", "negative voices"),
     "voices": ("个独立声音", "independent voices"),
     "mentions": ("条提及", "mentions"),
-    "topics": ("个说到麻烦的热搜话题", "hot-search topics of trouble"),
 }
 
 
@@ -94,6 +93,14 @@ def title(notice: Notice) -> str:
     about = say(f"：{words}", f": {words}") if words else ""
     kind, reason = say(*KINDS[incident.kind]), say(*REASONS[notice.reason])
     name, severity = clean(notice.brand_name), severity_word(incident.severity)
+    if incident.evidence.measured == "topics":
+        topics = incident.evidence.numbers
+        return trial + say(
+            f"【{kind}·{reason}】{name}{about}（{severity}，热搜榜上 {topics.mentions} 个话题，"
+            f"{topics.negative} 个说的是麻烦）",
+            f"[{kind}, {reason}] {name}{about} ({severity}, {topics.mentions} topics on "
+            f"hot-search boards, {topics.negative} of trouble)",
+        )
     return trial + say(
         f"【{kind}·{reason}】{name}{about}（{severity}，"
         f"{incident.totals.voices} 个独立声音，{_negative(incident.totals)} 负面）",
@@ -191,7 +198,8 @@ def _lines(
         )
         yield line(f"词语：{words}（提到它的声音数）", f"words: {words} (voices that used it)")
     yield _when(incident, zone)
-    yield from _size(incident.totals, names)
+    if incident.totals.mentions or incident.evidence.measured != "topics":
+        yield from _size(incident.totals, names)
     yield from _copied(incident, full=full)
     yield from _why(incident.evidence, zone)
     yield from reason_lines(incident)
@@ -266,12 +274,14 @@ def _copied(incident: Incident, *, full: bool) -> Iterator[Line]:
 
 def _why(evidence: Evidence, zone: ZoneInfo) -> Iterator[Line]:
     """The decision, with every number that went into it."""
+    if evidence.measured == "topics":
+        yield from _why_topics(evidence, zone)
+        return
     numbers, baseline = evidence.numbers, evidence.baseline
     unit = say(*_MEASURED.get(evidence.measured, (evidence.measured, evidence.measured)))
     counted = {
         "negative": numbers.negative,
         "mentions": numbers.mentions,
-        "topics": numbers.negative,
     }.get(evidence.measured, numbers.voices)
     start = local_time(evidence.window_start, zone)
     end = evidence.window_end.astimezone(zone).strftime("%H:%M")
@@ -294,6 +304,25 @@ def _why(evidence: Evidence, zone: ZoneInfo) -> Iterator[Line]:
         f"窗口 {start}–{end}，对照 {baseline.days} 天 {baseline.buckets} 段，规则 {rule}",
         f"window {start}–{end}, compared with {baseline.buckets} stretches of "
         f"{baseline.days} days, rule {rule}",
+        "more",
+    )
+
+
+def _why_topics(evidence: Evidence, zone: ZoneInfo) -> Iterator[Line]:
+    """The same of hot-search boards, where no voices are counted."""
+    numbers, usual = evidence.numbers, evidence.baseline.median
+    yield line(
+        f"依据：热搜榜上 {numbers.mentions} 个话题，{numbers.negative} 个说的是麻烦，"
+        f"合计 {evidence.score:g}（平时一天 {usual:g}），门槛 {evidence.threshold:g}",
+        f"why: {numbers.mentions} topics on hot-search boards, {numbers.negative} of them tell "
+        f"of trouble, {evidence.score:g} in all (usually {usual:g} a day), threshold "
+        f"{evidence.threshold:g}",
+    )
+    start, end = local_time(evidence.window_start, zone), local_time(evidence.window_end, zone)
+    rule = f"{clean(evidence.rule)} v{evidence.rule_version}"
+    yield line(
+        f"窗口 {start} 至 {end}，对照 {evidence.baseline.days} 天，规则 {rule}",
+        f"window {start} to {end}, compared with {evidence.baseline.days} days, rule {rule}",
         "more",
     )
 

@@ -15,7 +15,6 @@ _COUNTED: dict[str, Pair] = {
     "rumours": ("传言", "hearsay"),
     "grave": ("说到伤害、违法或失德", "speak of harm, law or misconduct"),
     "fear": ("恐慌", "afraid"),
-    "trouble": ("说到麻烦", "speak of trouble"),
     "media": ("媒体", "media"),
     "officials": ("官方", "officials"),
     "staff": ("员工", "staff"),
