@@ -8,7 +8,6 @@ aspects and wants something. With files (an object with a ``text`` a line) their
 too, as posts that nobody chose. ``all`` includes making the records.
 """
 
-import gc
 import json
 import platform
 import random
@@ -19,6 +18,7 @@ from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
 from pipeline.settings import EnrichSettings
+from pipeline.worker import calm_garbage_collector
 from processors.chain import Chain, build_chain
 from processors.mentions import mentions
 from schemas.enriched import EnrichedPost
@@ -193,8 +193,7 @@ def main() -> None:
     build_chain(NAMES, {}, rule_set)
     took = time.process_time() - began
     chains = [build_chain(NAMES[:count], {}, rule_set) for count in range(len(NAMES) + 1)]
-    gc.collect()
-    gc.freeze()  # as in a worker
+    calm_garbage_collector()  # as in a worker
     sys.stdout.write(f"{machine()}\n50,000 keywords in 5,000 rules\n")
     sys.stdout.write(f"building the chain: {took:.2f} s\n\n")
     show(chains, stream, "made up")
