@@ -599,12 +599,12 @@ def _still_named(case: Case, now: datetime) -> bool:
 
 
 def _replaced(state: BrandState, case: Case) -> bool:
-    kind, measured = case.finding.kind, case.finding.measured
-    return any(
-        other.finding.kind == kind
-        and (other.finding.measured == "topics") == (measured == "topics")
-        for other in state.cases
-    )
+    return any(_alike(other.finding, case.finding) for other in state.cases)
+
+
+def _alike(one: Finding, other: Finding) -> bool:
+    """The same kind, and both from posts or both from headlines."""
+    return one.kind == other.kind and (one.measured == "topics") == (other.measured == "topics")
 
 
 def _put_away(state: BrandState, case: Case) -> None:

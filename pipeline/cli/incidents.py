@@ -17,13 +17,13 @@ from pipeline.cli.common import (
     EXIT_NO,
     JsonOption,
     app,
-    asked_time,
     console,
     errors,
     local_time,
     login_name,
     print_json,
     settings_of,
+    time_of,
     wait_for,
 )
 from pipeline.clock import now
@@ -257,7 +257,7 @@ def incidents_silence(
     at = now()
     if (length is None) == (until is None):
         raise FatalError(say("请给出 --for 或 --until 之一。", "Give --for or --until, one."))
-    end = at + _length(length) if length is not None else asked_time("--until", until, settings)
+    end = at + _length(length) if length is not None else time_of("--until", until, settings)
     if end is None or end <= at:
         raise FatalError(
             say(f"--until {until} 已经过去。", f"--until {until} is in the past."),
@@ -294,7 +294,7 @@ def incidents_statement(
 ) -> None:
     """Note a statement."""
     at = now()
-    made = asked_time("--at", made_at, settings_of(context))
+    made = time_of("--at", made_at, settings_of(context))
     if made is not None and made > at:
         raise FatalError(
             say(

@@ -46,7 +46,6 @@ def test_one_mention_per_brand_with_all_that_watch_needs() -> None:
         intents=(Label(label="complaint", score=0.9), Label(label="rumour", score=0.6)),
         emotions=(Label(label="fear", score=0.6), Label(label="none", score=0.3)),
         defects=("刹车:失灵",),
-        author_kind="person",
         sentiment=Sentiment(label="negative", negative=0.75, neutral=0.25, positive=0.0),
         matches=(
             Match(rule="a", version=1, words=("刹车", "失灵"), spans=()),
@@ -79,7 +78,6 @@ def test_one_mention_per_brand_with_all_that_watch_needs() -> None:
         faults=("刹车:失灵",),
         trouble=1.0,
         signs=("harm",),
-        author_kind="person",
         matches=("刹车", "失灵"),
         excerpt="星河刹车失灵",
         url="https://example.org/1",
