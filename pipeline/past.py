@@ -94,9 +94,9 @@ class TopicPast:
         async with self._kafka.reader("signals") as (_, found):
             return len(found)
 
-    async def portions(self) -> AsyncGenerator[Portion, None]:
+    async def portions(self, only: int | None = None) -> AsyncGenerator[Portion, None]:
         """Partition by partition; lines that ``watch`` could not read are left out as it did."""
-        for number in range(await self.partitions()):
+        for number in range(await self.partitions()) if only is None else (only,):
             lines: list[SignalLine | Post] = []
             bad: list[Unreadable] = []
             whole: bool | None = None

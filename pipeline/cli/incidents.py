@@ -5,6 +5,7 @@ incident is one line in ``signals``; the command returns when watch has obeyed i
 """
 
 import re
+from dataclasses import asdict
 from datetime import datetime, timedelta
 from typing import Annotated, Any
 from uuid import uuid4
@@ -28,6 +29,7 @@ from pipeline.cli.common import (
 )
 from pipeline.clock import now
 from pipeline.endpoints import kafka_of
+from pipeline.incident_text import check_lines, effect_lines
 from pipeline.incidents import chosen, give, obstacle_to, read_incidents
 from pipeline.kafka import Kafka
 from pipeline.rules import live_rules
@@ -191,6 +193,72 @@ async def _named(settings: Settings, written: str) -> tuple[AnyIncident, str]:
     live = [rules for one in settings.rules.followed if (rules := await live_rules(kafka, one))]
     names = {brand.id: brand.name for brand in joined(live).brands} if live else {}
     return incident, names.get(incident.brand, incident.brand)
+
+
+# --- checking ---------------------------------------------------------------------------------
+
+
+@incidents_app.command(
+    "verify",
+    help=say(
+        "从 signals 和已存的帖子把一个事件重算一遍；有一个数不同就以 1 退出。",
+        "Make an incident once more from signals and the stored posts; exit code 1 when a number "
+        "differs.",
+    ),
+)
+def incidents_verify(
+    context: typer.Context, incident_id: IdArgument, json_output: JsonOption = False
+) -> None:
+    """Recompute one incident."""
+    from pipeline.incident_check import check_incident
+
+    settings = settings_of(context)
+    incident = _of_posts(wait_for(_named(settings, incident_id))[0])
+    check = wait_for(check_incident(settings, incident))
+    if json_output:
+        print_json({"holds": check.holds, **asdict(check)})
+    else:
+        for line in check_lines(check, ZoneInfo(settings.time_zone)):
+            console.print(line, markup=False, soft_wrap=True)
+    if not check.holds:
+        raise typer.Exit(EXIT_NO)
+
+
+@incidents_app.command(
+    "effect",
+    help=say(
+        "声明发布后的声量与负面占比，与不发声明时的预期相比，带 95% 区间。",
+        "Voices and negative share after each own statement against what was to be expected, with "
+        "95 % intervals.",
+    ),
+)
+def incidents_effect(
+    context: typer.Context, incident_id: IdArgument, json_output: JsonOption = False
+) -> None:
+    """What the statements did."""
+    from pipeline.incident_check import effects_of
+
+    settings = settings_of(context)
+    incident = _of_posts(wait_for(_named(settings, incident_id))[0])
+    found = wait_for(effects_of(settings, incident))
+    if json_output:
+        print_json([asdict(one) for one in found])
+        return
+    for one in found:
+        for line in effect_lines(one, ZoneInfo(settings.time_zone)):
+            console.print(line, markup=False, soft_wrap=True)
+
+
+def _of_posts(incident: AnyIncident) -> Incident:
+    if incident.kind != "source":
+        return incident
+    raise FatalError(
+        say(
+            f"事件 {incident.id} 说的是信源 {incident.source} 中断，里面没有可以重算的帖子。",
+            f"Incident {incident.id} is about the source {incident.source}, which is not heard: it "
+            "holds no posts to count.",
+        )
+    )
 
 
 # --- deciding ---------------------------------------------------------------------------------

@@ -41,7 +41,7 @@ aliases = ["云帆电器", "云帆"]
 [[brands]]
 id = "chixiao"
 name = "赤霄电器"
-role = "competitor"
+role = "own"
 aliases = ["赤霄电器", "赤霄"]
 
 [[keywords]]

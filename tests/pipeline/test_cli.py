@@ -141,6 +141,8 @@ def written_as_json(line: Line) -> dict[str, tuple[tuple[str, ...], Any]]:
         "search": (("云帆",), dict),
         "incidents list": ((), list),
         "incidents show": (("no-such-incident",), None),
+        "incidents verify": (("no-such-incident",), None),
+        "incidents effect": (("no-such-incident",), None),
         "incidents acknowledge": (("no-such-incident",), None),
         "incidents assign": (("no-such-incident", "王芳"), None),
         "incidents silence": (("no-such-incident", "--for", "2h"), None),

@@ -23,6 +23,7 @@ import orjson
 import pytest
 from aiokafka import AIOKafkaConsumer
 
+from pipeline.loop import EXIT_FATAL
 from pipeline.status import live_workers
 from schemas.enriched import EnrichedPost
 from schemas.incidents import parse_incident
@@ -147,6 +148,19 @@ def test_both_crises_stand_in_topic_and_index_with_their_first_post(
         shown = undisturbed.line.ok("incidents", "show", incident.id).out
         assert f"{BRANDS[incident.brand]}电器" in shown
         assert incident.first_post.excerpt[:20] in shown
+
+
+def test_each_incident_is_made_again_from_signals_and_posts(undisturbed: Run) -> None:
+    for one in undisturbed.line.ok("incidents", "list", "--all", "--json").data:
+        check = undisturbed.line.ok("incidents", "verify", one["id"], "--json").data
+
+        assert check["holds"] and check["differences"] == [] == check["missing"]
+        assert check["recounted"] == one["evidence"]["numbers"]
+        shown = undisturbed.line.ok("incidents", "verify", one["id"][:6]).out
+        assert shown.count("✓") == 3 and "✗" not in shown
+
+    unsaid = undisturbed.line.cli("incidents", "effect", one["id"])
+    assert unsaid.code == EXIT_FATAL and "incidents statement" in unsaid.err
 
 
 def test_each_step_was_told_once_and_signed(undisturbed: Run) -> None:
