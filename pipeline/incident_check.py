@@ -4,6 +4,7 @@ from collections.abc import Mapping
 from contextlib import aclosing
 from dataclasses import dataclass
 from datetime import datetime, timedelta
+from zoneinfo import ZoneInfo
 
 from pipeline.components import configure
 from pipeline.corrections import indexed_posts
@@ -11,7 +12,7 @@ from pipeline.past import TopicPast
 from pipeline.settings import Settings
 from processors.incident_check import Difference, Remake, differences, named_posts, recount
 from processors.mentions import mentions
-from processors.quarters import QUARTER, Quarters
+from processors.quarters import QUARTER, DayHours, Quarters
 from processors.statement_effect import MAX_QUARTERS, Effect, effect
 from processors.watch_settings import BrandDetectors, WatchSettings
 from schemas.enriched import EnrichedPost
@@ -161,6 +162,8 @@ async def effects_of(settings: Settings, incident: Incident) -> list[Stated]:
     reach: timedelta = QUARTER * (MAX_QUARTERS + 1)
     max_ids = watch.of(incident.brand).ids_per_bucket
     counted = [Quarters(at - reach, at + reach, max_ids) for at, _ in stated]
+    spans = [(at - reach, at + reach) for at, _ in stated]
+    hours = DayHours(ZoneInfo(settings.time_zone))
     past = TopicPast(settings)
     number = partition_of(incident.brand, await past.partitions())
     heard: datetime | None = None
@@ -172,10 +175,14 @@ async def effects_of(settings: Settings, incident: Incident) -> list[Stated]:
                 elif isinstance(line, Mention) and line.brand == incident.brand:
                     for one in counted:
                         one.hear(line)
+                    if not any(start <= line.event_at < until for start, until in spans):
+                        hours.hear(line)
     found = []
     for quarters, (at, text) in zip(counted, stated, strict=True):
         # The quarter in which it was made counts on neither side.
         end = min(at + reach, heard or at)
-        before = quarters.counts(at - QUARTER * MAX_QUARTERS, at)
-        found.append(Stated(at, text, effect(before, quarters.counts(at, end))))
+        start = at - QUARTER * MAX_QUARTERS
+        before, after = quarters.counts(start, at), quarters.counts(at, end)
+        usual = hours.shares(start, len(before)), hours.shares(at, len(after))
+        found.append(Stated(at, text, effect(before, after, usual)))
     return found

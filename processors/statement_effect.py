@@ -3,8 +3,9 @@
 A wave dies away by itself, so "less than before" says nothing. What was to be expected without the
 statement is a quasi-Poisson regression on the quarters of an hour before it,
 
-    log(mean count) = level + trend * time,
+    log(mean count) = log(usual share of the hour) + level + trend * time,
 
+where the hour's usual share keeps a night from being taken for an effect,
 carried on behind it, as in an interrupted time series (J. Lopez Bernal, S. Cummins, A. Gasparrini,
 Interrupted time series regression for the evaluation of public health interventions, International
 Journal of Epidemiology 46, 2017). Nobody knows how long a trend would have lasted, so it is carried
@@ -96,7 +97,9 @@ class Effect:
 
 
 def effect(
-    before: Sequence[tuple[int, int]], after: Sequence[tuple[int, int]]
+    before: Sequence[tuple[int, int]],
+    after: Sequence[tuple[int, int]],
+    usual: tuple[Sequence[float], Sequence[float]] | None = None,
 ) -> Effect | Literal["few_posts", "too_short"]:
     """Compare the quarters of an hour after a statement with those before it.
 
@@ -104,12 +107,16 @@ def effect(
         before: voices and negative voices of each quarter before it, oldest first; the newest
             ``MAX_QUARTERS`` count.
         after: the same of the quarters behind it; the first so many count as there are before.
+        usual: how much is usually said in each of these quarters against others, more than 0 and
+            as long as ``before`` and ``after``; None: all hours are alike.
 
     Returns:
         The effect, or why there is none: too few posts for a figure, or too short a time.
     """
     first = list(before[-MAX_QUARTERS:])
     then = list(after[: len(first)])
+    was, will = usual if usual is not None else ([1.0] * len(before), [1.0] * len(after))
+    hours = was[len(before) - len(first) :], will[: len(then)]
     if len(first) < MIN_QUARTERS or not then:
         return "too_short"
     voices, negative = [one for one, _ in first], [one for _, one in first]
@@ -118,26 +125,29 @@ def effect(
     return Effect(
         quarters_before=len(first),
         quarters_after=len(then),
-        voices=_volume(voices, [one for one, _ in then]),
-        negative=_volume(negative, [one for _, one in then])
+        voices=_volume(voices, [one for one, _ in then], *hours),
+        negative=_volume(negative, [one for _, one in then], *hours)
         if sum(negative) >= MIN_VOICES
         else None,
         share=_share(first, then),
     )
 
 
-def _volume(before: Sequence[int], after: Sequence[int]) -> Volume:
+def _volume(
+    before: Sequence[int], after: Sequence[int], was: Sequence[float], will: Sequence[float]
+) -> Volume:
     """Fit what was before, carry it on, compare."""
     count = len(before)
     times = [place - (count - 1) for place in range(count)]  # 0: the last quarter before it
-    level, trend, spread = _fit(times, before)
-    dispersion = _dispersion(before, [exp(level + trend * time) for time in times])
+    level, trend, spread = _fit(times, before, was)
+    fit = [share * exp(level + trend * time) for time, share in zip(times, was, strict=True)]
+    dispersion = _dispersion(before, fit)
     # Nothing at all after it still has an interval.
     said = max(sum(after), 0.5)
     expected, edges = [], []
     for damping in (1.0, DAMPING):
         ahead = _ahead(len(after), damping)
-        means = [exp(level + trend * time) for time in ahead]
+        means = [share * exp(level + trend * time) for time, share in zip(ahead, will, strict=True)]
         total = sum(means)
         # Delta method: how the sum moves with level and trend.
         by_trend = sum(mean * time for mean, time in zip(means, ahead, strict=True))
@@ -168,17 +178,19 @@ def _ahead(count: int, damping: float) -> list[float]:
 
 
 def _fit(
-    times: Sequence[int], counts: Sequence[int]
+    times: Sequence[int], counts: Sequence[int], usual: Sequence[float]
 ) -> tuple[float, float, tuple[float, float, float]]:
     """Level, trend, and the covariance (level, both, trend) at dispersion 1.
 
     Poisson regression by Newton's method; half a voice is added to the level's prior so that a
     stretch of nothing has a fit.
     """
-    level, trend = log((sum(counts) + 0.5) / len(counts)), 0.0
+    level, trend = log((sum(counts) + 0.5) / sum(usual)), 0.0
     spread = (0.0, 0.0, 0.0)
     for _ in range(_STEPS):
-        means = [exp(level + trend * time) for time in times]
+        means = [
+            share * exp(level + trend * time) for time, share in zip(times, usual, strict=True)
+        ]
         rest = [count - mean for count, mean in zip(counts, means, strict=True)]
         # A weak prior on the trend (no change, deviation 0.5 a quarter) keeps two silent quarters
         # in a row from a trend without end.

@@ -1,8 +1,11 @@
 """Quarters of an hour, counted as the detector counts them."""
 
 from datetime import UTC, datetime, timedelta
+from zoneinfo import ZoneInfo
 
-from processors.quarters import Quarters
+import pytest
+
+from processors.quarters import DayHours, Quarters
 from schemas.signals import Mention
 
 AT = datetime(2026, 3, 2, 12, tzinfo=UTC)
@@ -41,6 +44,18 @@ def test_voices_count_where_they_were_heard() -> None:
         quarters.hear(one)
 
     assert quarters.counts(AT, AT + timedelta(hours=1)) == [(2, 1), (1, 1), (0, 0), (0, 0)]
+
+
+def test_hours_of_the_day_are_told_apart_in_the_zone() -> None:
+    hours = DayHours(ZoneInfo("Asia/Shanghai"))
+    for number in range(115):
+        hours.hear(said(number, 10))  # 20:10 there
+    hours.hear(said(200, 200, kind="hot"))
+
+    shares = hours.shares(AT - timedelta(minutes=15), 3)
+
+    assert shares == pytest.approx([5 * 24 / 235, 120 * 24 / 235, 120 * 24 / 235])
+    assert DayHours(ZoneInfo("UTC")).shares(AT, 2) == [1.0, 1.0]
 
 
 def test_only_whole_quarters_count() -> None:

@@ -56,6 +56,17 @@ def test_the_figures_are_those_of_the_posts() -> None:
     assert found.share.verdict == "less"
 
 
+def test_a_night_is_no_effect() -> None:
+    # Given a lasting wave at an hour when four times as much is said as at the next
+    day, night = [(40, 20)] * 12, [(10, 5)] * 12
+
+    taken, known = effect(day, night), effect(day, night, ([4.0] * 12, [1.0] * 12))
+
+    assert isinstance(taken, Effect) and isinstance(known, Effect)
+    assert (taken.voices.verdict, known.voices.verdict) == ("less", "open")
+    assert known.voices.expected == pytest.approx(120, rel=0.02)
+
+
 def test_calm_praise_says_nothing_of_blame() -> None:
     found = effect([(20, 0)] * 8, [(20, 1), *[(20, 0)] * 7])
 
