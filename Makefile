@@ -46,7 +46,7 @@ $(READY): requirements-dev.lock pyproject.toml
 
 # Thousands of new examples for every parser of bytes from outside; the usual run has fewer, fixed ones.
 fuzz: $(READY)
-	FUZZ_EXAMPLES=$(or $(FUZZ_EXAMPLES),5000) $(BIN)/python -m pytest tests/test_fuzz.py --timeout 7200
+	FUZZ_EXAMPLES=$(or $(FUZZ_EXAMPLES),5000) $(BIN)/python -m pytest tests/test_fuzz.py tests/processors/test_query_set.py --timeout 7200
 
 # Asks a public database; not part of check or test, which need no network.
 audit-deps: $(READY)
